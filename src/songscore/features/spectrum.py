@@ -1,0 +1,92 @@
+"""The one short-time spectrum that every feature shares.
+
+Conventions
+-----------
+``y`` is mono float32 at `SAMPLE_RATE` hertz. Frame ``i`` covers the samples ``[i * HOP_LENGTH, i * HOP_LENGTH + N_FFT)``
+and its time is the centre of that span. Spectra are power (not decibel) with time first: ``(n_frames, n_bins)``.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import fft, signal
+
+FloatArray = NDArray[np.float32]
+
+SAMPLE_RATE = 16_000
+N_FFT = 1024
+HOP_LENGTH = 640
+FRAME_RATE = SAMPLE_RATE / HOP_LENGTH
+N_MELS = 80
+F_MIN, F_MAX = 60.0, 8000.0
+
+_FRAMES_AT_ONCE = 256
+
+
+def frame_times(n_frames: int) -> NDArray[np.float64]:
+    """Centre of each frame, in seconds."""
+    return (np.arange(n_frames) * HOP_LENGTH + N_FFT / 2) / SAMPLE_RATE
+
+
+@cache
+def _window() -> FloatArray:
+    return signal.get_window("hann", N_FFT).astype(np.float32)
+
+
+@cache
+def mel_frequencies() -> NDArray[np.float64]:
+    """Centre of each mel band in hertz, shape ``(N_MELS,)``."""
+    return _mel_edges()[1:-1]
+
+
+def _mel_edges() -> NDArray[np.float64]:
+    """``N_MELS + 2`` band edges in hertz, evenly spaced in mel: ``m = 2595 log10(1 + f / 700)`` (O'Shaughnessy 1987)."""
+    lowest, highest = 2595 * np.log10(1 + np.array([F_MIN, F_MAX]) / 700)
+    return 700 * (10 ** (np.linspace(lowest, highest, N_MELS + 2) / 2595) - 1)
+
+
+@cache
+def mel_bank() -> FloatArray:
+    """Triangular mel filters of unit area, shape ``(N_FFT // 2 + 1, N_MELS)``.
+
+    The bank of the HTK book (Young et al. 2006, section 5.6) with the area normalisation of Slaney's Auditory Toolbox.
+    """
+    edges = _mel_edges()
+    bins = np.fft.rfftfreq(N_FFT, 1 / SAMPLE_RATE)[:, None]
+    rising = (bins - edges[:-2]) / (edges[1:-1] - edges[:-2])
+    falling = (edges[2:] - bins) / (edges[2:] - edges[1:-1])
+    triangles = np.maximum(0, np.minimum(rising, falling))
+    return (triangles * 2 / (edges[2:] - edges[:-2])).astype(np.float32)
+
+
+def power_spectrum(y: FloatArray) -> FloatArray:
+    """Power of the short-time Fourier transform.
+
+    Parameters
+    ----------
+    y : (n_samples,) float32
+
+    Returns
+    -------
+    (n_frames, N_FFT // 2 + 1) float32
+        Only frames that lie wholly inside `y`.
+    """
+    if len(y) < N_FFT:
+        return np.empty((0, N_FFT // 2 + 1), np.float32)
+    frames = np.lib.stride_tricks.sliding_window_view(y, N_FFT)[::HOP_LENGTH]
+    spectrum = fft.rfft(frames * _window(), axis=1)
+    return spectrum.real**2 + spectrum.imag**2
+
+
+def mel_spectrum(y: FloatArray) -> FloatArray:
+    """Power in mel bands, shape ``(n_frames, N_MELS)``; frames as in `power_spectrum`."""
+    n_frames = max(0, 1 + (len(y) - N_FFT) // HOP_LENGTH)
+    mel = np.empty((n_frames, N_MELS), np.float32)
+    for first in range(0, n_frames, _FRAMES_AT_ONCE):
+        last = min(first + _FRAMES_AT_ONCE, n_frames)
+        chunk = y[first * HOP_LENGTH : (last - 1) * HOP_LENGTH + N_FFT]
+        np.matmul(power_spectrum(chunk), mel_bank(), out=mel[first:last])
+    return mel
