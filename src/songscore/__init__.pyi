@@ -1,0 +1,39 @@
+from songscore.batch import classify_folder
+from songscore.classify import classify_track, extract_features
+from songscore.errors import (
+    AudioError,
+    ManifestError,
+    ModelError,
+    SongscoreError,
+    UnreadableAudio,
+    UnsupportedAudio,
+)
+from songscore.estimators import SongClassifier, VocalFeatures
+from songscore.model import load_model
+from songscore.plotting import plot_timeline
+from songscore.results import Contribution, Explanation, Segment, TrackResult, VocalTimeline
+from songscore.training import evaluate, train
+
+__all__ = [
+    "AudioError",
+    "Contribution",
+    "Explanation",
+    "ManifestError",
+    "ModelError",
+    "Segment",
+    "SongClassifier",
+    "SongscoreError",
+    "TrackResult",
+    "UnreadableAudio",
+    "UnsupportedAudio",
+    "VocalFeatures",
+    "VocalTimeline",
+    "classify_folder",
+    "classify_track",
+    "evaluate",
+    "extract_features",
+    "load_model",
+    "plot_timeline",
+    "train",
+]
+__version__: str
