@@ -1,0 +1,17 @@
+#!/usr/bin/env bash
+# Installs everything into .venv and runs every check: style, types, imports, tests, documentation.
+set -euo pipefail
+cd "$(dirname "$0")"
+
+# PyTorch first, and from its CPU index: the builds elsewhere bring gigabytes of GPU libraries.
+bash install.sh --retries 1 --extra-index-url https://download.pytorch.org/whl/cpu --group train
+bash install.sh --group test --group lint --group docs --editable '.[all]'
+export PATH="$PWD/.venv/bin:$PATH" OMP_NUM_THREADS=1 MPLBACKEND=agg
+
+ruff check
+ruff format --check
+mypy
+lint-imports
+coverage run -m pytest
+coverage report
+sphinx-build --quiet --fail-on-warning --keep-going docs docs/_build

@@ -1,0 +1,38 @@
+"""The examples of README and docs run as they are printed, in a folder with two synthesised tracks."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from conftest import ROOT
+
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+BLOCK = re.compile(r"^```(python|console)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+
+
+def blocks(language: str) -> list[object]:
+    """The page's examples in one language, a page at a time."""
+    found = {page.stem: [text for kind, text in BLOCK.findall(page.read_text("utf-8")) if kind == language] for page in PAGES}
+    return [pytest.param(texts, id=stem) for stem, texts in found.items() if texts]
+
+
+@pytest.mark.parametrize("examples", blocks("python"))
+def test_python_examples_run_in_order(examples: list[str], album: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(album)
+    names: dict[str, object] = {}
+    for example in examples:
+        exec(compile(example, "<example>", "exec"), names)
+
+
+@pytest.mark.parametrize("examples", blocks("console"))
+def test_songscore_commands_succeed(examples: list[str], album: Path) -> None:
+    for line in "".join(examples).splitlines():
+        if line.startswith("$ songscore "):
+            command = [sys.executable, "-m", "songscore", *shlex.split(line, comments=True)[2:]]
+            answer = subprocess.run(command, cwd=album, capture_output=True, text=True, check=False)
+            assert answer.returncode == 0, f"{line}\n{answer.stderr}"
