@@ -9,16 +9,17 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import ROOT
 
+ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 BLOCK = re.compile(r"^```(python|console)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 
 
 def blocks(language: str) -> list[object]:
     """The page's examples in one language, a page at a time."""
-    found = {page.stem: [text for kind, text in BLOCK.findall(page.read_text("utf-8")) if kind == language] for page in PAGES}
-    return [pytest.param(texts, id=stem) for stem, texts in found.items() if texts]
+    found = {page.stem: BLOCK.findall(page.read_text("utf-8")) for page in PAGES}
+    examples = {stem: [text for kind, text in texts if kind == language] for stem, texts in found.items()}
+    return [pytest.param(texts, id=stem) for stem, texts in examples.items() if texts]
 
 
 @pytest.mark.parametrize("examples", blocks("python"))

@@ -15,11 +15,10 @@ HEAVY = {"numpy", "scipy", "sklearn", "numba", "librosa", "torch", "soundfile", 
 
 
 def modules_after(statement: str) -> set[str]:
-    """Top-level modules that a fresh process has loaded after the statement."""
-    answer = subprocess.run(
-        [sys.executable, "-c", f"{statement}; import sys; print(*sys.modules)"], capture_output=True, text=True, check=True
-    )
-    return {name.partition(".")[0] for name in answer.stdout.split()}
+    """The modules that a fresh process has loaded after the statement."""
+    program = f"{statement}; import sys; print(*sys.modules)"
+    answer = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    return set(answer.stdout.split())
 
 
 def stub_imports() -> dict[str, str]:
@@ -67,17 +66,12 @@ def test_importing_the_package_loads_nothing_heavy() -> None:
 
 
 def test_naming_the_main_function_loads_no_learning_library() -> None:
-    assert not modules_after("from songscore import classify_track") & {"sklearn", "torch", "numba", "librosa", "matplotlib"}
+    loaded = modules_after("from songscore import classify_track")
+    assert not loaded & {"sklearn", "torch", "numba", "librosa", "matplotlib"}
 
 
 def test_labelling_never_imports_training() -> None:
-    loaded = subprocess.run(
-        [sys.executable, "-c", "import songscore.batch, songscore.cli, sys; print(*sys.modules)"],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert "songscore.training" not in loaded.stdout.split()
+    assert "songscore.training" not in modules_after("import songscore.batch, songscore.cli")
 
 
 def test_pytorch_is_no_requirement_of_the_package() -> None:
