@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -23,8 +24,10 @@ def blocks(language: str) -> list[object]:
 
 
 @pytest.mark.parametrize("examples", blocks("python"))
-def test_python_examples_run_in_order(examples: list[str], album: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(album)
+def test_python_examples_run_in_order(
+    examples: list[str], album: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(shutil.copytree(album, tmp_path / "album"))
     names: dict[str, object] = {}
     for example in examples:
         exec(compile(example, "<example>", "exec"), names)
