@@ -6,7 +6,7 @@ cd "$(dirname "$0")"
 
 has_pip() { .venv/bin/python -m pip --version >/dev/null 2>&1; }
 
-if ! has_pip && ! "${PYTHON:-python3}" -m venv .venv 2>/dev/null; then
+if ! has_pip && ! "${PYTHON:-python3}" -m venv .venv >/dev/null 2>&1; then
     "${PYTHON:-python3}" -m venv --clear --without-pip .venv
     .venv/bin/python - <<'PY'
 import hashlib
@@ -31,5 +31,6 @@ with tempfile.TemporaryDirectory() as folder:
     subprocess.run([sys.executable, path / "pip", "install", "--quiet", "--no-index", path], check=True)
 PY
 fi
+echo "Installing into $PWD/.venv; this takes a minute." >&2
 .venv/bin/python -m pip install --quiet --upgrade "pip>=25.1"
 .venv/bin/python -m pip install --quiet "${@:-.[aac,plot]}"
