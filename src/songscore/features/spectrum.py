@@ -8,11 +8,13 @@ and its time is the centre of that span. Spectra are power (not decibel) with ti
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import fft, signal
+from scipy import fft
 
 FloatArray = NDArray[np.float32]
 
@@ -22,6 +24,11 @@ HOP_LENGTH = 640
 FRAME_RATE = SAMPLE_RATE / HOP_LENGTH
 N_MELS = 80
 F_MIN, F_MAX = 60.0, 8000.0
+
+WINDOW = 512
+"""Frames that are judged together, 20.48 s."""
+MARGIN = 48
+"""Frames of context on either side of a window; the voice detector sees 38 to either side."""
 
 _FRAMES_AT_ONCE = 256
 
@@ -33,7 +40,8 @@ def frame_times(n_frames: int) -> NDArray[np.float64]:
 
 @cache
 def _window() -> FloatArray:
-    return signal.get_window("hann", N_FFT).astype(np.float32)
+    """Periodic Hann window."""
+    return (0.5 - 0.5 * np.cos(2 * np.pi * np.arange(N_FFT) / N_FFT)).astype(np.float32)
 
 
 @cache
@@ -90,3 +98,55 @@ def mel_spectrum(y: FloatArray) -> FloatArray:
         chunk = y[first * HOP_LENGTH : (last - 1) * HOP_LENGTH + N_FFT]
         np.matmul(power_spectrum(chunk), mel_bank(), out=mel[first:last])
     return mel
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class MelWindow:
+    """A stretch of the mel spectrum with its surroundings.
+
+    Attributes
+    ----------
+    mel : (n_frames, N_MELS) float32
+        Mel power, context included.
+    core : slice
+        The frames of `mel` that belong to this window and to no other.
+    """
+
+    mel: FloatArray
+    core: slice
+
+
+def mel_frames(blocks: Iterable[FloatArray]) -> Iterator[FloatArray]:
+    """`mel_spectrum` of a stream of samples, piece by piece, whatever the blocks."""
+    samples = np.empty(0, np.float32)
+    for block in blocks:
+        samples = np.concatenate([samples, block])
+        frames = mel_spectrum(samples)
+        samples = samples[len(frames) * HOP_LENGTH :]
+        yield frames
+
+
+def mel_windows(pieces: Iterable[FloatArray]) -> Iterator[MelWindow]:
+    """Cut a stream of frames into windows of `WINDOW` frames with `MARGIN` frames of context, whatever the pieces.
+
+    Parameters
+    ----------
+    pieces : iterable of (n_frames, N_MELS) float32
+
+    Yields
+    ------
+    MelWindow
+        In order; the last may be shorter. The cores together are the pieces together.
+    """
+    mel = np.empty((0, N_MELS), np.float32)
+    before = 0
+    for piece in pieces:
+        mel = np.concatenate([mel, piece])
+        while len(mel) >= before + WINDOW + MARGIN:
+            yield MelWindow(mel[: before + WINDOW + MARGIN], slice(before, before + WINDOW))
+            mel = mel[before + WINDOW - MARGIN :]
+            before = MARGIN
+    while len(mel) > before:
+        yield MelWindow(mel[: before + WINDOW + MARGIN], slice(before, min(before + WINDOW, len(mel))))
+        mel = mel[max(0, before + WINDOW - MARGIN) :]
+        before = MARGIN

@@ -1,0 +1,201 @@
+"""One track in, one answer out: the thin public layer over audio, features and model."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import Any, BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from songscore.audio import AudioStream, Source, open_audio
+from songscore.errors import AudioError
+from songscore.features.spectrum import SAMPLE_RATE
+from songscore.features.summary import Listening, listen, runs, smooth
+from songscore.features.vocal import STEP, step_times
+from songscore.model import TrackModel, load_model
+from songscore.results import SCORE, SONG, Segment, Status, TrackResult, VocalTimeline
+
+MODEL = "track-v1"
+SHORTEST = 2.0
+"""Seconds of sound below which nothing is said."""
+
+SILENCE = 1e-6
+"""Peak of a silent track, -120 dB of full scale: below the last bit of 16 and of 20 bits, above numerical dust."""
+
+VOICE_THRESHOLD = 0.5
+SHORTEST_SEGMENT = 0.4
+LONGEST_GAP = 0.4
+
+
+@dataclass(frozen=True, slots=True)
+class _Heard:
+    """A sound that was read, with what is known about the reading."""
+
+    path: str | None
+    duration: float
+    analysed: float
+    damage: str
+    listening: Listening
+
+
+def classify_track(
+    source: Source | NDArray[Any],
+    sr: int | None = None,
+    *,
+    threshold: float = 0.5,
+    prior: float | None = None,
+    model: str = MODEL,
+) -> TrackResult:
+    """Say whether a track is a song or instrumental score.
+
+    Parameters
+    ----------
+    source : path, binary file object, array, or (array, sample rate)
+        An array has the shape ``(samples,)`` or ``(channels, samples)``; its sample rate is the second argument, or comes with
+        it in a tuple.
+    sr : int, optional
+        Sample rate of an array, in hertz.
+    threshold : float, default 0.5
+        Song probability from which the label is "song", in (0, 1).
+    prior : float, optional
+        Share of songs in the collection, in (0, 1), where it is known. Without it both answers are equally expected.
+    model : str, default "track-v1"
+        Name of a model that comes with songscore.
+
+    Returns
+    -------
+    TrackResult
+        Also for a file that cannot be read: then `label` is None, and `status` and `message` say why.
+
+    Raises
+    ------
+    TypeError, ValueError
+        An argument is wrong. Nothing about the content of a file raises.
+    ModelError
+        The model's files are not as they were made.
+    """
+    source = _as_source(source, sr)
+    check_share("threshold", threshold)
+    if prior is not None:
+        check_share("prior", prior)
+    chosen = load_model(model)
+    try:
+        heard = _hear(source, chosen)
+    except AudioError as error:
+        return TrackResult(path=_path_of(source), status=error.status, message=str(error), model=chosen.name)
+    return _conclude(heard, chosen, threshold, prior)
+
+
+def extract_features(source: Source | NDArray[Any], sr: int | None = None, *, model: str = MODEL) -> dict[str, float]:
+    """The named feature vector of a track.
+
+    Parameters
+    ----------
+    source, sr
+        As for `classify_track`.
+    model : str, default "track-v1"
+        The model whose voice detector is used.
+
+    Returns
+    -------
+    dict of str to float
+        Names, units and meanings stand in `songscore.features.summary.FEATURES`.
+
+    Raises
+    ------
+    AudioError
+        The sound cannot be read, or is shorter than `SHORTEST`.
+    """
+    heard = _hear(_as_source(source, sr), load_model(model))
+    if heard.analysed < SHORTEST:
+        raise AudioError(f"{heard.path or 'the samples'}: {_too_short(heard)}")
+    return heard.listening.features
+
+
+def check_share(name: str, value: float) -> None:
+    """Raise where a probability is not inside (0, 1)."""
+    if not isinstance(value, (int, float)) or isinstance(value, bool):
+        raise TypeError(f"{name} must be a number, not {type(value).__name__}")
+    if not 0 < value < 1:
+        raise ValueError(f"{name} must lie between 0 and 1, both excluded, not {value}")
+
+
+def _as_source(source: Source | NDArray[Any], sr: int | None) -> Source:
+    if isinstance(source, np.ndarray):
+        if sr is None:
+            raise TypeError("an array needs its sample rate: classify_track(y, sr)")
+        return source, sr
+    if sr is not None:
+        raise TypeError("sr is for arrays only; a file knows its own sample rate")
+    return source
+
+
+def _path_of(source: Source | BinaryIO) -> str | None:
+    if isinstance(source, (str, os.PathLike)):
+        return os.fspath(source)
+    name = getattr(source, "name", None)
+    return name if isinstance(name, str) else None
+
+
+def _hear(source: Source, model: TrackModel) -> _Heard:
+    with open_audio(source, rate=SAMPLE_RATE) as stream:
+        listening = listen(stream.blocks(), model.detector)
+        return _Heard(stream.path, stream.duration, stream.analysed, stream.damage, listening)
+
+
+def _conclude(heard: _Heard, model: TrackModel, threshold: float, prior: float | None) -> TrackResult:
+    known = {"path": heard.path, "duration": heard.duration, "analysed": heard.analysed, "model": model.name}
+    refusal = _refusal(heard)
+    if refusal:
+        status, message = refusal
+        return TrackResult(**known, status=status, message=message)
+    features = heard.listening.features
+    decision = model.decide(features, prior)
+    voice = heard.listening.activity[:, 0]
+    segments = vocal_segments(voice)
+    return TrackResult(
+        **known,
+        label=SONG if decision.probability >= threshold else SCORE,
+        song_probability=decision.probability,
+        certain=decision.certain and not heard.damage,
+        vocal_fraction=min(1.0, sum(s.end - s.start for s in segments) / (len(voice) * STEP)),
+        vocal_segments=segments,
+        timeline=VocalTimeline(step_times(len(voice)), voice),
+        features=features,
+        contributions=decision.contributions,
+        status="partial" if heard.damage else "ok",
+        message=heard.damage,
+    )
+
+
+def _refusal(heard: _Heard) -> tuple[Status, str] | None:
+    if heard.analysed < SHORTEST:
+        return "too_short", _too_short(heard)
+    if heard.listening.peak < SILENCE:
+        return "silent", f"no sample exceeds {SILENCE:g} of full scale"
+    if heard.listening.holds_no_music:
+        return "not_music", heard.listening.why_no_music
+    return None
+
+
+def _too_short(heard: _Heard) -> str:
+    return f"{heard.analysed:.1f} s of sound; at least {SHORTEST:.0f} s are needed"
+
+
+def vocal_segments(voice: NDArray[np.float32]) -> tuple[Segment, ...]:
+    """Passages with a voice in a curve of one probability per `STEP` seconds.
+
+    The curve is smoothed, cut at `VOICE_THRESHOLD`, gaps of up to `LONGEST_GAP` seconds are closed, and what is shorter than
+    `SHORTEST_SEGMENT` seconds is dropped.
+    """
+    found = runs(smooth(voice, 0.4) > VOICE_THRESHOLD)
+    if not len(found):
+        return ()
+    joins = found[1:, 0] - found[:-1, 1] > LONGEST_GAP / STEP
+    starts, ends = found[np.r_[True, joins], 0], found[np.r_[joins, True], 1]
+    long = ends - starts >= SHORTEST_SEGMENT / STEP
+    return tuple(
+        Segment(float(a * STEP), float(b * STEP), float(voice[a:b].mean())) for a, b in zip(starts[long], ends[long], strict=True)
+    )

@@ -1,0 +1,142 @@
+"""From frames to the track vector; owns the names.
+
+`listen` runs over a stream once, window by window, in memory that grows by 150 bytes per second of sound. Names, units and plain
+meanings of everything in the vector stand in `FEATURES`. Whatever changes a number here raises `FEATURE_SET`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from songscore.features.spectrum import FloatArray, mel_frames, mel_windows
+from songscore.features.vocal import ACTIVITIES, FRAMES_PER_STEP, STEP, VoiceDetector
+
+FEATURE_SET = "features-v1"
+"""Version of every number in the track vector but those of the detector's weights, which the model's name covers."""
+
+TOP_SECONDS = (2, 5, 10, 30)
+QUANTILES = (50, 75, 90, 95, 99)
+SHARES = (30, 50, 70, 90)
+
+
+@dataclass(frozen=True, slots=True)
+class Feature:
+    """A number of the track vector.
+
+    Attributes
+    ----------
+    name, unit : str
+    meaning : str
+        In plain words, to follow "because of".
+    """
+
+    name: str
+    unit: str
+    meaning: str
+
+
+VOCAL = (
+    *(Feature(f"voice_top_{s}s", "log-odds", f"the {s} seconds most like a voice") for s in TOP_SECONDS),
+    *(Feature(f"voice_q{q}", "log-odds", f"voice probability that {100 - q} % of the track exceeds") for q in QUANTILES),
+    *(Feature(f"voice_share_{p}", "share", f"share of the track with a voice probability above {p / 100:g}") for p in SHARES),
+    Feature("voice_mean", "log-odds", "mean voice probability"),
+    Feature("voice_longest", "log2 s", "longest passage with a voice"),
+    Feature("voice_spread", "log-odds", "how far the voice probability moves over the track"),
+    Feature("speech_mean", "log-odds", "mean probability of speech"),
+    Feature("music_mean", "log-odds", "mean probability of music"),
+)
+FEATURES = VOCAL
+MEANINGS = {feature.name: feature.meaning for feature in FEATURES}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Listening:
+    """What was heard in one sound.
+
+    Attributes
+    ----------
+    activity : (n_steps, 3) float32
+        Probabilities of `songscore.features.vocal.ACTIVITIES`, one row per `STEP` seconds.
+    peak : float
+        Largest magnitude of a sample.
+    """
+
+    activity: FloatArray
+    peak: float
+
+    @property
+    def features(self) -> dict[str, float]:
+        """The track vector."""
+        return vocal_features(self.activity)
+
+
+def listen(blocks: Iterable[FloatArray], detector: VoiceDetector) -> Listening:
+    """Run the features over a stream of mono samples at `spectrum.SAMPLE_RATE`."""
+    peak = 0.0
+
+    def watched() -> Iterator[FloatArray]:
+        nonlocal peak
+        for block in blocks:
+            peak = max(peak, float(np.abs(block).max(initial=0)))
+            yield block
+
+    return Listening(activity(mel_frames(watched()), detector), peak)
+
+
+def activity(pieces: Iterable[FloatArray], detector: VoiceDetector) -> FloatArray:
+    """The detector's answers over a stream of mel frames, shape ``(n_steps, 3)``."""
+    answers = [np.empty((0, len(ACTIVITIES)), np.float32)]
+    for window in mel_windows(pieces):
+        steps = slice(window.core.start // FRAMES_PER_STEP, window.core.stop // FRAMES_PER_STEP)
+        answers.append(detector(window.mel)[steps])
+    return np.concatenate(answers)
+
+
+def vocal_features(activity: FloatArray) -> dict[str, float]:
+    """The features named in `VOCAL`.
+
+    Statistics of the voice curve as in Bayle et al. 2017 ("Revisiting autotagging toward faultless instrumental playlists
+    generation") and in evidence from many short passages: the strongest seconds, quantiles, shares and the longest run.
+
+    Parameters
+    ----------
+    activity : (n_steps, 3) float32
+        At least one row.
+    """
+    voice, speech, music = activity.T
+    ranked = np.sort(voice)[::-1]
+    tops = [_log_odds(ranked[: max(1, round(seconds / STEP))].mean()) for seconds in TOP_SECONDS]
+    quantiles = [_log_odds(q) for q in np.percentile(voice, QUANTILES)]
+    shares = [float((voice > percent / 100).mean()) for percent in SHARES]
+    longest = float(np.log2(1 + _longest_run(smooth(voice) > 0.5) * STEP))
+    rest = [_log_odds(voice.mean()), longest, float(np.std(_log_odds(voice))), _log_odds(speech.mean()), _log_odds(music.mean())]
+    return {f.name: float(v) for f, v in zip(VOCAL, [*tops, *quantiles, *shares, *rest], strict=True)}
+
+
+def smooth(curve: FloatArray, seconds: float = 0.56) -> FloatArray:
+    """Running mean over `seconds`, shorter at the ends."""
+    width = round(seconds / STEP)
+    ones = np.ones(width, np.float32)
+    weight = np.convolve(np.ones_like(curve), ones, "full")
+    total = np.convolve(curve, ones, "full") / weight
+    return np.asarray(total[width // 2 : width // 2 + len(curve)], np.float32)
+
+
+def _log_odds(probability: NDArray[np.float32] | np.float32 | float) -> NDArray[np.float64]:
+    p = np.clip(np.asarray(probability, np.float64), 1e-3, 1 - 1e-3)
+    return np.asarray(np.log(p / (1 - p)))
+
+
+def runs(flags: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """First and one-past-last index of each run of True, shape ``(n_runs, 2)``."""
+    edges = np.diff(np.concatenate([[0], flags.astype(np.int8), [0]]))
+    return np.flatnonzero(edges).reshape(-1, 2)
+
+
+def _longest_run(flags: NDArray[np.bool_]) -> int:
+    found = runs(flags)
+    return int((found[:, 1] - found[:, 0]).max(initial=0))

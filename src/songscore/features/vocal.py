@@ -1,0 +1,104 @@
+"""Vocal presence: a small convolutional network over the mel spectrum, run as matrix products.
+
+Conventions
+-----------
+Input is mel power ``(n_frames, N_MELS)`` at `spectrum.FRAME_RATE`. Output is one row per step of two frames (`STEP` seconds), with
+the probabilities of the `ACTIVITIES` at that moment. The spectrum is levelled over each window that it is called with, so
+no gain changes any number.
+
+The network is in the manner of Schlüter and Grill (ISMIR 2015, "Exploring data augmentation for improved singing voice
+detection with neural networks"): 3x3 convolutions over log-mel, here followed by dilated convolutions over time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from songscore.features.spectrum import FRAME_RATE, HOP_LENGTH, N_FFT, SAMPLE_RATE, FloatArray
+
+ACTIVITIES = ("voice", "speech", "music")
+FRAMES_PER_STEP = 2
+STEP = FRAMES_PER_STEP / FRAME_RATE
+DILATIONS = (1, 2, 4, 8)
+TIME_STRIDES = (1, 2, 1, 1)
+FLOOR_DB = -60.0
+
+
+def level(mel: FloatArray) -> FloatArray:
+    """Log-mel relative to the mean power, about -3 to 1 with -1 at 20 dB below the mean; no gain is left in it.
+
+    Parameters
+    ----------
+    mel : (n_frames, N_MELS) float32
+        Power; all zero gives the floor everywhere.
+    """
+    mean = max(float(mel.mean(dtype=np.float64)), np.finfo(np.float32).tiny)
+    return (np.log10(mel / np.float32(mean) + np.float32(10 ** (FLOOR_DB / 10))) * np.float32(0.5)).astype(np.float32)
+
+
+def step_times(n_steps: int) -> NDArray[np.float64]:
+    """Centre of each step, in seconds from the start of the track."""
+    return (np.arange(n_steps) * FRAMES_PER_STEP * HOP_LENGTH + (HOP_LENGTH * (FRAMES_PER_STEP - 1) + N_FFT) / 2) / SAMPLE_RATE
+
+
+class VoiceDetector:
+    """The trained network, ready to run.
+
+    Parameters
+    ----------
+    arrays : mapping of str to float32 array
+        ``conv{i}.weight`` ``(9 * inputs, outputs)`` with rows by (time offset, band offset, input), ``join.weight``
+        ``(bands * channels, width)``, ``context{i}.weight`` ``(3, width, width)`` with the time offset first, ``head.weight``
+        ``(width, 3)``, and a ``.bias`` beside each.
+    """
+
+    def __init__(self, arrays: Mapping[str, FloatArray]) -> None:
+        self._convolutions = [(arrays[f"conv{i}.weight"], arrays[f"conv{i}.bias"]) for i in range(len(TIME_STRIDES))]
+        self._context = [(arrays[f"context{i}.weight"], arrays[f"context{i}.bias"]) for i in range(len(DILATIONS))]
+        self._join = arrays["join.weight"], arrays["join.bias"]
+        self._head = arrays["head.weight"], arrays["head.bias"]
+
+    def __call__(self, mel: FloatArray) -> FloatArray:
+        """Probabilities of the `ACTIVITIES`.
+
+        Parameters
+        ----------
+        mel : (n_frames, N_MELS) float32
+            Mel power.
+
+        Returns
+        -------
+        (ceil(n_frames / 2), 3) float32
+        """
+        h = level(mel)[:, :, None]
+        for (weight, bias), stride in zip(self._convolutions, TIME_STRIDES, strict=True):
+            h = _rectify(_patches(h, stride) @ weight, bias)
+        h = _rectify(h.reshape(len(h), -1) @ self._join[0], self._join[1])
+        for dilation, (weight, bias) in zip(DILATIONS, self._context, strict=True):
+            h += _rectify(_dilated(h, weight, dilation), bias)
+        return 1 / (1 + np.exp(-(h @ self._head[0] + self._head[1])))
+
+
+def _patches(x: FloatArray, stride: int) -> FloatArray:
+    """3x3 neighbourhoods, every `stride` frames and every second band: ``(t, band, c) -> (t', band / 2, 9 c)``."""
+    n, bands, _ = x.shape
+    padded = np.zeros((n + 2, bands + 2, x.shape[2]), np.float32)
+    padded[1:-1, 1:-1] = x
+    return np.concatenate([padded[i : i + n : stride, j : j + bands : 2] for i in range(3) for j in range(3)], axis=2)
+
+
+def _dilated(x: FloatArray, weight: FloatArray, dilation: int) -> FloatArray:
+    """Convolution over time with three taps `dilation` steps apart, zeros outside: ``(t, c) -> (t, o)``."""
+    out = x @ weight[1]
+    if dilation < len(x):
+        out[dilation:] += x[:-dilation] @ weight[0]
+        out[:-dilation] += x[dilation:] @ weight[2]
+    return out
+
+
+def _rectify(x: FloatArray, bias: FloatArray) -> FloatArray:
+    x += bias
+    return np.maximum(x, 0, out=x)

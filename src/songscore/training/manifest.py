@@ -1,0 +1,148 @@
+"""The list of what training hears: a CSV with the columns ``path,label,group`` and optional ones.
+
+Paths are relative to the manifest's folder unless absolute. ``group`` names what must not be split over training and test: an artist,
+an album, a source. Optional columns: ``origin``, a coarser group (where the files come from); ``role``; ``weight``, 0 to leave a
+doubtful clip out of training and still have it judged; anything else is kept by people for people.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from songscore.errors import ManifestError
+from songscore.results import SCORE, SONG
+
+ROLES = {
+    "song": "music with a voice",
+    "instrumental": "music without a voice",
+    "voice": "a voice alone, to be mixed into instrumentals",
+    "speech": "speech alone",
+    "pair": "accompaniment in the left channel, its voice in the right",
+}
+_ROLE_OF_LABEL = {SONG: "song", SCORE: "instrumental"}
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One line of a manifest.
+
+    Attributes
+    ----------
+    path : Path
+        Where the file is.
+    name : str
+        As written in the manifest.
+    label : str
+        A label, or empty for speech and pairs.
+    group, origin, role, kind : str
+        `kind` is a free word by which evaluation makes slices.
+    weight : float
+        How often training hears the clip, relative to others of its role.
+    """
+
+    path: Path
+    name: str
+    label: str
+    group: str
+    origin: str
+    role: str
+    kind: str
+    weight: float
+
+
+def read_manifest(path: str | Path) -> list[Row]:
+    """Read and check a manifest.
+
+    Raises
+    ------
+    ManifestError
+        A column is missing, a label or role is unknown, or there is nothing in it. Names the line.
+    """
+    path = Path(path)
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            reader = csv.DictReader(file)
+            missing = {"path", "label", "group"} - set(reader.fieldnames or ())
+            if missing:
+                raise ManifestError(f"{path}: no column {', '.join(sorted(missing))}; a manifest has path,label,group")
+            rows = [_row(record, path, reader.line_num) for record in reader]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise ManifestError(f"{path}: {error}") from error
+    if not rows:
+        raise ManifestError(f"{path}: no rows")
+    return rows
+
+
+def _row(record: dict[str, str | None], manifest: Path, line: int) -> Row:
+    def field(name: str, default: str = "") -> str:
+        return (record.get(name) or default).strip()
+
+    label = field("label")
+    role = field("role", _ROLE_OF_LABEL.get(label, ""))
+    if label not in {SONG, SCORE, ""}:
+        raise ManifestError(f"{manifest}, line {line}: label {label!r}; use {SONG!r}, {SCORE!r} or nothing")
+    if role not in ROLES:
+        raise ManifestError(f"{manifest}, line {line}: role {role!r}; use one of {', '.join(ROLES)}, or give a label")
+    if not field("path"):
+        raise ManifestError(f"{manifest}, line {line}: no path")
+    try:
+        weight = float(field("weight", "1"))
+    except ValueError:
+        raise ManifestError(f"{manifest}, line {line}: weight {field('weight')!r} is not a number") from None
+    if not 0 <= weight < float("inf"):
+        raise ManifestError(f"{manifest}, line {line}: weight {weight} is not 0 or more")
+    group = field("group", field("path"))
+    return Row(
+        manifest.parent / field("path"), field("path"), label, group, field("origin", group), role, field("kind", role), weight
+    )
+
+
+def components(rows: Sequence[Row]) -> list[list[int]]:
+    """Rows that share a group or an origin, directly or through others, as lists of indices in order of first appearance."""
+    parent: dict[tuple[str, str], tuple[str, str]] = {}
+
+    def root(node: tuple[str, str]) -> tuple[str, str]:
+        parent.setdefault(node, node)
+        while parent[node] != node:
+            node = parent[node]
+        return node
+
+    for row in rows:
+        parent[root(("group", row.group))] = root(("origin", row.origin))
+    members = defaultdict(list)
+    for index, row in enumerate(rows):
+        members[root(("origin", row.origin))].append(index)
+    return list(members.values())
+
+
+def folds(rows: Sequence[Row], n_folds: int) -> NDArray[np.int64]:
+    """Parts for cross-validation that split neither a group nor an origin.
+
+    Greedy: the component that dominates its stratum (kind and label) most comes first, and goes where it evens out the strata.
+    Strata with a label count more, so that every part has songs and instrumentals to judge.
+    """
+    strata = [(row.kind, row.label) for row in rows]
+    total = Counter(strata)
+    load = [Counter[tuple[str, str]]() for _ in range(n_folds)]
+    fold = np.zeros(len(rows), np.int64)
+    importance = {stratum: 4.0 if stratum[1] else 1.0 for stratum in total}
+
+    def dominance(component: list[int]) -> float:
+        return max(importance[s] * n / total[s] for s, n in Counter(strata[i] for i in component).items())
+
+    def unevenness(part: int, added: Counter[tuple[str, str]]) -> float:
+        return sum(importance[s] * (2 * load[part][s] + n) * n / total[s] ** 2 for s, n in added.items())
+
+    for component in sorted(components(rows), key=dominance, reverse=True):
+        added = Counter(strata[i] for i in component)
+        part = min(range(n_folds), key=lambda p: unevenness(p, added))
+        load[part].update(added)
+        fold[component] = part
+    return fold
