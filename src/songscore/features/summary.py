@@ -7,11 +7,12 @@ meanings of everything in the vector stand in `FEATURES`. Whatever changes a num
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from songscore.features.spectral import window_features
 from songscore.features.spectrum import FloatArray, mel_frames, mel_windows
 from songscore.features.vocal import ACTIVITIES, FRAMES_PER_STEP, STEP, VoiceDetector
 
@@ -49,7 +50,14 @@ VOCAL = (
     Feature("speech_mean", "log-odds", "mean probability of speech"),
     Feature("music_mean", "log-odds", "mean probability of music"),
 )
-FEATURES = VOCAL
+SPECTRAL = (
+    Feature("spectral_centroid", "Hz", "the centre of the spectrum"),
+    Feature("spectral_flatness", "dB", "how noise-like the spectrum is"),
+    Feature("spectral_flux", "dB", "how much enters from one moment to the next"),
+    Feature("vocal_variance", "dB^2", "how fast the timbre changes, as articulation does"),
+    Feature("syllable_modulation", "share", "how much of the movement is at the rate of syllables"),
+)
+FEATURES = VOCAL + SPECTRAL
 MEANINGS = {feature.name: feature.meaning for feature in FEATURES}
 
 
@@ -61,17 +69,21 @@ class Listening:
     ----------
     activity : (n_steps, 3) float32
         Probabilities of `songscore.features.vocal.ACTIVITIES`, one row per `STEP` seconds.
+    spectral : (n_features,) float64
+        Means over the windows of `songscore.features.spectral.window_features`, by length.
     peak : float
         Largest magnitude of a sample.
     """
 
     activity: FloatArray
+    spectral: NDArray[np.float64]
     peak: float
 
     @property
     def features(self) -> dict[str, float]:
         """The track vector."""
-        return vocal_features(self.activity)
+        spectral = {feature.name: float(value) for feature, value in zip(SPECTRAL, self.spectral, strict=True)}
+        return vocal_features(self.activity) | spectral
 
 
 def listen(blocks: Iterable[FloatArray], detector: VoiceDetector) -> Listening:
@@ -84,16 +96,21 @@ def listen(blocks: Iterable[FloatArray], detector: VoiceDetector) -> Listening:
             peak = max(peak, float(np.abs(block).max(initial=0)))
             yield block
 
-    return Listening(activity(mel_frames(watched()), detector), peak)
+    heard = listen_to_mel(mel_frames(watched()), detector)
+    return replace(heard, peak=peak)
 
 
-def activity(pieces: Iterable[FloatArray], detector: VoiceDetector) -> FloatArray:
-    """The detector's answers over a stream of mel frames, shape ``(n_steps, 3)``."""
+def listen_to_mel(pieces: Iterable[FloatArray], detector: VoiceDetector) -> Listening:
+    """The same from a stream of mel frames; the peak is that of a full scale."""
     answers = [np.empty((0, len(ACTIVITIES)), np.float32)]
+    spectral, weight = np.zeros(len(SPECTRAL)), 0
     for window in mel_windows(pieces):
         steps = slice(window.core.start // FRAMES_PER_STEP, window.core.stop // FRAMES_PER_STEP)
         answers.append(detector(window.mel)[steps])
-    return np.concatenate(answers)
+        core = window.mel[window.core]
+        spectral += window_features(core) * len(core)
+        weight += len(core)
+    return Listening(np.concatenate(answers), spectral / max(weight, 1), 1.0)
 
 
 def vocal_features(activity: FloatArray) -> dict[str, float]:

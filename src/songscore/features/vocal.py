@@ -39,6 +39,12 @@ def level(mel: FloatArray) -> FloatArray:
     return (np.log10(mel / np.float32(mean) + np.float32(10 ** (FLOOR_DB / 10))) * np.float32(0.5)).astype(np.float32)
 
 
+def network_input(mel: FloatArray) -> FloatArray:
+    """`level`, and beside it the same less each band's mean over time: ``(n_frames, N_MELS, 2)``."""
+    levelled = level(mel)
+    return np.stack([levelled, levelled - levelled.mean(axis=0)], axis=2)
+
+
 def step_times(n_steps: int) -> NDArray[np.float64]:
     """Centre of each step, in seconds from the start of the track."""
     return (np.arange(n_steps) * FRAMES_PER_STEP * HOP_LENGTH + (HOP_LENGTH * (FRAMES_PER_STEP - 1) + N_FFT) / 2) / SAMPLE_RATE
@@ -73,7 +79,7 @@ class VoiceDetector:
         -------
         (ceil(n_frames / 2), 3) float32
         """
-        h = level(mel)[:, :, None]
+        h = network_input(mel)
         for (weight, bias), stride in zip(self._convolutions, TIME_STRIDES, strict=True):
             h = _rectify(_patches(h, stride) @ weight, bias)
         h = _rectify(h.reshape(len(h), -1) @ self._join[0], self._join[1])

@@ -7,8 +7,10 @@ powers of independent sounds add, up to a cross term.
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
@@ -21,6 +23,9 @@ class Chance:
     def __init__(self, seed: int, device: torch.device | str) -> None:
         self.device = torch.device(device)
         self.generator = torch.Generator(self.device).manual_seed(seed)
+
+    def move(self, array: NDArray[Any]) -> Tensor:
+        return torch.from_numpy(array).to(self.device)
 
     def uniform(self, low: float, high: float, *shape: int) -> Tensor:
         return low + (high - low) * torch.rand(*shape, generator=self.generator, device=self.device)
@@ -132,11 +137,6 @@ def noise(shape: tuple[int, ...] | torch.Size, chance: Chance) -> Tensor:
     flutter = -torch.log(chance.uniform(1e-6, 1, 3, batch, n_frames, n_mels)).mean(0)
     sound = colour * flutter
     return sound / sound.mean(dim=(1, 2), keepdim=True)
-
-
-def warp(position: Tensor, rate: Tensor) -> Tensor:
-    """Frame positions read at another speed: ``(n,), (batch,) -> (batch, n)``."""
-    return position[None, :] * rate[:, None]
 
 
 def shift_bands(mel: Tensor, shift: Tensor) -> Tensor:

@@ -16,13 +16,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from songscore.features.spectrum import FloatArray
-from songscore.features.summary import activity
+from songscore.features.summary import Listening, listen_to_mel
 from songscore.features.vocal import VoiceDetector
 from songscore.training.corpus import Corpus, dequantise
 from songscore.training.fit import Settings
 
 Arrays = dict[str, FloatArray]
-Curves = dict[int, FloatArray]
+Heard = dict[int, Listening]
 ALL = -1
 """The part that leaves nothing out."""
 
@@ -35,12 +35,12 @@ class Trained:
     ----------
     detector : dict of str to array
         Trained on everything.
-    curves : dict of int to (n_steps, 3) float32
-        For each clip with a label, the activity seen by a detector that was trained without its fold.
+    heard : dict of int to Listening
+        For each song, instrumental and speech clip, what was heard by a detector that was trained without its fold.
     """
 
     detector: Arrays
-    curves: Curves
+    heard: Heard
 
 
 def cross_validate(
@@ -63,7 +63,7 @@ def cross_validate(
     report : callable
         Takes lines of progress.
     """
-    curves: Curves = {}
+    heard: Heard = {}
     detector: Arrays = {}
     with ProcessPoolExecutor(jobs, get_context("spawn")) as pool:
         train = partial(train_part, corpus_folder, fold, settings)
@@ -71,15 +71,15 @@ def cross_validate(
         for future in as_completed(parts):
             arrays, judged = future.result()
             report(f"part {parts[future]} is trained")
-            curves |= judged
+            heard |= judged
             if parts[future] == ALL:
                 detector = arrays
-    return Trained(detector, curves)
+    return Trained(detector, heard)
 
 
 def train_part(
     corpus_folder: Path, fold: NDArray[np.int64], settings: Settings, part: int
-) -> tuple[Arrays, Curves]:
+) -> tuple[Arrays, Heard]:
     """A detector trained without one fold, and what it makes of the songs and instrumentals there."""
     import torch
 
@@ -99,6 +99,6 @@ def train_part(
     return arrays, judge(corpus, judged, VoiceDetector(arrays))
 
 
-def judge(corpus: Corpus, clips: NDArray[np.int64], detector: VoiceDetector) -> Curves:
-    """Activity in each of the given clips."""
-    return {int(i): activity([dequantise(corpus.clip(i))], detector) for i in clips}
+def judge(corpus: Corpus, clips: NDArray[np.int64], detector: VoiceDetector) -> Heard:
+    """What the detector hears in each of the given clips."""
+    return {int(i): listen_to_mel([dequantise(corpus.clip(i))], detector) for i in clips}

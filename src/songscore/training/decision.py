@@ -12,6 +12,9 @@ from songscore.estimators import SongClassifier
 ERROR_RATE = 0.01
 """Stated share of the tracks of a class that may look certain of the other."""
 
+NEVER = 1e6
+"""Log-odds that no track reaches."""
+
 Floats = NDArray[np.float64]
 Booleans = NDArray[np.bool_]
 
@@ -34,7 +37,7 @@ def certainty_bounds(log_odds: Floats, song: Booleans, error_rate: float = ERROR
     """Class-conditional conformal bounds (Vovk et al. 2005, section 4.5; Sadinle et al. 2019).
 
     A new instrumental, exchangeable with these, lies above ``song_above`` with a probability of at most `error_rate`, and a new
-    song below ``score_below`` likewise. With too few tracks to promise that, the bound is infinite.
+    song below ``score_below`` likewise. With too few tracks to promise that, the bound is `NEVER`.
     """
     return {
         "song_above": max(_upper_bound(log_odds[~song], error_rate), 0.0),
@@ -45,4 +48,4 @@ def certainty_bounds(log_odds: Floats, song: Booleans, error_rate: float = ERROR
 
 def _upper_bound(scores: Floats, error_rate: float) -> float:
     rank = ceil((len(scores) + 1) * (1 - error_rate))
-    return float(np.sort(scores)[rank - 1]) if rank <= len(scores) else np.inf
+    return float(np.sort(scores)[rank - 1]) if rank <= len(scores) else NEVER

@@ -26,7 +26,7 @@ class VoiceNetwork(nn.Module):
     Parameters
     ----------
     channels : tuple of int
-        Output channels of the 3x3 convolutions; each is followed by a maximum over two bands.
+        Output channels of the 3x3 convolutions, each of which halves the number of bands.
     width : int
         Channels of the convolutions over time.
     dropout : float
@@ -34,11 +34,10 @@ class VoiceNetwork(nn.Module):
     """
 
     def __init__(
-        self, channels: tuple[int, ...] = CHANNELS, width: int = WIDTH, dropout: float = 0.1, inputs: int = 1
+        self, channels: tuple[int, ...] = CHANNELS, width: int = WIDTH, dropout: float = 0.1
     ) -> None:
         super().__init__()
-        self.inputs = inputs
-        depths = (inputs, *channels[:-1])
+        depths = (2, *channels[:-1])
         self.convolutions = nn.ModuleList(
             nn.Conv2d(i, o, 3, padding=1, bias=False, stride=(t, 2)) for i, o, t in zip(depths, channels, TIME_STRIDES, strict=True)
         )
@@ -52,9 +51,7 @@ class VoiceNetwork(nn.Module):
         self.dropout = nn.Dropout1d(dropout)
 
     def forward(self, x: Tensor) -> Tensor:
-        h = x.unsqueeze(1)
-        if self.inputs == 2:
-            h = torch.cat([h, h - h.mean(2, keepdim=True)], 1)
+        h = torch.stack([x, x - x.mean(1, keepdim=True)], 1)
         for convolution, norm in zip(self.convolutions, self.norms, strict=True):
             h = functional.relu(norm(convolution(h)))
         h = h.transpose(2, 3).flatten(1, 2)

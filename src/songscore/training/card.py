@@ -1,0 +1,2 @@
+"""The model card."""
+def render_card(*a): return ''

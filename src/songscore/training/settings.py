@@ -1,0 +1,55 @@
+"""How a detector is trained."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How a detector is trained; the defaults made the shipped model.
+
+    Attributes
+    ----------
+    seed : int
+        Everything random follows from it.
+    steps, batch, frames : int
+        Updates, examples in each, and frames of 40 ms in each example.
+    learning_rate, weight_decay, dropout, average : float
+        Peak rate and decay of AdamW, dropout before the convolutions over time, decay of the moving average of the weights.
+    share_song, share_over, share_mix, share_voice, share_speech, share_noise : float
+        Shares of a batch: songs, songs over instrumentals, voices over instrumentals, voices alone, speech, noise. The rest are
+        instrumentals.
+    ratio_low, ratio_high : float
+        Voice to music in mixes, in decibels.
+    teacher, weak : float
+        Weight of the teacher's soft labels by step, and of the label by track, in songs.
+    max_shift, max_stretch, eq_db : float
+        Largest shift in bands, largest change of speed as a natural logarithm, strength of the equaliser in decibels.
+    channels, width
+        Of the network.
+    """
+
+    seed: int = 1
+    steps: int = 5500
+    batch: int = 32
+    frames: int = 256
+    learning_rate: float = 3e-3
+    weight_decay: float = 1e-2
+    dropout: float = 0.1
+    average: float = 0.999
+    share_song: float = 0.25
+    share_over: float = 0.10
+    share_mix: float = 0.34
+    share_voice: float = 0.03
+    share_speech: float = 0.03
+    share_noise: float = 0.03
+    ratio_low: float = -10.0
+    ratio_high: float = 8.0
+    teacher: float = 0.5
+    weak: float = 1.0
+    max_shift: float = 4.0
+    max_stretch: float = 0.2
+    eq_db: float = 8.0
+    channels: tuple[int, ...] = (16, 32, 48, 64)
+    width: int = 96

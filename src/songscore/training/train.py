@@ -1,0 +1,157 @@
+"""The whole way from a manifest to a model."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import tempfile
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from songscore.errors import ManifestError
+from songscore.features.summary import FEATURES
+from songscore.model import TrackModel, read_model
+from songscore.training.artefact import write_model
+from songscore.training.card import render_card
+from songscore.training.corpus import Corpus, build_corpus
+from songscore.training.crossval import Heard, cross_validate
+from songscore.training.decision import certainty_bounds, cross_validated_log_odds, fit_decision
+from songscore.training.evaluation import figures
+from songscore.training.manifest import Row, folds, read_manifest
+from songscore.training.settings import Settings
+
+DECISION_FEATURES = [feature.name for feature in FEATURES]
+
+
+@dataclass(frozen=True, eq=False)
+class Tracks:
+    """The labelled clips, as detectors heard them that had never met them.
+
+    Attributes
+    ----------
+    clip : (n,) int64
+        Index into the corpus.
+    features : (n, n_features) float64
+    song : (n,) bool
+    fold : (n,) int64
+    """
+
+    clip: NDArray[np.int64]
+    features: NDArray[np.float64]
+    song: NDArray[np.bool_]
+    fold: NDArray[np.int64]
+
+
+def train(
+    manifest: str | Path,
+    folder: str | Path,
+    *,
+    name: str = "track-v1",
+    n_folds: int = 5,
+    settings: Settings | None = None,
+    jobs: int = 2,
+    cache: str | Path | None = None,
+    report: Callable[[str], None] = lambda _: None,
+) -> TrackModel:
+    """Train a model and write its files.
+
+    Parameters
+    ----------
+    manifest : path
+        CSV with ``path,label,group``; `songscore.training.manifest` says what else it may hold.
+    folder : path
+        Where ``NAME.npz``, ``NAME.json``, ``NAME.md`` and ``NAME.tracks.csv`` (cross-validated answers, track by track) go.
+    name : str
+        The model's name.
+    n_folds : int, default 5
+        Parts of the cross-validation.
+    settings : Settings, optional
+        How the detector is trained, its seed included. The same seed gives the same arrays on the same machine.
+    jobs : int, default 2
+        Processes, one core each; the result does not depend on it.
+    cache : path, optional
+        Where decoded spectra are kept between runs.
+    report : callable, optional
+        Takes lines of progress.
+
+    Returns
+    -------
+    TrackModel
+        As read back from its files.
+
+    Raises
+    ------
+    ManifestError
+        The manifest breaks its rules, or has no song or no instrumental.
+    """
+    folder, settings = Path(folder), settings or Settings()
+    rows = read_manifest(manifest)
+    with tempfile.TemporaryDirectory() as work:
+        corpus = build_corpus(rows, Path(cache or Path(work) / "cache"), jobs, report)
+        _check_roles(corpus)
+        corpus.save(Path(work))
+        fold = folds(rows, n_folds)[corpus.row]
+        trained = cross_validate(Path(work), fold, settings, jobs, report)
+    tracks = _tracks(corpus, trained.heard, fold)
+    log_odds = cross_validated_log_odds(tracks.features, tracks.song, tracks.fold)
+    _write_tracks(folder / f"{name}.tracks.csv", rows, corpus, tracks, log_odds)
+    metrics = slices(rows, corpus, tracks, log_odds)
+    about = {
+        "seed": settings.seed,
+        "settings": asdict(settings),
+        "manifest_sha256": hashlib.sha256(Path(manifest).read_bytes()).hexdigest(),
+        "certain": certainty_bounds(log_odds, tracks.song),
+        "metrics": metrics,
+    }
+    decision = fit_decision(tracks.features, tracks.song)
+    card = render_card(name, rows, about, Counter(corpus.role.tolist()))
+    examples = tracks.features[:: max(1, len(tracks.song) // 8)]
+    write_model(folder, name, trained.detector, decision, DECISION_FEATURES, examples, about, card)
+    return read_model(folder, name)
+
+
+def _check_roles(corpus: Corpus) -> None:
+    missing = {"song", "instrumental", "voice"} - set(corpus.role.tolist())
+    if missing:
+        raise ManifestError(f"nothing readable in the role of {', '.join(sorted(missing))}")
+
+
+def _tracks(corpus: Corpus, heard: Heard, fold: NDArray[np.int64]) -> Tracks:
+    clip = np.array([i for i in sorted(heard) if corpus.role[i] in ("song", "instrumental")])
+    vectors = [heard[i].features for i in clip]
+    matrix = np.array([[vector[name] for name in DECISION_FEATURES] for vector in vectors])
+    return Tracks(clip, matrix, corpus.role[clip] == "song", fold[clip])
+
+
+def slices(
+    rows: Sequence[Row], corpus: Corpus, tracks: Tracks, log_odds: NDArray[np.float64]
+) -> dict[str, dict[str, list[float]]]:
+    """The figures of each kind of music that has both classes, each as value, low and high."""
+    kind = np.array([rows[corpus.row[i]].kind for i in tracks.clip])
+    group = np.array([rows[corpus.row[i]].group for i in tracks.clip])
+    probability = 1 / (1 + np.exp(-log_odds))
+    found = {}
+    for name in np.unique(kind):
+        chosen = kind == name
+        if 0 < tracks.song[chosen].sum() < chosen.sum():
+            measured = figures(tracks.song[chosen], probability[chosen], group[chosen])
+            found[str(name)] = {k: [round(x, 4) for x in (f.value, f.low, f.high)] for k, f in measured.items()}
+    return found
+
+
+def _write_tracks(
+    path: Path, rows: Sequence[Row], corpus: Corpus, tracks: Tracks, log_odds: NDArray[np.float64]
+) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(["path", "role", "kind", "group", "origin", "fold", "song", "song_probability"])
+        for i, song, fold, value in zip(tracks.clip, tracks.song, tracks.fold, log_odds, strict=True):
+            row = rows[corpus.row[i]]
+            probability = f"{1 / (1 + np.exp(-value)):.4f}"
+            writer.writerow([row.name, corpus.role[i], row.kind, row.group, row.origin, fold, int(song), probability])
