@@ -1,0 +1,102 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+from numpy.typing import NDArray
+
+from songscore import classify_track, demo
+from songscore.demo.instruments import hertz, piano
+from songscore.demo.singer import sing
+from songscore.features.spectrum import mel_spectrum
+
+Render = Callable[[int], tuple[NDArray[np.float32], int]]
+PIECES = [demo.render_song, demo.render_score]
+SR = 16_000
+
+
+def strongest_frequency(y: NDArray[np.floating], sr: int) -> float:
+    spectrum = np.abs(np.fft.rfft(y * np.hanning(len(y))))
+    return float(np.fft.rfftfreq(len(y), 1 / sr)[spectrum.argmax()])
+
+
+@pytest.mark.parametrize("render", PIECES)
+@pytest.mark.parametrize("sr", [16_000, 22_050])
+def test_a_piece_is_stereo_of_the_stated_length_level_and_type(render: Render, sr: int) -> None:
+    y, rate = render(sr)
+    assert (y.shape, y.dtype, rate) == ((2, round(demo.SECONDS * sr)), np.float32, sr)
+    assert np.abs(y).max() == pytest.approx(0.8)
+
+
+@pytest.mark.parametrize("render", PIECES)
+def test_the_same_call_gives_the_same_samples(render: Render) -> None:
+    np.testing.assert_array_equal(render(SR)[0], render(SR)[0])
+
+
+@pytest.mark.parametrize("render", PIECES)
+def test_a_piece_is_heard_from_its_start_and_fades_out_at_its_end(render: Render) -> None:
+    y, _ = render(SR)
+    assert np.abs(y[:, : SR // 2]).max() > 0.1
+    assert np.abs(y[:, -10:]).max() < 1e-3
+
+
+def test_the_singer_sings_the_written_pitch_and_glides_between_notes() -> None:
+    y = sing("0 M-AA/57/4 M-AA/64/4", beat=0.5, seconds=4, sr=SR)
+    first, second = y[round(0.8 * SR) : round(1.8 * SR)], y[round(2.8 * SR) : round(3.8 * SR)]
+    for part, pitch in ((first, 57), (second, 64)):
+        k = strongest_frequency(part, SR) / hertz(pitch)
+        assert k == pytest.approx(round(k), rel=0.03)
+
+
+def test_the_singer_is_silent_between_phrases() -> None:
+    y = sing("0 M-AA/57/2\n6 S-AO-N/57/2", beat=0.5, seconds=5, sr=SR)
+    assert np.abs(y[round(1.2 * SR) : round(2.7 * SR)]).max() < 1e-3
+    assert np.abs(y[round(3.1 * SR) : round(3.8 * SR)]).max() > 0.1
+
+
+@pytest.mark.parametrize(("vowel", "low", "high"), [("IY", 1900, 3200), ("AA", 900, 1600)])
+def test_a_vowel_has_more_power_at_its_formants_than_beside_them(vowel: str, low: float, high: float) -> None:
+    y = sing(f"0 M-{vowel}/48/6", beat=0.5, seconds=3, sr=SR)
+    power = np.abs(np.fft.rfft(y)) ** 2
+    f = np.fft.rfftfreq(len(y), 1 / SR)
+    within, beside = power[(f > low) & (f < high)].mean(), power[(f > 3900) & (f < 6000)].mean()
+    assert within > 10 * beside
+
+
+def test_a_sibilant_is_noise_above_four_kilohertz() -> None:
+    y = sing("1 S-AA/48/2", beat=0.5, seconds=2, sr=SR)
+    power = mel_spectrum(y[round(0.36 * SR) : round(0.5 * SR)].astype(np.float32)).mean(axis=0)
+    assert power[60:].mean() > 10 * power[:30].mean()
+
+
+def test_a_piano_note_has_the_pitch_of_its_number() -> None:
+    assert strongest_frequency(piano(69, 1.0, SR), SR) == pytest.approx(440, rel=0.01)
+
+
+def test_both_pieces_are_written_as_files_with_what_they_are(tmp_path: Path) -> None:
+    pieces = demo.write_demo(tmp_path / "new" / "folder")
+    assert [(path.name, label) for path, label in pieces.items()] == [
+        ("song.wav", "song"),
+        ("score.wav", "instrumental score"),
+    ]
+    for path, render in zip(pieces, PIECES, strict=True):
+        y, sr = soundfile.read(path, dtype="float32")
+        assert sr == 44_100
+        np.testing.assert_allclose(y.T, render(sr)[0], atol=2 / 32768)
+
+
+def test_the_demo_is_answered_rightly(tmp_path: Path) -> None:
+    for path, label in demo.write_demo(tmp_path).items():
+        assert classify_track(path).label == label
+
+
+def test_the_voice_of_the_song_is_found_where_it_is_and_nowhere_in_the_score(tmp_path: Path) -> None:
+    song, score = (classify_track(path) for path in demo.write_demo(tmp_path))
+    start, end = demo.SUNG
+    assert score.vocal_fraction is not None
+    assert score.vocal_fraction < 0.05
+    assert sum(s.end - s.start for s in song.vocal_segments) > 0.6 * (end - start)
+    assert all(start - 1 < s.start < s.end < end + 1 for s in song.vocal_segments)
