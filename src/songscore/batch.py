@@ -26,7 +26,8 @@ _AHEAD = 4
 def audio_files(paths: Iterable[str | os.PathLike[str]]) -> Iterator[Path]:
     """Files named as they are; folders walked, sorted, for files with the suffix of a sound file.
 
-    Hidden files and folders inside a folder are passed over, and so are folders that cannot be read and links to folders.
+    Hidden files and folders inside a folder are passed over, and so are folders that cannot be read and links to
+    folders.
     """
     for path in map(Path, paths):
         if not path.is_dir():
@@ -74,7 +75,7 @@ def classify_folder(
     TypeError, ValueError
         Another argument is wrong.
     """
-    if not os.path.isdir(folder):
+    if not Path(folder).is_dir():
         raise NotADirectoryError(f"{os.fspath(folder)} is not a folder; classify_track labels a file")
     results = classify_files(audio_files([folder]), jobs=jobs, executor=executor, threshold=threshold, prior=prior)
     return _watched(results, progress)

@@ -9,7 +9,7 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from songscore.audio import AudioStream, Source, open_audio
+from songscore.audio import Source, open_audio
 from songscore.errors import AudioError
 from songscore.features.spectrum import SAMPLE_RATE
 from songscore.features.summary import Listening, listen, runs, smooth
@@ -53,8 +53,8 @@ def classify_track(
     Parameters
     ----------
     source : path, binary file object, array, or (array, sample rate)
-        An array has the shape ``(samples,)`` or ``(channels, samples)``; its sample rate is the second argument, or comes with
-        it in a tuple.
+        An array has the shape ``(samples,)`` or ``(channels, samples)``; its sample rate is the second argument, or
+        comes with it in a tuple.
     sr : int, optional
         Sample rate of an array, in hertz.
     threshold : float, default 0.5
@@ -187,8 +187,8 @@ def _too_short(heard: _Heard) -> str:
 def vocal_segments(voice: NDArray[np.float32]) -> tuple[Segment, ...]:
     """Passages with a voice in a curve of one probability per `STEP` seconds.
 
-    The curve is smoothed, cut at `VOICE_THRESHOLD`, gaps of up to `LONGEST_GAP` seconds are closed, and what is shorter than
-    `SHORTEST_SEGMENT` seconds is dropped.
+    The curve is smoothed, cut at `VOICE_THRESHOLD`, gaps of up to `LONGEST_GAP` seconds are closed, and what is
+    shorter than `SHORTEST_SEGMENT` seconds is dropped.
     """
     found = runs(smooth(voice, 0.4) > VOICE_THRESHOLD)
     if not len(found):
@@ -197,5 +197,6 @@ def vocal_segments(voice: NDArray[np.float32]) -> tuple[Segment, ...]:
     starts, ends = found[np.r_[True, joins], 0], found[np.r_[joins, True], 1]
     long = ends - starts >= SHORTEST_SEGMENT / STEP
     return tuple(
-        Segment(float(a * STEP), float(b * STEP), float(voice[a:b].mean())) for a, b in zip(starts[long], ends[long], strict=True)
+        Segment(float(a * STEP), float(b * STEP), float(voice[a:b].mean()))
+        for a, b in zip(starts[long], ends[long], strict=True)
     )

@@ -70,8 +70,8 @@ class VocalFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
 class SongClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     """Logistic regression on standardised features, with both classes given the same total weight.
 
-    Fitted on features of tracks that the voice detector did not train on, its probabilities are calibrated for a collection
-    of as many songs as instrumental scores.
+    Fitted on features of tracks that the voice detector did not train on, its probabilities are calibrated for a
+    collection of as many songs as instrumental scores.
 
     Parameters
     ----------
@@ -96,7 +96,9 @@ class SongClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         check_classification_targets(y)
         self.classes_ = np.unique(y)
         if len(self.classes_) != 2:
-            raise ValueError(f"Only binary classification is supported. The number of classes is {len(self.classes_)}, not 2.")
+            raise ValueError(
+                f"Only binary classification is supported. The number of classes is {len(self.classes_)}, not 2."
+            )
         scaler = StandardScaler().fit(X)
         regression = LogisticRegression(C=self.C, class_weight="balanced", max_iter=1000).fit(scaler.transform(X), y)
         self.mean_, self.scale_ = scaler.mean_, scaler.scale_

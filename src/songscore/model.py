@@ -1,9 +1,11 @@
 """From features to a decision: the shipped model, its checks, and its arithmetic.
 
-A model is three files of one name: ``NAME.npz`` (plain arrays), ``NAME.json`` (metadata) and ``NAME.md`` (the model card).
+A model is three files of one name: ``NAME.npz`` (plain arrays), ``NAME.json`` (metadata) and ``NAME.md`` (the model
+card).
 
-The metadata holds ``format``, the version of this layout. Reading refuses every other number, so a change that an older songscore
-would misread must raise `FORMAT`, keep the reader of the number before for one minor version, and say so in the changelog.
+The metadata holds ``format``, the version of this layout. Reading refuses every other number, so a change that an
+older songscore would misread must raise `FORMAT`, keep the reader of the number before for one minor version, and say
+so in the changelog.
 
 Log-odds are natural; positive favours "song".
 """
@@ -62,8 +64,8 @@ class TrackModel:
     Parameters
     ----------
     arrays : mapping of str to array
-        ``detector.*`` for `VoiceDetector`; ``decision.mean``, ``decision.scale``, ``decision.weight`` ``(n_features,)`` and
-        ``decision.bias``; ``canary.*`` for `self_test`.
+        ``detector.*`` for `VoiceDetector`; ``decision.mean``, ``decision.scale``, ``decision.weight``
+        ``(n_features,)`` and ``decision.bias``; ``canary.*`` for `self_test`.
     metadata : mapping
         The content of the JSON file.
     card : str
@@ -72,7 +74,8 @@ class TrackModel:
     Raises
     ------
     ModelError
-        The arrays are not those that the metadata describes, or the canaries come out otherwise than when the model was made.
+        The arrays are not those that the metadata describes, or the canaries come out otherwise than when the model
+        was made.
     """
 
     def __init__(self, arrays: Arrays, metadata: Mapping[str, Any], card: str = "") -> None:
@@ -81,7 +84,9 @@ class TrackModel:
         self.card = card
         self.name: str = metadata["name"]
         self.features: list[str] = metadata["features"]
-        self.detector = VoiceDetector({k.removeprefix("detector."): v for k, v in arrays.items() if k.startswith("detector.")})
+        self.detector = VoiceDetector(
+            {k.removeprefix("detector."): v for k, v in arrays.items() if k.startswith("detector.")}
+        )
         self._decision = {k.removeprefix("decision."): v for k, v in arrays.items() if k.startswith("decision.")}
         self._canary = {k.removeprefix("canary."): v for k, v in arrays.items() if k.startswith("canary.")}
         self.self_test()
@@ -194,7 +199,11 @@ def _check(arrays: Arrays, metadata: Mapping[str, Any]) -> None:
     }
     for key, value in wanted.items():
         if metadata.get(key) != value:
-            raise ModelError(f"model {metadata.get('name')!r}: {key} is {metadata.get(key)!r}, this songscore reads {value!r}")
+            raise ModelError(
+                f"model {metadata.get('name')!r}: {key} is {metadata.get(key)!r}, this songscore reads {value!r}"
+            )
     unknown = sorted(set(metadata["features"]) - set(MEANINGS))
     if unknown:
-        raise ModelError(f"model {metadata['name']!r} wants features that this songscore does not compute: {', '.join(unknown)}")
+        raise ModelError(
+            f"model {metadata['name']!r} wants features that this songscore does not compute: {', '.join(unknown)}"
+        )

@@ -1,0 +1,1 @@
+"""Samples to named track features: spectrum, spectral and vocal features, summary."""

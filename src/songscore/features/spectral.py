@@ -2,8 +2,8 @@
 
 Conventions
 -----------
-Input is the mel power of one window, ``(n_frames, N_MELS)`` at `spectrum.FRAME_RATE`; output is one number per window. Decibels are
-relative to the window's mean power with a floor 60 dB below it, so no gain changes any number.
+Input is the mel power of one window, ``(n_frames, N_MELS)`` at `spectrum.FRAME_RATE`; output is one number per window.
+Decibels are relative to the window's mean power with a floor 60 dB below it, so no gain changes any number.
 """
 
 from __future__ import annotations

@@ -2,8 +2,9 @@
 
 Conventions
 -----------
-``y`` is mono float32 at `SAMPLE_RATE` hertz. Frame ``i`` covers the samples ``[i * HOP_LENGTH, i * HOP_LENGTH + N_FFT)``
-and its time is the centre of that span. Spectra are power (not decibel) with time first: ``(n_frames, n_bins)``.
+``y`` is mono float32 at `SAMPLE_RATE` hertz. Frame ``i`` covers the samples ``[i * HOP_LENGTH, i * HOP_LENGTH +
+N_FFT)`` and its time is the centre of that span. Spectra are power (not decibel) with time first: ``(n_frames,
+n_bins)``.
 """
 
 from __future__ import annotations
@@ -51,7 +52,7 @@ def mel_frequencies() -> NDArray[np.float64]:
 
 
 def _mel_edges() -> NDArray[np.float64]:
-    """``N_MELS + 2`` band edges in hertz, evenly spaced in mel: ``m = 2595 log10(1 + f / 700)`` (O'Shaughnessy 1987)."""
+    """``N_MELS + 2`` band edges in hertz, even in mel: ``m = 2595 log10(1 + f / 700)`` (O'Shaughnessy 1987)."""
     lowest, highest = 2595 * np.log10(1 + np.array([F_MIN, F_MAX]) / 700)
     return 700 * (10 ** (np.linspace(lowest, highest, N_MELS + 2) / 2595) - 1)
 

@@ -1,7 +1,8 @@
 """From frames to the track vector; owns the names.
 
-`listen` runs over a stream once, window by window, in memory that grows by 150 bytes per second of sound. Names, units and plain
-meanings of everything in the vector stand in `FEATURES`. Whatever changes a number here raises `FEATURE_SET`.
+`listen` runs over a stream once, window by window, in memory that grows by 150 bytes per second of sound. Names, units
+and plain meanings of everything in the vector stand in `FEATURES`. Whatever changes a number here raises
+`FEATURE_SET`.
 """
 
 from __future__ import annotations
@@ -42,8 +43,14 @@ class Feature:
 
 VOCAL = (
     *(Feature(f"voice_top_{s}s", "log-odds", f"the {s} seconds most like a voice") for s in TOP_SECONDS),
-    *(Feature(f"voice_q{q}", "log-odds", f"voice probability that {100 - q} % of the track exceeds") for q in QUANTILES),
-    *(Feature(f"voice_share_{p}", "share", f"share of the track with a voice probability above {p / 100:g}") for p in SHARES),
+    *(
+        Feature(f"voice_q{q}", "log-odds", f"voice probability that {100 - q} % of the track exceeds")
+        for q in QUANTILES
+    ),
+    *(
+        Feature(f"voice_share_{p}", "share", f"share of the track with a voice probability above {p / 100:g}")
+        for p in SHARES
+    ),
     Feature("voice_mean", "log-odds", "mean voice probability"),
     Feature("voice_longest", "log2 s", "longest passage with a voice"),
     Feature("voice_spread", "log-odds", "how far the voice probability moves over the track"),
@@ -116,8 +123,9 @@ def listen_to_mel(pieces: Iterable[FloatArray], detector: VoiceDetector) -> List
 def vocal_features(activity: FloatArray) -> dict[str, float]:
     """The features named in `VOCAL`.
 
-    Statistics of the voice curve as in Bayle et al. 2017 ("Revisiting autotagging toward faultless instrumental playlists
-    generation") and in evidence from many short passages: the strongest seconds, quantiles, shares and the longest run.
+    Statistics of the voice curve as in Bayle et al. 2017 ("Revisiting autotagging toward faultless instrumental
+    playlists generation") and in evidence from many short passages: the strongest seconds, quantiles, shares and the
+    longest run.
 
     Parameters
     ----------
@@ -130,7 +138,13 @@ def vocal_features(activity: FloatArray) -> dict[str, float]:
     quantiles = [_log_odds(q) for q in np.percentile(voice, QUANTILES)]
     shares = [float((voice > percent / 100).mean()) for percent in SHARES]
     longest = float(np.log2(1 + _longest_run(smooth(voice) > 0.5) * STEP))
-    rest = [_log_odds(voice.mean()), longest, float(np.std(_log_odds(voice))), _log_odds(speech.mean()), _log_odds(music.mean())]
+    rest = [
+        _log_odds(voice.mean()),
+        longest,
+        float(np.std(_log_odds(voice))),
+        _log_odds(speech.mean()),
+        _log_odds(music.mean()),
+    ]
     return {f.name: float(v) for f, v in zip(VOCAL, [*tops, *quantiles, *shares, *rest], strict=True)}
 
 

@@ -2,9 +2,9 @@
 
 Conventions
 -----------
-Input is mel power ``(n_frames, N_MELS)`` at `spectrum.FRAME_RATE`. Output is one row per step of two frames (`STEP` seconds), with
-the probabilities of the `ACTIVITIES` at that moment. The spectrum is levelled over each window that it is called with, so
-no gain changes any number.
+Input is mel power ``(n_frames, N_MELS)`` at `spectrum.FRAME_RATE`. Output is one row per step of two frames (`STEP`
+seconds), with the probabilities of the `ACTIVITIES` at that moment. The spectrum is levelled over each window that it
+is called with, so no gain changes any number.
 
 The network is in the manner of Schlüter and Grill (ISMIR 2015, "Exploring data augmentation for improved singing voice
 detection with neural networks"): 3x3 convolutions over log-mel, here followed by dilated convolutions over time.
@@ -47,7 +47,9 @@ def network_input(mel: FloatArray) -> FloatArray:
 
 def step_times(n_steps: int) -> NDArray[np.float64]:
     """Centre of each step, in seconds from the start of the track."""
-    return (np.arange(n_steps) * FRAMES_PER_STEP * HOP_LENGTH + (HOP_LENGTH * (FRAMES_PER_STEP - 1) + N_FFT) / 2) / SAMPLE_RATE
+    return (
+        np.arange(n_steps) * FRAMES_PER_STEP * HOP_LENGTH + (HOP_LENGTH * (FRAMES_PER_STEP - 1) + N_FFT) / 2
+    ) / SAMPLE_RATE
 
 
 class VoiceDetector:
@@ -57,8 +59,8 @@ class VoiceDetector:
     ----------
     arrays : mapping of str to float32 array
         ``conv{i}.weight`` ``(9 * inputs, outputs)`` with rows by (time offset, band offset, input), ``join.weight``
-        ``(bands * channels, width)``, ``context{i}.weight`` ``(3, width, width)`` with the time offset first, ``head.weight``
-        ``(width, 3)``, and a ``.bias`` beside each.
+        ``(bands * channels, width)``, ``context{i}.weight`` ``(3, width, width)`` with the time offset first,
+        ``head.weight`` ``(width, 3)``, and a ``.bias`` beside each.
     """
 
     def __init__(self, arrays: Mapping[str, FloatArray]) -> None:

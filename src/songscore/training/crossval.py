@@ -1,6 +1,7 @@
 """Detectors that never heard the clips they judge, and one that heard them all.
 
-Each part of the cross-validation runs in a process of its own with one thread, so that the arrays do not depend on the number of jobs.
+Each part of the cross-validation runs in a process of its own with one thread, so that the arrays do not depend on the
+number of jobs.
 """
 
 from __future__ import annotations
@@ -77,9 +78,7 @@ def cross_validate(
     return Trained(detector, heard)
 
 
-def train_part(
-    corpus_folder: Path, fold: NDArray[np.int64], settings: Settings, part: int
-) -> tuple[Arrays, Heard]:
+def train_part(corpus_folder: Path, fold: NDArray[np.int64], settings: Settings, part: int) -> tuple[Arrays, Heard]:
     """A detector trained without one fold, and what it makes of the songs and instrumentals there."""
     import torch
 

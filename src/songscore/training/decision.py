@@ -36,14 +36,21 @@ def cross_validated_log_odds(features: Floats, song: Booleans, fold: NDArray[np.
 def certainty_bounds(log_odds: Floats, song: Booleans, error_rate: float = ERROR_RATE) -> dict[str, float]:
     """Class-conditional conformal bounds (Vovk et al. 2005, section 4.5; Sadinle et al. 2019).
 
-    A new instrumental, exchangeable with these, lies above ``song_above`` with a probability of at most `error_rate`, and a new
-    song below ``score_below`` likewise. With too few tracks to promise that, the bound is `NEVER`.
+    A new instrumental, exchangeable with these, lies above ``song_above`` with a probability of at most `error_rate`,
+    and a new song below ``score_below`` likewise. With too few tracks to promise that, the bound is `NEVER`.
     """
     return {
         "song_above": max(_upper_bound(log_odds[~song], error_rate), 0.0),
         "score_below": min(-_upper_bound(-log_odds[song], error_rate), 0.0),
         "error_rate": error_rate,
     }
+
+
+def coverage(log_odds: Floats, song: Booleans, bounds: dict[str, float]) -> dict[str, float]:
+    """Share of the tracks beyond the bounds, and the share of wrong labels among these."""
+    certain = (log_odds >= bounds["song_above"]) | (log_odds <= bounds["score_below"])
+    wrong = (log_odds >= 0) != song
+    return {"certain": float(certain.mean()), "wrong": float(wrong[certain].mean()) if certain.any() else 0.0}
 
 
 def _upper_bound(scores: Floats, error_rate: float) -> float:

@@ -1,7 +1,7 @@
 """How good answers are: the figures of the model card and of the benchmarks, with their uncertainty.
 
-``song`` is True for songs; ``probability`` is that of "song". Intervals are percentiles of a bootstrap that draws whole groups, because
-tracks of one artist succeed and fail together.
+``song`` is True for songs; ``probability`` is that of "song". Intervals are percentiles of a bootstrap that draws
+whole groups, because tracks of one artist succeed and fail together.
 """
 
 from __future__ import annotations
@@ -110,16 +110,22 @@ def _figure(
 def _draws(group: NDArray[np.str_], n_draws: int, seed: int) -> list[NDArray[np.int64]]:
     random = np.random.default_rng(seed)
     members = [np.flatnonzero(group == name) for name in np.unique(group)]
-    return [np.concatenate([members[i] for i in random.integers(len(members), size=len(members))]) for _ in range(n_draws)]
+    return [
+        np.concatenate([members[i] for i in random.integers(len(members), size=len(members))]) for _ in range(n_draws)
+    ]
 
 
-def evaluate(manifest: str | Path, *, model: str = "track-v1", threshold: float = 0.5) -> Evaluation:
+def evaluate(
+    manifest: str | Path, *, root: str | Path | None = None, model: str = "track-v1", threshold: float = 0.5
+) -> Evaluation:
     """Label the files of a manifest and compare.
 
     Parameters
     ----------
     manifest : path
         CSV with ``path,label,group``; rows without a label are passed over.
+    root : path, optional
+        What the paths in the manifest are relative to; without it, the manifest's folder.
     model : str, default "track-v1"
     threshold : float, default 0.5
         Song probability from which a track is labelled "song".
@@ -134,7 +140,7 @@ def evaluate(manifest: str | Path, *, model: str = "track-v1", threshold: float 
     ManifestError
         The manifest breaks its rules, or does not hold both labels.
     """
-    rows = [row for row in read_manifest(manifest) if row.label and row.role != "pair"]
+    rows = [row for row in read_manifest(manifest, root) if row.label and row.role != "pair"]
     results = [classify_track(row.path, threshold=threshold, model=model) for row in rows]
     judged = [(row, result) for row, result in zip(rows, results, strict=True) if result.label]
     song = np.array([row.label == SONG for row, _ in judged])

@@ -1,7 +1,8 @@
 """Batches of training examples, drawn on the fly from the clips of a corpus.
 
-An example is ``Settings.frames`` frames of levelled mel spectrum with targets for each step of two frames. Six kinds fill a batch:
-songs, songs over other instrumentals, instrumentals alone, isolated voices over instrumentals, voices alone, speech, and noise.
+An example is ``Settings.frames`` frames of levelled mel spectrum with targets for each step of two frames. Six kinds
+fill a batch: songs, songs over other instrumentals, instrumentals alone, isolated voices over instrumentals, voices
+alone, speech, and noise.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from songscore.training.corpus import Corpus
 from songscore.training.settings import Settings
 
 DEAF = 90 / 255
-"""A teacher whose 90th percentile over a song stays below this does not hear its singer, and is not asked where he sings."""
+"""Where the teacher's 90th percentile over a song stays below this, it does not hear the singer and is not believed."""
 
 HEARD_DB = -16.0
 """Voice to music below which a voice in a mix is neither demanded nor denied."""
@@ -78,7 +79,9 @@ class Drawer:
         self._start, self._length = move(corpus.start[:-1]), move(np.diff(corpus.start))
         self._weight = move(corpus.weight)
         usable = chosen & (corpus.weight > 0)
-        self._clips = {str(role): move(np.flatnonzero(usable & (corpus.role == role))) for role in np.unique(corpus.role[usable])}
+        self._clips = {
+            str(role): move(np.flatnonzero(usable & (corpus.role == role))) for role in np.unique(corpus.role[usable])
+        }
         steps = [corpus.teacher[a // 2 : b // 2, 0] for a, b in zip(corpus.start[:-1], corpus.start[1:], strict=True)]
         self._deaf = move(np.array([np.quantile(step, 0.9) < DEAF * 255 for step in steps]))
 
@@ -86,7 +89,9 @@ class Drawer:
         """A batch of `Settings.batch` examples; kinds for which there are no clips give way to instrumentals."""
         s = self._settings
         n_over, n_song, n_mix = (round(s.batch * share) for share in (s.share_over, s.share_song, s.share_mix))
-        n_voice, n_speech, n_noise = (round(s.batch * share) for share in (s.share_voice, s.share_speech, s.share_noise))
+        n_voice, n_speech, n_noise = (
+            round(s.batch * share) for share in (s.share_voice, s.share_speech, s.share_noise)
+        )
         parts = [self._songs(n_song), self._songs_over_instrumentals(n_over), self._noise(n_noise)]
         if "voice" in self._clips:
             parts += [self._mixes(n_mix), self._voices(n_voice)]
@@ -161,10 +166,12 @@ class Drawer:
         mel, local = augment.add_voice(music.mel, self._produced(voice.mel), voice.active, ratio, self._chance)
         sounds, heard = _per_step(voice.active), _per_step(voice.active * (local > HEARD_DB))
         weight = torch.where(sounds > 0, heard, 1.0)
-        return Examples(mel, sounds, weight, torch.zeros_like(voice.teacher[:, :, 1:]), self._all(n, 0), self._all(n, 0))
+        return Examples(
+            mel, sounds, weight, torch.zeros_like(voice.teacher[:, :, 1:]), self._all(n, 0), self._all(n, 0)
+        )
 
     def _produced(self, voice: Tensor) -> Tensor:
-        """A dry voice as a studio might leave it: another pitch, a second voice, equaliser, compressor, reverberation."""
+        """A dry voice as a studio leaves it: another pitch, a second voice, equaliser, compressor, reverberation."""
         chance, n = self._chance, len(voice)
         shift = self._settings.max_shift
         voice = augment.shift_bands(voice, chance.uniform(-shift, shift, n))

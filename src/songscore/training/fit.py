@@ -25,8 +25,8 @@ REPORT_STEPS = 500
 def loss_of(logits: Tensor, examples: Examples, weak: float) -> Tensor:
     """Cross-entropy by step where the answer is known, and of the pooled voice where only the track's label is.
 
-    Pooling is the linear softmax ``sum(p**2) / sum(p)`` (Wang, Li and Metze 2019), so that the instrumental bars of a song do no
-    harm.
+    Pooling is the linear softmax ``sum(p**2) / sum(p)`` (Wang, Li and Metze 2019), so that the instrumental bars of a
+    song do no harm.
 
     Parameters
     ----------

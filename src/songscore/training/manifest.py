@@ -1,8 +1,9 @@
 """The list of what training hears: a CSV with the columns ``path,label,group`` and optional ones.
 
-Paths are relative to the manifest's folder unless absolute. ``group`` names what must not be split over training and test: an artist,
-an album, a source. Optional columns: ``origin``, a coarser group (where the files come from); ``role``; ``weight``, 0 to leave a
-doubtful clip out of training and still have it judged; anything else is kept by people for people.
+Paths are relative to the manifest's folder, or to another that is named, unless absolute. ``group`` names what must
+not be split over training and test: an artist, an album, a source. Optional columns: ``origin``, a coarser group
+(where the files come from); ``role``; ``weight``, 0 to leave a doubtful clip out of training and still have it judged;
+``kind``, by which evaluation makes slices; ``licence``; anything else is kept by people for people.
 """
 
 from __future__ import annotations
@@ -45,6 +46,7 @@ class Row:
         `kind` is a free word by which evaluation makes slices.
     weight : float
         How often training hears the clip, relative to others of its role.
+    licence : str
     """
 
     path: Path
@@ -55,10 +57,17 @@ class Row:
     role: str
     kind: str
     weight: float
+    licence: str
 
 
-def read_manifest(path: str | Path) -> list[Row]:
+def read_manifest(path: str | Path, root: str | Path | None = None) -> list[Row]:
     """Read and check a manifest.
+
+    Parameters
+    ----------
+    path : path
+    root : path, optional
+        What the paths in it are relative to; without it, the manifest's folder.
 
     Raises
     ------
@@ -72,7 +81,7 @@ def read_manifest(path: str | Path) -> list[Row]:
             missing = {"path", "label", "group"} - set(reader.fieldnames or ())
             if missing:
                 raise ManifestError(f"{path}: no column {', '.join(sorted(missing))}; a manifest has path,label,group")
-            rows = [_row(record, path, reader.line_num) for record in reader]
+            rows = [_row(record, path, reader.line_num, Path(root or path.parent)) for record in reader]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise ManifestError(f"{path}: {error}") from error
     if not rows:
@@ -80,7 +89,7 @@ def read_manifest(path: str | Path) -> list[Row]:
     return rows
 
 
-def _row(record: dict[str, str | None], manifest: Path, line: int) -> Row:
+def _row(record: dict[str, str | None], manifest: Path, line: int, root: Path) -> Row:
     def field(name: str, default: str = "") -> str:
         return (record.get(name) or default).strip()
 
@@ -99,13 +108,12 @@ def _row(record: dict[str, str | None], manifest: Path, line: int) -> Row:
     if not 0 <= weight < float("inf"):
         raise ManifestError(f"{manifest}, line {line}: weight {weight} is not 0 or more")
     group = field("group", field("path"))
-    return Row(
-        manifest.parent / field("path"), field("path"), label, group, field("origin", group), role, field("kind", role), weight
-    )
+    name, origin, kind = field("path"), field("origin", group), field("kind", role)
+    return Row(root / name, name, label, group, origin, role, kind, weight, field("licence"))
 
 
 def components(rows: Sequence[Row]) -> list[list[int]]:
-    """Rows that share a group or an origin, directly or through others, as lists of indices in order of first appearance."""
+    """Rows that share a group or an origin, directly or through others, as lists of indices."""
     parent: dict[tuple[str, str], tuple[str, str]] = {}
 
     def root(node: tuple[str, str]) -> tuple[str, str]:
@@ -125,8 +133,8 @@ def components(rows: Sequence[Row]) -> list[list[int]]:
 def folds(rows: Sequence[Row], n_folds: int) -> NDArray[np.int64]:
     """Parts for cross-validation that split neither a group nor an origin.
 
-    Greedy: the component that dominates its stratum (kind and label) most comes first, and goes where it evens out the strata.
-    Strata with a label count more, so that every part has songs and instrumentals to judge.
+    Greedy: the component that dominates its stratum (kind and label) most comes first, and goes where it evens out the
+    strata. Strata with a label count more, so that every part has songs and instrumentals to judge.
     """
     strata = [(row.kind, row.label) for row in rows]
     total = Counter(strata)

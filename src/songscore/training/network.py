@@ -1,8 +1,8 @@
 """The voice detector as a PyTorch module, and its translation into plain arrays.
 
-Input ``(batch, n_frames, N_MELS)`` levelled log-mel, output ``(batch, n_frames // 2, 3)`` logits of the activities in `ACTIVITIES`.
-The same arithmetic in numpy is `songscore.features.vocal.VoiceDetector`; `arrays` writes what it reads, with the batch
-normalisations folded into the convolutions before them.
+Input ``(batch, n_frames, N_MELS)`` levelled log-mel, output ``(batch, n_frames // 2, 3)`` logits of the activities in
+`ACTIVITIES`. The same arithmetic in numpy is `songscore.features.vocal.VoiceDetector`; `arrays` writes what it reads,
+with the batch normalisations folded into the convolutions before them.
 """
 
 from __future__ import annotations
@@ -33,13 +33,12 @@ class VoiceNetwork(nn.Module):
         Share of the inputs of each residual block that is dropped in training.
     """
 
-    def __init__(
-        self, channels: tuple[int, ...] = CHANNELS, width: int = WIDTH, dropout: float = 0.1
-    ) -> None:
+    def __init__(self, channels: tuple[int, ...] = CHANNELS, width: int = WIDTH, dropout: float = 0.1) -> None:
         super().__init__()
         depths = (2, *channels[:-1])
         self.convolutions = nn.ModuleList(
-            nn.Conv2d(i, o, 3, padding=1, bias=False, stride=(t, 2)) for i, o, t in zip(depths, channels, TIME_STRIDES, strict=True)
+            nn.Conv2d(i, o, 3, padding=1, bias=False, stride=(t, 2))
+            for i, o, t in zip(depths, channels, TIME_STRIDES, strict=True)
         )
         self.norms = nn.ModuleList(nn.BatchNorm2d(o) for o in channels)
         bands = N_MELS // 2 ** len(channels)

@@ -16,10 +16,11 @@ class Settings:
     steps, batch, frames : int
         Updates, examples in each, and frames of 40 ms in each example.
     learning_rate, weight_decay, dropout, average : float
-        Peak rate and decay of AdamW, dropout before the convolutions over time, decay of the moving average of the weights.
+        Peak rate and decay of AdamW, dropout before the convolutions over time, decay of the moving average of the
+        weights.
     share_song, share_over, share_mix, share_voice, share_speech, share_noise : float
-        Shares of a batch: songs, songs over instrumentals, voices over instrumentals, voices alone, speech, noise. The rest are
-        instrumentals.
+        Shares of a batch: songs, songs over instrumentals, voices over instrumentals, voices alone, speech, noise. The
+        rest are instrumentals.
     ratio_low, ratio_high : float
         Voice to music in mixes, in decibels.
     teacher, weak : float

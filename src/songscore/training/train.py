@@ -20,7 +20,7 @@ from songscore.training.artefact import write_model
 from songscore.training.card import render_card
 from songscore.training.corpus import Corpus, build_corpus
 from songscore.training.crossval import Heard, cross_validate
-from songscore.training.decision import certainty_bounds, cross_validated_log_odds, fit_decision
+from songscore.training.decision import certainty_bounds, coverage, cross_validated_log_odds, fit_decision
 from songscore.training.evaluation import figures
 from songscore.training.manifest import Row, folds, read_manifest
 from songscore.training.settings import Settings
@@ -55,6 +55,7 @@ def train(
     n_folds: int = 5,
     settings: Settings | None = None,
     jobs: int = 2,
+    root: str | Path | None = None,
     cache: str | Path | None = None,
     report: Callable[[str], None] = lambda _: None,
 ) -> TrackModel:
@@ -65,7 +66,8 @@ def train(
     manifest : path
         CSV with ``path,label,group``; `songscore.training.manifest` says what else it may hold.
     folder : path
-        Where ``NAME.npz``, ``NAME.json``, ``NAME.md`` and ``NAME.tracks.csv`` (cross-validated answers, track by track) go.
+        Where ``NAME.npz``, ``NAME.json``, ``NAME.md`` and ``NAME.tracks.csv`` (cross-validated answers, track by
+        track) go.
     name : str
         The model's name.
     n_folds : int, default 5
@@ -74,6 +76,8 @@ def train(
         How the detector is trained, its seed included. The same seed gives the same arrays on the same machine.
     jobs : int, default 2
         Processes, one core each; the result does not depend on it.
+    root : path, optional
+        What the paths in the manifest are relative to; without it, the manifest's folder.
     cache : path, optional
         Where decoded spectra are kept between runs.
     report : callable, optional
@@ -90,7 +94,7 @@ def train(
         The manifest breaks its rules, or has no song or no instrumental.
     """
     folder, settings = Path(folder), settings or Settings()
-    rows = read_manifest(manifest)
+    rows = read_manifest(manifest, root)
     with tempfile.TemporaryDirectory() as work:
         corpus = build_corpus(rows, Path(cache or Path(work) / "cache"), jobs, report)
         _check_roles(corpus)
@@ -100,16 +104,19 @@ def train(
     tracks = _tracks(corpus, trained.heard, fold)
     log_odds = cross_validated_log_odds(tracks.features, tracks.song, tracks.fold)
     _write_tracks(folder / f"{name}.tracks.csv", rows, corpus, tracks, log_odds)
-    metrics = slices(rows, corpus, tracks, log_odds)
+    bounds = certainty_bounds(log_odds, tracks.song)
     about = {
         "seed": settings.seed,
         "settings": asdict(settings),
+        "n_features": len(DECISION_FEATURES),
         "manifest_sha256": hashlib.sha256(Path(manifest).read_bytes()).hexdigest(),
-        "certain": certainty_bounds(log_odds, tracks.song),
-        "metrics": metrics,
+        "certain": bounds,
+        "coverage": coverage(log_odds, tracks.song, bounds),
+        "metrics": slices(rows, corpus, tracks, log_odds),
     }
     decision = fit_decision(tracks.features, tracks.song)
-    card = render_card(name, rows, about, Counter(corpus.role.tolist()))
+    n_parameters = sum(array.size for array in trained.detector.values())
+    card = render_card(name, rows, about, Counter(corpus.role.tolist()), n_parameters)
     examples = tracks.features[:: max(1, len(tracks.song) // 8)]
     write_model(folder, name, trained.detector, decision, DECISION_FEATURES, examples, about, card)
     return read_model(folder, name)
