@@ -1,12 +1,20 @@
-"""What songscore answers: frozen records, in seconds and probabilities.
+r"""What songscore answers: frozen records, in seconds and probabilities.
 
-Times are seconds from the start of the track. Probabilities lie in [0, 1]. A field that cannot be known is None, never a guess.
+Times are seconds from the start of the track. Probabilities lie in [0, 1]. A field that cannot be known is None, never
+a guess.
+
+A path may hold bytes that are not UTF-8. `TrackResult.path` has them as `os.fsdecode` makes them, one lone surrogate
+each: 0xFF is ``\udcff``. `json.dumps` writes that escape and `json.loads` reads it, so that
+``os.fsencode(json.loads(line)["path"])`` names the very file. Where text must be UTF-8, `as_utf8` writes the same
+escape as six characters.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from html import escape
 from typing import Any, Literal
 
 import numpy as np
@@ -72,7 +80,8 @@ class Contribution:
     value : float
         The feature's value in this track.
     log_odds : float
-        What it added to the log-odds of "song", against the average training track; negative pulls towards "instrumental score".
+        What it added to the log-odds of "song", against the average training track; negative pulls towards
+        "instrumental score".
     meaning : str
         The feature in plain words.
     """
@@ -153,3 +162,121 @@ class TrackResult:
     duration: float | None = None
     analysed: float | None = None
     model: str = ""
+
+    def to_dict(self) -> dict[str, Any]:
+        """The answer as plain values, ready for JSON.
+
+        Returns
+        -------
+        dict
+            `path` first. Times are rounded to 0.01 s, probabilities to 4 decimals, features to 6 significant digits;
+            the timeline has steps of 1 s. A number that is not finite becomes None.
+        """
+        return {
+            "path": self.path,
+            "label": self.label,
+            "song_probability": _rounded(self.song_probability, 4),
+            "certain": self.certain,
+            "vocal_fraction": _rounded(self.vocal_fraction, 4),
+            "vocal_segments": [_segment_dict(segment) for segment in self.vocal_segments],
+            "timeline": None if self.timeline is None else _timeline_dict(self.timeline.coarsen()),
+            "features": {name: _significant(value) for name, value in self.features.items()},
+            "status": self.status,
+            "message": self.message,
+            "duration": _rounded(self.duration, 2),
+            "analysed": _rounded(self.analysed, 2),
+            "model": self.model,
+        }
+
+    def explain(self) -> Explanation:
+        """Why the track got its label, in plain words, and where to listen to check it."""
+        listen = self._listen()
+        return Explanation(" ".join(self._sentences(listen)), self.contributions, listen)
+
+    def _sentences(self, listen: tuple[Segment, ...]) -> list[str]:
+        if self.label is None:
+            return [f"No label ({self.status}): {self.message}."]
+        doubt = "" if self.certain else ", inside the band of doubt"
+        sentences = [f"{self.label.capitalize()}: the probability of a song is {self.song_probability:.2f}{doubt}."]
+        reasons = [c.meaning for c in self.contributions if c.log_odds and (c.log_odds > 0) == (self.label == SONG)]
+        if reasons:
+            sentences.append(f"What spoke for it most: {'; '.join(reasons[:2])}.")
+        if listen:
+            places = ", ".join(f"{clock(s.start)} to {clock(s.end)}" for s in listen)
+            sentences.append(f"Most like a voice: {places}; listen there to check.")
+        return sentences
+
+    def _listen(self, most: int = 3) -> tuple[Segment, ...]:
+        """The passages with a voice, or without any the single seconds most like one."""
+        passages = self.vocal_segments
+        if not passages and self.timeline is not None:
+            seconds = self.timeline.coarsen()
+            passages = tuple(
+                Segment(max(0.0, float(t) - 0.5), float(t) + 0.5, float(p))
+                for t, p in zip(seconds.times, seconds.probability, strict=True)
+            )
+        return tuple(sorted(passages, key=lambda segment: -segment.probability)[:most])
+
+    def _repr_html_(self) -> str:
+        verdict = self.label or f"{self.status}: {self.message}"
+        figures = ""
+        if self.label is not None:
+            doubt = "" if self.certain else " (inside the band of doubt)"
+            figures = f"song probability {self.song_probability:.2f}{doubt}, voice in {self.vocal_fraction or 0:.0%}"
+        name = escape(as_utf8(self.path or "samples in memory"))
+        strip = "" if self.timeline is None else _strip(self.timeline, self.vocal_segments)
+        return f"<div><b>{escape(as_utf8(verdict))}</b> <code>{name}</code><br>{strip}<small>{figures}</small></div>"
+
+
+def clock(seconds: float) -> str:
+    """Seconds as minutes and seconds: 83.5 is ``1:23``."""
+    return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"
+
+
+def as_utf8(text: str) -> str:
+    r"""Text that every encoder takes: bytes of a file name that are not UTF-8 become escapes, 0xFF ``\udcff``."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def _rounded(value: float | None, digits: int) -> float | None:
+    return round(float(value), digits) if value is not None and math.isfinite(value) else None
+
+
+def _significant(value: float) -> float | None:
+    return float(f"{value:.6g}") if math.isfinite(value) else None
+
+
+def _segment_dict(segment: Segment) -> dict[str, float | None]:
+    return {
+        "start": _rounded(segment.start, 2),
+        "end": _rounded(segment.end, 2),
+        "probability": _rounded(segment.probability, 4),
+    }
+
+
+def _timeline_dict(timeline: VocalTimeline) -> dict[str, list[float | None]]:
+    return {
+        "times": [_rounded(t, 2) for t in timeline.times],
+        "probability": [_rounded(p, 4) for p in timeline.probability],
+    }
+
+
+def _strip(timeline: VocalTimeline, segments: tuple[Segment, ...], width: int = 400, height: int = 32) -> str:
+    """The voice curve as inline SVG, the passages with a voice shaded."""
+    if not len(timeline.times):
+        return ""
+    end = max(1.0, float(timeline.times[-1]), *(segment.end for segment in segments))
+    scale, curve = width / end, timeline.coarsen(max(1.0, end / width))
+    points = " ".join(
+        f"{t * scale:.1f},{height * (1 - p):.1f}"
+        for t, p in zip(curve.times, np.nan_to_num(curve.probability), strict=True)
+    )
+    shades = "".join(
+        f'<rect x="{s.start * scale:.1f}" width="{(s.end - s.start) * scale:.1f}" height="100%" fill="#9ecae1"/>'
+        for s in segments
+    )
+    return (
+        f'<svg width="{width}" height="{height}" role="img" aria-label="probability of a voice over time">'
+        f'<rect width="100%" height="100%" fill="#f2f2f2"/>{shades}'
+        f'<polyline points="{points}" fill="none" stroke="#08519c"/></svg><br>'
+    )

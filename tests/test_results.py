@@ -1,0 +1,188 @@
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import pickle
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from songscore.results import Contribution, Segment, TrackResult, VocalTimeline, as_utf8, clock
+
+FIELDS = [
+    "path",
+    "label",
+    "song_probability",
+    "certain",
+    "vocal_fraction",
+    "vocal_segments",
+    "timeline",
+    "features",
+    "status",
+    "message",
+    "duration",
+    "analysed",
+    "model",
+]
+
+
+def song(**changes: Any) -> TrackResult:
+    times = np.arange(0, 10, 0.08) + 0.05
+    fields: dict[str, Any] = {
+        "path": "02 End Credits.flac",
+        "label": "song",
+        "song_probability": 0.987654,
+        "certain": True,
+        "vocal_fraction": 0.4,
+        "vocal_segments": (Segment(2.0, 4.0, 0.8), Segment(6.123456, 8.0, 0.9)),
+        "timeline": VocalTimeline(times, ((times > 6) & (times < 8)).astype(np.float32)),
+        "features": {"voice_mean": 1.23456789, "voice_longest": 123456.789},
+        "contributions": (
+            Contribution("voice_mean", 1.2, 2.5, "mean voice probability"),
+            Contribution("voice_spread", 0.1, -0.5, "how far the voice probability moves over the track"),
+        ),
+        "duration": 10.004,
+        "analysed": 10.004,
+        "model": "track-v1",
+    }
+    return TrackResult(**{**fields, **changes})
+
+
+def unlabelled(**changes: Any) -> TrackResult:
+    return TrackResult(**{"path": "notes.mp3", "status": "unreadable", "message": "it is a text file", **changes})
+
+
+def test_a_result_is_frozen() -> None:
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        song().label = "instrumental score"  # type: ignore[misc]
+
+
+def test_a_result_survives_pickling() -> None:
+    there_and_back = pickle.loads(pickle.dumps(song()))
+    assert there_and_back.to_dict() == song().to_dict()
+
+
+@pytest.mark.parametrize("track", [song(), unlabelled()])
+def test_the_dictionary_has_the_fields_of_the_contract_in_order(track: TrackResult) -> None:
+    assert list(track.to_dict()) == FIELDS
+
+
+def test_numbers_are_rounded_and_the_timeline_has_steps_of_a_second() -> None:
+    fields = song().to_dict()
+    assert fields["song_probability"] == 0.9877
+    assert fields["duration"] == 10.0
+    assert fields["vocal_segments"][1] == {"start": 6.12, "end": 8.0, "probability": 0.9}
+    assert fields["features"] == {"voice_mean": 1.23457, "voice_longest": 123457.0}
+    assert fields["timeline"]["times"] == [0.5, 1.5, 2.5, 3.5, 4.5, 5.5, 6.5, 7.5, 8.5, 9.5]
+    assert fields["timeline"]["probability"] == [0, 0, 0, 0, 0, 0, 1, 1, 0, 0]
+
+
+@pytest.mark.parametrize("track", [song(), unlabelled()])
+def test_json_gives_the_dictionary_back(track: TrackResult) -> None:
+    assert json.loads(json.dumps(track.to_dict(), allow_nan=False)) == track.to_dict()
+
+
+def test_what_is_not_finite_becomes_null() -> None:
+    broken = song(
+        song_probability=float("nan"),
+        duration=float("inf"),
+        features={"voice_mean": np.float64("-inf")},
+        timeline=VocalTimeline(np.array([0.5]), np.array([np.nan], np.float32)),
+    ).to_dict()
+    assert (broken["song_probability"], broken["duration"]) == (None, None)
+    assert broken["features"] == {"voice_mean": None}
+    assert broken["timeline"] == {"times": [0.5], "probability": [None]}
+
+
+def test_numpy_numbers_become_plain_ones() -> None:
+    fields = song(song_probability=np.float32(0.5), features={"voice_mean": np.float32(2)}).to_dict()
+    assert type(fields["song_probability"]) is float
+    assert type(fields["features"]["voice_mean"]) is float
+
+
+def test_a_name_that_is_not_utf_8_names_the_same_file_after_json() -> None:
+    name = b"caf\xe9 \xff.mp3"
+    line = json.dumps(song(path=os.fsdecode(name)).to_dict())
+    assert line.isascii()
+    assert os.fsencode(json.loads(line)["path"]) == name
+
+
+def test_text_that_must_be_utf_8_shows_the_bytes_that_are_not() -> None:
+    assert as_utf8(os.fsdecode(b"caf\xff")) == r"caf\udcff"
+    assert as_utf8("café") == "café"
+
+
+def test_pandas_makes_one_row_per_track_and_one_column_per_field() -> None:
+    table = pd.DataFrame([song(), unlabelled()])
+    assert list(table.path) == ["02 End Credits.flac", "notes.mp3"]
+    assert list(table.columns) == [field.name for field in dataclasses.fields(TrackResult)]
+    assert table.song_probability.dtype == np.float64
+    assert table.certain.dtype == np.bool_
+
+
+def test_pandas_takes_the_dictionaries_too() -> None:
+    assert list(pd.DataFrame(track.to_dict() for track in [song(), unlabelled()]).columns) == FIELDS
+
+
+def test_the_explanation_names_the_label_the_evidence_for_it_and_where_to_listen() -> None:
+    why = song().explain()
+    assert str(why) == (
+        "Song: the probability of a song is 0.99. What spoke for it most: mean voice probability. "
+        "Most like a voice: 0:06 to 0:08, 0:02 to 0:04; listen there to check."
+    )
+    assert why.contributions == song().contributions
+
+
+def test_the_explanation_says_when_the_answer_is_in_doubt() -> None:
+    assert "inside the band of doubt" in str(song(certain=False).explain())
+
+
+def test_the_explanation_of_a_score_names_what_spoke_against_a_voice() -> None:
+    why = str(song(label="instrumental score", song_probability=0.02, vocal_segments=()).explain())
+    assert "Instrumental score: the probability of a song is 0.02." in why
+    assert "how far the voice probability moves" in why
+    assert "mean voice probability" not in why
+
+
+def test_without_passages_the_seconds_most_like_a_voice_are_named() -> None:
+    listen = song(vocal_segments=()).explain().listen
+    assert [(s.start, s.end) for s in listen] == [(6.0, 7.0), (7.0, 8.0), (0.0, 1.0)]
+
+
+def test_without_a_label_the_explanation_is_the_status_and_the_message() -> None:
+    why = unlabelled().explain()
+    assert str(why) == "No label (unreadable): it is a text file."
+    assert why.listen == ()
+
+
+def test_the_picture_for_notebooks_has_label_curve_and_passages() -> None:
+    html = song()._repr_html_()
+    assert "<b>song</b>" in html
+    assert "<svg" in html
+    assert html.count("#9ecae1") == 2
+
+
+def test_the_picture_for_notebooks_is_escaped_and_utf_8() -> None:
+    html = unlabelled(path="<script>\udcff", message="<b>&")._repr_html_()
+    assert "<script>" not in html
+    assert "<b>&" not in html
+    assert html.encode("utf-8")
+
+
+def test_the_picture_for_notebooks_stays_small_for_a_long_track() -> None:
+    times = np.arange(0, 36_000, 0.08)
+    assert len(song(timeline=VocalTimeline(times, np.zeros(len(times), np.float32)))._repr_html_()) < 10_000
+
+
+def test_an_empty_timeline_is_written_and_drawn() -> None:
+    empty = song(timeline=VocalTimeline(np.empty(0), np.empty(0, np.float32)), vocal_segments=())
+    assert empty.to_dict()["timeline"] == {"times": [], "probability": []}
+    assert "<svg" not in empty._repr_html_()
+
+
+@pytest.mark.parametrize(("seconds", "text"), [(0, "0:00"), (83.5, "1:23"), (3723, "62:03")])
+def test_a_clock_counts_minutes_and_seconds(seconds: float, text: str) -> None:
+    assert clock(seconds) == text
