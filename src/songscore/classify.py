@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -25,6 +26,8 @@ SILENCE = 1e-6
 """Peak of a silent track, -120 dB of full scale: below the last bit of 16 and of 20 bits, above numerical dust."""
 
 VOICE_THRESHOLD = 0.5
+MUSIC_THRESHOLD = 0.2
+SPEECH_THRESHOLD = 0.5
 SHORTEST_SEGMENT = 0.4
 LONGEST_GAP = 0.4
 
@@ -114,9 +117,9 @@ def extract_features(source: Source | NDArray[Any], sr: int | None = None, *, mo
     return heard.listening.features
 
 
-def check_share(name: str, value: float) -> None:
+def check_share(name: str, value: object) -> None:
     """Raise where a probability is not inside (0, 1)."""
-    if not isinstance(value, (int, float)) or isinstance(value, bool):
+    if isinstance(value, bool) or not isinstance(value, (int, float, np.floating)):
         raise TypeError(f"{name} must be a number, not {type(value).__name__}")
     if not 0 < value < 1:
         raise ValueError(f"{name} must lie between 0 and 1, both excluded, not {value}")
@@ -146,17 +149,18 @@ def _hear(source: Source, model: TrackModel) -> _Heard:
 
 
 def _conclude(heard: _Heard, model: TrackModel, threshold: float, prior: float | None) -> TrackResult:
-    known = {"path": heard.path, "duration": heard.duration, "analysed": heard.analysed, "model": model.name}
+    known = partial(
+        TrackResult, path=heard.path, duration=heard.duration, analysed=heard.analysed, model=model.name
+    )
     refusal = _refusal(heard)
     if refusal:
         status, message = refusal
-        return TrackResult(**known, status=status, message=message)
+        return known(status=status, message=message)
     features = heard.listening.features
     decision = model.decide(features, prior)
     voice = heard.listening.activity[:, 0]
     segments = vocal_segments(voice)
-    return TrackResult(
-        **known,
+    return known(
         label=SONG if decision.probability >= threshold else SCORE,
         song_probability=decision.probability,
         certain=decision.certain and not heard.damage,
@@ -175,9 +179,24 @@ def _refusal(heard: _Heard) -> tuple[Status, str] | None:
         return "too_short", _too_short(heard)
     if heard.listening.peak < SILENCE:
         return "silent", f"no sample exceeds {SILENCE:g} of full scale"
-    if heard.listening.holds_no_music:
-        return "not_music", heard.listening.why_no_music
-    return None
+    why = no_music(heard.listening.activity)
+    return ("not_music", why) if why else None
+
+
+def no_music(activity: NDArray[np.float32]) -> str:
+    """Why this is neither a song nor instrumental score, or "" where it may be either.
+
+    Parameters
+    ----------
+    activity : (n_steps, 3) float32
+        Probabilities of voice, speech and music.
+    """
+    voice, speech, music = activity.T
+    if np.percentile(np.maximum(voice, music), 95) < MUSIC_THRESHOLD and speech.mean() < SPEECH_THRESHOLD:
+        return "neither music nor a voice was heard"
+    if speech.mean() > SPEECH_THRESHOLD and music.mean() < MUSIC_THRESHOLD and voice.mean() < SPEECH_THRESHOLD:
+        return "speech without music"
+    return ""
 
 
 def _too_short(heard: _Heard) -> str:

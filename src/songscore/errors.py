@@ -15,7 +15,7 @@ as they do in the rest of Python.
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 __all__ = ["AudioError", "ManifestError", "ModelError", "SongscoreError", "UnreadableAudio", "UnsupportedAudio"]
 
@@ -27,7 +27,7 @@ class SongscoreError(Exception):
 class AudioError(SongscoreError):
     """A sound file cannot be used."""
 
-    status: ClassVar[str] = "unreadable"
+    status: ClassVar[Literal["unreadable", "unsupported"]] = "unreadable"
 
 
 class UnreadableAudio(AudioError):

@@ -17,7 +17,7 @@ from songscore.classify import MODEL, extract_features
 from songscore.features.summary import FEATURES
 
 
-class VocalFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
+class VocalFeatures(TransformerMixin, BaseEstimator):
     """Tracks in, their named feature vectors out.
 
     Parameters
@@ -67,7 +67,7 @@ class VocalFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         return True
 
 
-class SongClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+class SongClassifier(ClassifierMixin, BaseEstimator):
     """Logistic regression on standardised features, with both classes given the same total weight.
 
     Fitted on features of tracks that the voice detector did not train on, its probabilities are calibrated for a

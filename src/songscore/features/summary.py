@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from songscore.features.spectral import window_features
 from songscore.features.spectrum import FloatArray, mel_frames, mel_windows
@@ -134,18 +134,18 @@ def vocal_features(activity: FloatArray) -> dict[str, float]:
     """
     voice, speech, music = activity.T
     ranked = np.sort(voice)[::-1]
-    tops = [_log_odds(ranked[: max(1, round(seconds / STEP))].mean()) for seconds in TOP_SECONDS]
-    quantiles = [_log_odds(q) for q in np.percentile(voice, QUANTILES)]
-    shares = [float((voice > percent / 100).mean()) for percent in SHARES]
-    longest = float(np.log2(1 + _longest_run(smooth(voice) > 0.5) * STEP))
-    rest = [
-        _log_odds(voice.mean()),
+    tops = [ranked[: max(1, round(seconds / STEP))].mean() for seconds in TOP_SECONDS]
+    shares = [(voice > percent / 100).mean() for percent in SHARES]
+    longest = np.log2(1 + _longest_run(smooth(voice) > 0.5) * STEP)
+    values = [
+        *_log_odds([*tops, *np.percentile(voice, QUANTILES)]),
+        *shares,
+        *_log_odds([voice.mean()]),
         longest,
-        float(np.std(_log_odds(voice))),
-        _log_odds(speech.mean()),
-        _log_odds(music.mean()),
+        _log_odds(voice).std(),
+        *_log_odds([speech.mean(), music.mean()]),
     ]
-    return {f.name: float(v) for f, v in zip(VOCAL, [*tops, *quantiles, *shares, *rest], strict=True)}
+    return {feature.name: float(value) for feature, value in zip(VOCAL, values, strict=True)}
 
 
 def smooth(curve: FloatArray, seconds: float = 0.56) -> FloatArray:
@@ -157,7 +157,8 @@ def smooth(curve: FloatArray, seconds: float = 0.56) -> FloatArray:
     return np.asarray(total[width // 2 : width // 2 + len(curve)], np.float32)
 
 
-def _log_odds(probability: NDArray[np.float32] | np.float32 | float) -> NDArray[np.float64]:
+def _log_odds(probability: ArrayLike) -> NDArray[np.float64]:
+    """Natural log-odds, for probabilities no closer than 0.001 to 0 and 1."""
     p = np.clip(np.asarray(probability, np.float64), 1e-3, 1 - 1e-3)
     return np.asarray(np.log(p / (1 - p)))
 

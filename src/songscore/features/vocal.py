@@ -35,7 +35,7 @@ def level(mel: FloatArray) -> FloatArray:
     mel : (n_frames, N_MELS) float32
         Power; all zero gives the floor everywhere.
     """
-    mean = max(float(mel.mean(dtype=np.float64)), np.finfo(np.float32).tiny)
+    mean = max(float(mel.mean(dtype=np.float64)), float(np.finfo(np.float32).tiny))
     return (np.log10(mel / np.float32(mean) + np.float32(10 ** (FLOOR_DB / 10))) * np.float32(0.5)).astype(np.float32)
 
 

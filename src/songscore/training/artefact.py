@@ -65,7 +65,7 @@ def write_model(
         **about,
     }
     folder.mkdir(parents=True, exist_ok=True)
-    np.savez_compressed(folder / f"{name}.npz", **arrays)
+    np.savez_compressed(folder / f"{name}.npz", allow_pickle=False, **arrays)
     (folder / f"{name}.json").write_text(json.dumps(metadata, indent=1) + "\n", "utf-8")
     (folder / f"{name}.md").write_text(card, "utf-8")
 

@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from songscore.audio import open_audio
+from songscore.audio import Layout, open_audio
 from songscore.errors import AudioError
 from songscore.features.spectrum import SAMPLE_RATE, FloatArray, mel_spectrum
 from songscore.features.summary import FEATURE_SET
@@ -185,7 +185,7 @@ def _store(entry: Path, parts: list[Part]) -> None:
 
 
 def _parts(row: Row) -> list[Part]:
-    layout = "mid/side" if row.role == "pair" else "mono"
+    layout: Layout = "mid/side" if row.role == "pair" else "mono"
     with open_audio(row.path, rate=SAMPLE_RATE) as stream:
         blocks = list(islice(stream.blocks(seconds=20, layout=layout), MAX_SECONDS // 20))
     y = np.concatenate(blocks, axis=-1)

@@ -20,7 +20,7 @@ from songscore.features.spectrum import FloatArray
 from songscore.features.summary import Listening, listen_to_mel
 from songscore.features.vocal import VoiceDetector
 from songscore.training.corpus import Corpus, dequantise
-from songscore.training.fit import Settings
+from songscore.training.settings import Settings
 
 Arrays = dict[str, FloatArray]
 Heard = dict[int, Listening]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from typing import cast
 
 import numpy as np
 import torch
@@ -57,13 +58,14 @@ def train_detector(
     """
     torch.manual_seed(settings.seed)
     drawer = Drawer(corpus, chosen, settings, Chance(settings.seed, device))
-    network = VoiceNetwork(settings.channels, settings.width, settings.dropout)
-    network = network.to(device, memory_format=torch.channels_last)
+    network = VoiceNetwork(settings.channels, settings.width, settings.dropout).to(device)
+    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     optimizer = torch.optim.AdamW(network.parameters(), settings.learning_rate, weight_decay=settings.weight_decay)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimizer, settings.learning_rate, total_steps=settings.steps, pct_start=0.1
     )
-    average = AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(settings.average), use_buffers=True)
+    moving = get_ema_multi_avg_fn(settings.average)  # type: ignore[no-untyped-call]
+    average = AveragedModel(network, multi_avg_fn=moving, use_buffers=True)
     began = time.perf_counter()
     for step in range(1, settings.steps + 1):
         with torch.no_grad():
@@ -72,7 +74,7 @@ def train_detector(
             logits = network(examples.mel)
         loss = loss_of(logits.float(), examples, settings.weak)
         optimizer.zero_grad(set_to_none=True)
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(network.parameters(), 1.0)
         optimizer.step()
         schedule.step()
@@ -80,5 +82,4 @@ def train_detector(
         if step % REPORT_STEPS == 0:
             pace = (time.perf_counter() - began) / step
             report(f"step {step} of {settings.steps}, loss {loss.item():.4f}, {1000 * pace:.0f} ms a step")
-    trained: VoiceNetwork = average.module.eval()
-    return trained
+    return cast(VoiceNetwork, average.module.eval())

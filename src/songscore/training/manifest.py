@@ -27,7 +27,7 @@ ROLES = {
     "speech": "speech alone",
     "pair": "accompaniment in the left channel, its voice in the right",
 }
-_ROLE_OF_LABEL = {SONG: "song", SCORE: "instrumental"}
+_ROLE_OF_LABEL: dict[str, str] = {SONG: "song", SCORE: "instrumental"}
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,8 @@ with the batch normalisations folded into the convolutions before them.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -41,6 +43,7 @@ class VoiceNetwork(nn.Module):
             for i, o, t in zip(depths, channels, TIME_STRIDES, strict=True)
         )
         self.norms = nn.ModuleList(nn.BatchNorm2d(o) for o in channels)
+        self._channels = channels[-1]
         bands = N_MELS // 2 ** len(channels)
         self.join = nn.Conv1d(channels[-1] * bands, width, 1, bias=False)
         self.join_norm = nn.BatchNorm1d(width)
@@ -64,23 +67,24 @@ class VoiceNetwork(nn.Module):
         """The weights in the layout of `VoiceDetector`, batch normalisation folded in."""
         out: dict[str, NDArray[np.float32]] = {}
         for i, (convolution, norm) in enumerate(zip(self.convolutions, self.norms, strict=True)):
-            weight, bias = _fold(convolution.weight, norm)
+            weight, bias = _fold(convolution, norm)
             # (out, in, time, band) -> (time * band * in, out)
             out[f"conv{i}.weight"] = _numpy(weight.permute(2, 3, 1, 0).flatten(0, 2))
             out[f"conv{i}.bias"] = _numpy(bias)
-        weight, bias = _fold(self.join.weight, self.join_norm)
+        weight, bias = _fold(self.join, self.join_norm)
         # inputs come as (channel, band) here and as (band, channel) there
-        channels = self.convolutions[-1].weight.shape[0]
-        weight = weight[:, :, 0].unflatten(1, (channels, -1)).permute(2, 1, 0).flatten(0, 1)
+        weight = weight.reshape(len(weight), self._channels, -1).permute(2, 1, 0).flatten(0, 1)
         out["join.weight"], out["join.bias"] = _numpy(weight), _numpy(bias)
         for i, (convolution, norm) in enumerate(zip(self.context, self.context_norms, strict=True)):
-            weight, bias = _fold(convolution.weight, norm)
+            weight, bias = _fold(convolution, norm)
             out[f"context{i}.weight"], out[f"context{i}.bias"] = _numpy(weight.permute(2, 1, 0)), _numpy(bias)
-        out["head.weight"], out["head.bias"] = _numpy(self.head.weight[:, :, 0].T), _numpy(self.head.bias)
+        out["head.weight"] = _numpy(self.head.weight[:, :, 0].T)
+        out["head.bias"] = _numpy(self.head.get_parameter("bias"))
         return out
 
 
-def _fold(weight: Tensor, norm: nn.Module) -> tuple[Tensor, Tensor]:
+def _fold(layer: Any, norm: Any) -> tuple[Tensor, Tensor]:
+    weight: Tensor = layer.weight
     scale = norm.weight / torch.sqrt(norm.running_var + norm.eps)
     return weight * scale.reshape(-1, *[1] * (weight.dim() - 1)), norm.bias - norm.running_mean * scale
 
