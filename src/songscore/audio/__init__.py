@@ -1,10 +1,10 @@
 """Bytes to blocks of samples: the only place that opens sound files.
 
-Samples are float32 with full scale at 1; native blocks are ``(n_frames, n_channels)``, blocks for features are at the working
-rate. Time zero is the first sample. libsndfile reads what it can, PyAV (the extra ``aac``) the rest.
+Samples are float32 with full scale at 1; native blocks are ``(n_frames, n_channels)``, blocks for features are at the
+working rate. Time zero is the first sample. libsndfile reads what it can, PyAV (the extra ``aac``) the rest.
 """
 
 from songscore.audio.sniff import AUDIO_SUFFIXES, is_audio_path
-from songscore.audio.stream import AudioStream, Source, open_audio
+from songscore.audio.stream import AudioStream, Layout, Source, open_audio
 
-__all__ = ["AUDIO_SUFFIXES", "AudioStream", "Source", "is_audio_path", "open_audio"]
+__all__ = ["AUDIO_SUFFIXES", "AudioStream", "Layout", "Source", "is_audio_path", "open_audio"]

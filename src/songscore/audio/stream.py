@@ -78,8 +78,8 @@ class AudioStream:
         seconds : float
             Length of a block; the last is shorter.
         layout : {"mono", "mid/side"}
-            Mono is the mean of the channels or, where they cancel, the loudest of them. Mid and side are half the sum and half
-            the difference of the first two channels; side is zero for a mono source.
+            Mono is the mean of the channels or, where they cancel, the loudest of them. Mid and side are half the sum
+            and half the difference of the first two channels; side is zero for a mono source.
 
         Yields
         ------
