@@ -6,10 +6,10 @@ number of jobs.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
-from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -17,13 +17,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from songscore.features.spectrum import FloatArray
-from songscore.features.summary import Listening, listen_to_mel
+from songscore.features.summary import FEATURE_SET, Listening, listen_to_mel
 from songscore.features.vocal import VoiceDetector
 from songscore.training.corpus import Corpus, dequantise
 from songscore.training.settings import Settings
 
 Arrays = dict[str, FloatArray]
 Heard = dict[int, Listening]
+RECIPE = 1
+"""Version of what the training modules do; whatever changes the arrays of the same settings raises it."""
+
 ALL = -1
 """The part that leaves nothing out."""
 
@@ -45,9 +48,10 @@ class Trained:
 
 
 def cross_validate(
-    corpus_folder: Path,
+    corpus: Corpus,
     fold: NDArray[np.int64],
     settings: Settings,
+    folder: Path,
     jobs: int,
     report: Callable[[str], None],
 ) -> Trained:
@@ -55,49 +59,60 @@ def cross_validate(
 
     Parameters
     ----------
-    corpus_folder : Path
-        Where `Corpus.save` wrote the clips.
+    corpus : Corpus
     fold : (n_clips,) int
     settings : Settings
+    folder : Path
+        Where the corpus is shared between processes, and where finished parts wait for a later call with the same input.
     jobs : int
         Processes; one core each.
     report : callable
         Takes lines of progress.
     """
+    work = folder / _digest(corpus, fold, settings)
+    work.mkdir(parents=True, exist_ok=True)
+    corpus.save(work)
     heard: Heard = {}
     detector: Arrays = {}
     with ProcessPoolExecutor(jobs, get_context("spawn")) as pool:
-        train = partial(train_part, corpus_folder, fold, settings)
-        parts = {pool.submit(train, part): part for part in [ALL, *range(int(fold.max()) + 1)]}
+        parts = {pool.submit(_part, work, fold, settings, part): part for part in [ALL, *range(int(fold.max()) + 1)]}
         for future in as_completed(parts):
             arrays, judged = future.result()
-            report(f"part {parts[future]} is trained")
+            report("the detector is trained" if parts[future] == ALL else f"fold {parts[future]} is judged")
             heard |= judged
             if parts[future] == ALL:
                 detector = arrays
     return Trained(detector, heard)
 
 
-def train_part(corpus_folder: Path, fold: NDArray[np.int64], settings: Settings, part: int) -> tuple[Arrays, Heard]:
-    """A detector trained without one fold, and what it makes of the songs and instrumentals there."""
+def _digest(corpus: Corpus, fold: NDArray[np.int64], settings: Settings) -> str:
+    sha = hashlib.sha256(f"{FEATURE_SET} {RECIPE} {settings}".encode())
+    for array in (corpus.mel, corpus.start, corpus.weight, fold):
+        sha.update(np.ascontiguousarray(array).tobytes())
+    return sha.hexdigest()[:16]
+
+
+def _part(work: Path, fold: NDArray[np.int64], settings: Settings, part: int) -> tuple[Arrays, Heard]:
+    """A detector trained without one fold, and what it hears of the songs, instrumentals and speech there."""
+    corpus = Corpus.load(work)
+    store = work / f"part{part}.npz"
+    if not store.exists():
+        arrays = _train(corpus, fold != part, settings, work / f"part{part}.log")
+        unfinished = store.with_suffix(".part.npz")
+        np.savez(unfinished, allow_pickle=False, **arrays)
+        unfinished.replace(store)
+    with np.load(store, allow_pickle=False) as stored:
+        arrays = dict(stored)
+    judged = np.flatnonzero((fold == part) & np.isin(corpus.role, ["song", "instrumental", "speech"]))
+    detector = VoiceDetector(arrays)
+    return arrays, {int(i): listen_to_mel([dequantise(corpus.clip(i))], detector) for i in judged}
+
+
+def _train(corpus: Corpus, chosen: NDArray[np.bool_], settings: Settings, log: Path) -> Arrays:
     import torch
 
     from songscore.training.fit import train_detector
 
     torch.set_num_threads(1)
-    corpus = Corpus.load(corpus_folder)
-    log = corpus_folder / f"part{part}.log"
-    log.write_text("")
-
-    def report(line: str) -> None:
-        with log.open("a") as file:
-            file.write(line + "\n")
-
-    arrays = train_detector(corpus, fold != part, settings, report=report).arrays()
-    judged = np.flatnonzero((fold == part) & np.isin(corpus.role, ["song", "instrumental", "speech"]))
-    return arrays, judge(corpus, judged, VoiceDetector(arrays))
-
-
-def judge(corpus: Corpus, clips: NDArray[np.int64], detector: VoiceDetector) -> Heard:
-    """What the detector hears in each of the given clips."""
-    return {int(i): listen_to_mel([dequantise(corpus.clip(i))], detector) for i in clips}
+    with log.open("w", buffering=1) as file:
+        return train_detector(corpus, chosen, settings, report=lambda line: print(line, file=file)).arrays()

@@ -125,7 +125,8 @@ class Drawer:
         song = self._passages("song", n)
         sings = song.teacher[:, :, 0].amax(1) > 0.3
         weak = torch.where(sings | self._deaf[song.clip], 1.0, 0.2)
-        weight = self._like(song, self._settings.teacher)
+        believed = torch.where(self._deaf[song.clip], 0.0, self._settings.teacher)
+        weight = self._like(song, 1) * believed[:, None]
         return Examples(song.mel, song.teacher[:, :, 0], weight, song.teacher[:, :, 1:], self._all(n, 1), weak)
 
     def _songs_over_instrumentals(self, n: int) -> Examples:

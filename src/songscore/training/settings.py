@@ -32,7 +32,7 @@ class Settings:
     """
 
     seed: int = 1
-    steps: int = 5500
+    steps: int = 4500
     batch: int = 32
     frames: int = 256
     learning_rate: float = 3e-3

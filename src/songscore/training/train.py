@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import csv
 import hashlib
-import tempfile
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 from numpy.typing import NDArray
@@ -79,7 +79,7 @@ def train(
     root : path, optional
         What the paths in the manifest are relative to; without it, the manifest's folder.
     cache : path, optional
-        Where decoded spectra are kept between runs.
+        Where decoded spectra and finished parts are kept, for a later call to go on from.
     report : callable, optional
         Takes lines of progress.
 
@@ -95,12 +95,12 @@ def train(
     """
     folder, settings = Path(folder), settings or Settings()
     rows = read_manifest(manifest, root)
-    with tempfile.TemporaryDirectory() as work:
-        corpus = build_corpus(rows, Path(cache or Path(work) / "cache"), jobs, report)
+    with TemporaryDirectory() as temporary:
+        kept = Path(cache or temporary)
+        corpus = build_corpus(rows, kept / "spectra", jobs, report)
         _check_roles(corpus)
-        corpus.save(Path(work))
         fold = folds(rows, n_folds)[corpus.row]
-        trained = cross_validate(Path(work), fold, settings, jobs, report)
+        trained = cross_validate(corpus, fold, settings, kept, jobs, report)
     tracks = _tracks(corpus, trained.heard, fold)
     log_odds = cross_validated_log_odds(tracks.features, tracks.song, tracks.fold)
     _write_tracks(folder / f"{name}.tracks.csv", rows, corpus, tracks, log_odds)
@@ -157,8 +157,10 @@ def _write_tracks(
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(["path", "role", "kind", "group", "origin", "fold", "song", "song_probability"])
-        for i, song, fold, value in zip(tracks.clip, tracks.song, tracks.fold, log_odds, strict=True):
+        writer.writerow(["path", "role", "kind", "group", "origin", "fold", "song", "song_probability", *DECISION_FEATURES])
+        columns = zip(tracks.clip, tracks.song, tracks.fold, log_odds, tracks.features, strict=True)
+        for i, song, fold, value, vector in columns:
             row = rows[corpus.row[i]]
             probability = f"{1 / (1 + np.exp(-value)):.4f}"
-            writer.writerow([row.name, corpus.role[i], row.kind, row.group, row.origin, fold, int(song), probability])
+            about = [row.name, corpus.role[i], row.kind, row.group, row.origin, fold, int(song), probability]
+            writer.writerow([*about, *(f"{number:.4g}" for number in vector)])
