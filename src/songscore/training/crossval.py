@@ -63,7 +63,7 @@ def cross_validate(
     fold : (n_clips,) int
     settings : Settings
     folder : Path
-        Where the corpus is shared between processes, and where finished parts wait for a later call with the same input.
+        Where processes share the corpus, and finished parts wait for a later call with the same input.
     jobs : int
         Processes; one core each.
     report : callable
@@ -105,7 +105,7 @@ def _part(work: Path, fold: NDArray[np.int64], settings: Settings, part: int) ->
         arrays = dict(stored)
     judged = np.flatnonzero((fold == part) & np.isin(corpus.role, ["song", "instrumental", "speech"]))
     detector = VoiceDetector(arrays)
-    return arrays, {int(i): listen_to_mel([dequantise(corpus.clip(i))], detector) for i in judged}
+    return arrays, {i: listen_to_mel([dequantise(corpus.clip(i))], detector) for i in judged.tolist()}
 
 
 def _train(corpus: Corpus, chosen: NDArray[np.bool_], settings: Settings, log: Path) -> Arrays:

@@ -157,7 +157,8 @@ def _write_tracks(
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(["path", "role", "kind", "group", "origin", "fold", "song", "song_probability", *DECISION_FEATURES])
+        known = ["path", "role", "kind", "group", "origin", "fold", "song", "song_probability"]
+        writer.writerow([*known, *DECISION_FEATURES])
         columns = zip(tracks.clip, tracks.song, tracks.fold, log_odds, tracks.features, strict=True)
         for i, song, fold, value, vector in columns:
             row = rows[corpus.row[i]]
