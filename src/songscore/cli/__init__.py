@@ -1,0 +1,45 @@
+"""The command ``songscore``: parses, calls, prints.
+
+Data goes to standard output, progress and errors to standard error. The exit status is 0 when every
+file was labelled, 1 when some were not or the work broke off, 2 for wrong usage.
+
+Every command imports what it needs when it runs, so that ``--help`` answers at once.
+"""
+
+from __future__ import annotations
+
+import errno
+from typing import Any
+
+import click
+
+from songscore.cli.demo import demo
+from songscore.cli.info import info
+from songscore.cli.label import label
+from songscore.errors import SongscoreError
+
+__all__ = ["main"]
+
+
+class _Commands(click.Group):
+    """Commands whose expected failures are a sentence and not a traceback."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except SongscoreError as error:
+            raise click.ClickException(str(error)) from error
+        except OSError as error:
+            if error.errno == errno.EPIPE:
+                raise
+            raise click.ClickException(str(error)) from error
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(package_name="songscore")
+def main() -> None:
+    """Say whether music files are songs or instrumental score, how sure it is, and where the voice is."""
+
+
+for command in (label, info, demo):
+    main.add_command(command)

@@ -1,0 +1,223 @@
+"""The forms in which answers are written, and where they go.
+
+Text is UTF-8, and bytes of a file name that are not UTF-8 stand as escapes (`songscore.results` says how).
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from io import TextIOWrapper
+from pathlib import Path
+from typing import IO, Any
+
+import click
+
+from songscore.audio import is_audio_path
+from songscore.cli.terminal import answer_table, clean
+from songscore.results import TrackResult, as_utf8
+
+Write = Callable[[TrackResult], object]
+
+COLUMNS = (
+    "path",
+    "label",
+    "song_probability",
+    "certain",
+    "vocal_fraction",
+    "vocal_segments",
+    "status",
+    "message",
+    "duration",
+    "analysed",
+    "model",
+)
+"""Columns of CSV. `vocal_segments` is text, ``2.00-4.50 61.12-75.00`` in seconds."""
+
+FORMULA = ("=", "+", "-", "@")
+"""How text starts that a spreadsheet would run."""
+
+ROW_GROUP = 1000
+
+
+@contextmanager
+def writing(form: str, output: Path | None) -> Iterator[Write]:
+    """A function that writes one answer; what it wrote is complete when the context ends.
+
+    Parameters
+    ----------
+    form : {"table", "csv", "json", "jsonl", "parquet"}
+    output : Path, optional
+        File to write; without it, standard output.
+    """
+    if form == "parquet":
+        _check_parquet(output)
+    with _destination(output, form) as file:
+        yield from _WRITERS[form](file)
+
+
+def _table(file: IO[Any]) -> Iterator[Write]:
+    with answer_table(file) as add:
+        yield add
+
+
+def _jsonl(file: IO[Any]) -> Iterator[Write]:
+    def write(track: TrackResult) -> None:
+        file.write(_to_json(track) + "\n")
+        file.flush()
+
+    yield write
+
+
+def _json(file: IO[Any]) -> Iterator[Write]:
+    before = "[\n"
+
+    def write(track: TrackResult) -> None:
+        nonlocal before
+        file.write(before + _to_json(track))
+        before = ",\n"
+
+    try:
+        yield write
+    finally:
+        file.write("[]\n" if before == "[\n" else "\n]\n")
+
+
+def _to_json(track: TrackResult) -> str:
+    return json.dumps(track.to_dict(), allow_nan=False)
+
+
+def _csv(file: IO[Any]) -> Iterator[Write]:
+    rows = csv.writer(file, lineterminator="\n")
+    rows.writerow(COLUMNS)
+
+    def write(track: TrackResult) -> None:
+        rows.writerow(_csv_row(track))
+        file.flush()
+
+    yield write
+
+
+def _csv_row(track: TrackResult) -> list[object]:
+    fields = track.to_dict()
+    fields["certain"] = str(track.certain).lower()
+    fields["vocal_segments"] = " ".join(f"{s.start:.2f}-{s.end:.2f}" for s in track.vocal_segments)
+    return [harmless(fields[name]) for name in COLUMNS]
+
+
+def harmless(cell: object) -> object:
+    """A cell of CSV that commands neither a terminal nor, with an apostrophe before a formula, a spreadsheet."""
+    if not isinstance(cell, str):
+        return cell
+    text = clean(cell)
+    return f"'{text}" if text.startswith(FORMULA) else text
+
+
+def _check_parquet(output: Path | None) -> None:
+    if output is None:
+        raise click.UsageError("--format parquet needs --output FILE")
+    try:
+        import pyarrow  # noqa: F401
+    except ImportError:
+        raise click.UsageError("--format parquet needs pyarrow: pip install 'songscore[parquet]'") from None
+
+
+def _parquet(file: IO[Any]) -> Iterator[Write]:
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    rows: list[dict[str, Any]] = []
+    schema = _parquet_schema()
+    with parquet.ParquetWriter(file, schema) as writer:
+
+        def flush() -> None:
+            writer.write_table(pa.Table.from_pylist(rows, schema))
+            rows.clear()
+
+        def write(track: TrackResult) -> None:
+            rows.append(_parquet_row(track))
+            if len(rows) == ROW_GROUP:
+                flush()
+
+        yield write
+        flush()
+
+
+def _parquet_row(track: TrackResult) -> dict[str, Any]:
+    fields = track.to_dict()
+    fields["features"] = list(fields["features"].items())
+    return {name: as_utf8(value) if isinstance(value, str) else value for name, value in fields.items()}
+
+
+def _parquet_schema() -> Any:
+    import pyarrow as pa
+
+    text, number = pa.string(), pa.float64()
+    passage = pa.struct([("start", number), ("end", number), ("probability", number)])
+    curve = pa.struct([("times", pa.list_(number)), ("probability", pa.list_(number))])
+    types = {
+        "path": text,
+        "label": text,
+        "song_probability": number,
+        "certain": pa.bool_(),
+        "vocal_fraction": number,
+        "vocal_segments": pa.list_(passage),
+        "timeline": curve,
+        "features": pa.map_(text, number),
+        "status": text,
+        "message": text,
+        "duration": number,
+        "analysed": number,
+        "model": text,
+    }
+    return pa.schema(list(types.items()))
+
+
+_WRITERS: dict[str, Callable[[IO[Any]], Iterator[Write]]] = {
+    "table": _table,
+    "csv": _csv,
+    "json": _json,
+    "jsonl": _jsonl,
+    "parquet": _parquet,
+}
+
+
+@contextmanager
+def _destination(output: Path | None, form: str) -> Iterator[IO[Any]]:
+    if output is None:
+        if isinstance(sys.stdout, TextIOWrapper):
+            sys.stdout.reconfigure(encoding=None if form == "table" else "utf-8", errors="backslashreplace")
+        yield sys.stdout
+    elif output.exists() and not output.is_file():
+        with _open(output, form) as file:
+            yield file
+    else:
+        with _replacing(output.resolve(), form) as file:
+            yield file
+
+
+@contextmanager
+def _replacing(output: Path, form: str) -> Iterator[IO[Any]]:
+    """Write beside the file and put the new one in its place at the end, so that it is never seen half written."""
+    if is_audio_path(output):
+        raise click.BadParameter(f"{output} is named like a sound file and is not overwritten", param_hint="--output")
+    new = output.with_name(f".songscore-{os.getpid()}.tmp")
+    try:
+        with _open(new, form) as file:
+            yield file
+        new.replace(output)
+    finally:
+        new.unlink(missing_ok=True)
+
+
+def _open(path: Path, form: str) -> IO[Any]:
+    try:
+        if form == "parquet":
+            return path.open("wb")
+        return path.open("w", encoding="utf-8", errors="backslashreplace", newline="")
+    except OSError as error:
+        raise click.BadParameter(f"cannot write to {path.parent}: {error.strerror}", param_hint="--output") from error

@@ -1,0 +1,116 @@
+"""What people read: the table, the voice curve in one line, progress and complaints."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import contextmanager
+from typing import IO
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+from rich.text import Text
+
+from songscore.results import SONG, TrackResult, VocalTimeline, as_utf8, clock
+
+BLOCKS = "▁▂▃▄▅▆▇█"
+
+_CONTROL = re.compile(
+    r"\x1b\[[0-?]*[ -/]*[@-~]"  # CSI: colours, cursor
+    r"|\x1b[\]PX^_].*?(?:\x07|\x1b\\|$)"  # OSC and other strings: window titles, links
+    r"|\x1b."
+    r"|[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]",  # C0, C1, line breaks, changes of direction
+    re.DOTALL,
+)
+
+
+def clean(text: str) -> str:
+    """Text without anything that commands a terminal, in any encoding."""
+    return as_utf8(_CONTROL.sub("", text))
+
+
+@contextmanager
+def answer_table(file: IO[str]) -> Iterator[Callable[[TrackResult], None]]:
+    """A function that adds a row; the table is printed when the context ends."""
+    table = Table(box=None, pad_edge=False, header_style="bold", caption_justify="left")
+    table.add_column("File", overflow="fold", ratio=1)
+    table.add_column("Answer", no_wrap=True)
+    for title in ("P(song)", "Voice", "Length"):
+        table.add_column(title, justify="right", no_wrap=True)
+
+    def add(track: TrackResult) -> None:
+        table.add_row(*_cells(track))
+        if track.label is not None and not track.certain:
+            table.caption = "? in the band of doubt: listen and decide"
+
+    try:
+        yield add
+    finally:
+        if table.rows:
+            Console(file=file, highlight=False).print(table)
+
+
+def _cells(track: TrackResult) -> tuple[Text, ...]:
+    name, length = Text(clean(track.path or "")), Text("" if track.duration is None else clock(track.duration))
+    if track.label is None:
+        return name, Text(track.status, "red"), Text(), Text(), length
+    return (
+        name,
+        Text(track.label + ("" if track.certain else "?"), "green" if track.label == SONG else "cyan"),
+        Text(f"{track.song_probability:.3f}"),
+        Text(f"{track.vocal_fraction or 0:.0%}"),
+        length,
+    )
+
+
+def watched(results: Iterable[TrackResult], total: int, progress: bool, verbose: bool) -> Generator[TrackResult]:
+    """Pass results on, and say on standard error how far it is and what went wrong.
+
+    Parameters
+    ----------
+    results : iterable of TrackResult
+    total : int
+        How many there will be.
+    progress : bool
+        Show a bar.
+    verbose : bool
+        Show each voice curve and the reasons.
+    """
+    console = Console(stderr=True, highlight=False)
+    columns = TextColumn("labelling"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
+    with Progress(*columns, console=console, transient=True, disable=not progress, redirect_stdout=False) as bar:
+        task = bar.add_task("", total=total)
+        for result in results:
+            for line in _remarks(result, verbose):
+                console.print(line, soft_wrap=True)
+            bar.advance(task)
+            yield result
+
+
+def _remarks(track: TrackResult, verbose: bool) -> Iterator[Text]:
+    if track.message:
+        yield Text(f"{_status_of(track)}: {clean(track.message)}", "yellow")
+    if verbose and track.label is not None:
+        why = track.explain()
+        yield Text(clean(track.path or ""), "bold")
+        if track.timeline is not None:
+            yield Text(f"  0:00 {sparkline(track.timeline)} {clock(track.duration or 0)}")
+        yield Text(f"  {why}")
+        for reason in why.contributions[:3]:
+            yield Text(f"  {reason.log_odds:+6.2f}  {reason.meaning}")
+        yield Text()
+
+
+def _status_of(track: TrackResult) -> str:
+    named = track.path is None or track.path in track.message
+    return track.status if named else f"{clean(track.path or '')}: {track.status}"
+
+
+def sparkline(timeline: VocalTimeline, width: int = 60) -> str:
+    """The voice curve as at most `width` block characters, the highest for a probability of 1."""
+    if not len(timeline.times):
+        return ""
+    step = max(1.0, float(timeline.times[-1]) / (width - 0.5))
+    heights = timeline.coarsen(step).probability * len(BLOCKS)
+    return "".join(BLOCKS[min(int(height), len(BLOCKS) - 1)] for height in heights)

@@ -1,0 +1,129 @@
+from __future__ import annotations
+
+import io
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import matplotlib as mpl
+import numpy as np
+import pytest
+
+mpl.use("agg")
+
+from matplotlib import pyplot as plt
+
+from songscore import AudioError, plot_timeline
+from songscore.demo import render_song
+from songscore.results import Segment, TrackResult, VocalTimeline
+
+TIMES = np.arange(0, 20, 0.08) + 0.05
+SOUND = render_song(16_000)
+
+
+def song(**changes: object) -> TrackResult:
+    voice = ((TIMES > 3) & (TIMES < 18)).astype(np.float32)
+    fields: dict[str, object] = {
+        "path": None,
+        "label": "song",
+        "song_probability": 0.9,
+        "certain": True,
+        "vocal_segments": (Segment(3, 8, 1.0), Segment(9, 18, 1.0)),
+        "timeline": VocalTimeline(TIMES, voice),
+        "duration": 20.0,
+    }
+    return TrackResult(**{**fields, **changes})  # type: ignore[arg-type]
+
+
+@pytest.fixture(autouse=True)
+def _close_figures() -> Iterator[None]:
+    yield
+    plt.close("all")
+
+
+def test_the_curve_the_passages_and_the_threshold_are_drawn() -> None:
+    ax = plot_timeline(song())
+    curve, threshold = ax.lines
+    np.testing.assert_array_equal(curve.get_xdata(), TIMES)
+    assert list(threshold.get_ydata()) == [0.5, 0.5]
+    assert [(patch.get_x(), patch.get_width()) for patch in ax.patches] == [(3, 5), (9, 9)]
+
+
+def test_the_axes_are_labelled_with_units_and_time_is_minutes_and_seconds() -> None:
+    ax = plot_timeline(song())
+    ax.figure.canvas.draw()
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("time (min:s)", "probability of a voice")
+    assert "0:10" in [text.get_text() for text in ax.get_xticklabels()]
+    assert ax.get_xlim() == (0, 20)
+
+
+@pytest.mark.parametrize("duration", [5, 20, 200, 3600, 40_000])
+def test_the_time_axis_has_few_marks_whatever_the_length(duration: float) -> None:
+    ax = plot_timeline(song(duration=duration))
+    assert 4 <= len([t for t in ax.get_xticks() if 0 <= t <= duration]) <= 14
+
+
+def test_the_title_has_the_verdict_and_says_when_it_is_in_doubt() -> None:
+    assert plot_timeline(song()).get_title("left") == "samples in memory: song, P(song) = 0.90"
+    assert plot_timeline(song(certain=False)).get_title("left").endswith("in doubt")
+
+
+def test_a_long_or_odd_file_name_can_be_drawn() -> None:
+    ax = plot_timeline(song(path="$x^$" + "\udcff" + "long " * 30 + ".mp3"))
+    ax.figure.savefig(io.BytesIO())
+    assert len(ax.get_title("left")) < 100
+
+
+def test_it_draws_into_the_axes_that_it_is_given() -> None:
+    fig, axes = plt.subplots(2)
+    assert plot_timeline(song(), axes[1]) is axes[1]
+    assert fig.axes == list(axes)
+
+
+def test_a_source_puts_the_mel_spectrum_beneath() -> None:
+    ax = plot_timeline(song(), source=SOUND)
+    _, below = ax.figure.axes
+    (image,) = below.images
+    assert image.get_array().shape[0] == 80
+    assert below.get_ylabel() == "frequency (Hz)"
+    assert below.get_xlim() == ax.get_xlim()
+    assert below.get_position().y1 < ax.get_position().y0
+
+
+def test_the_file_of_the_track_is_read_where_no_source_is_given(album: Path) -> None:
+    assert len(plot_timeline(song(path=str(album / "02 End Credits.flac"))).figure.axes) == 2
+
+
+def test_without_a_readable_file_there_is_only_the_curve() -> None:
+    assert len(plot_timeline(song(path="gone.flac")).figure.axes) == 1
+
+
+def test_a_source_that_cannot_be_read_is_an_error() -> None:
+    with pytest.raises(AudioError, match=r"gone\.flac"):
+        plot_timeline(song(), source="gone.flac")
+
+
+def test_the_spectrum_finds_room_in_axes_that_belong_to_no_grid() -> None:
+    fig = plt.figure()
+    ax = fig.add_axes((0.1, 0.1, 0.8, 0.8))
+    plot_timeline(song(), ax, source=SOUND)
+    _, below = fig.axes
+    assert below.get_position().y0 == pytest.approx(0.1)
+    assert below.get_position().y1 < ax.get_position().y0
+    assert ax.get_position().y1 == pytest.approx(0.9)
+
+
+def test_the_spectrum_of_a_long_sound_is_drawn_in_few_columns() -> None:
+    ax = plot_timeline(song(duration=300.0), source=(np.zeros(300 * 8000, np.float32), 8000))
+    assert ax.figure.axes[1].images[0].get_array().shape[1] <= 1500
+
+
+def test_a_track_without_a_timeline_cannot_be_drawn() -> None:
+    with pytest.raises(ValueError, match=r"notes\.mp3 has no timeline: its status is 'unreadable'"):
+        plot_timeline(TrackResult(path="notes.mp3", status="unreadable"))
+
+
+def test_importing_the_module_does_not_import_matplotlib() -> None:
+    program = "import songscore.plotting, sys; sys.exit('matplotlib' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
