@@ -1,0 +1,106 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from songscore.training.decision import (
+    ERROR_RATE,
+    NEVER,
+    certainty_bounds,
+    coverage,
+    cross_validated_log_odds,
+    fit_decision,
+)
+
+ENOUGH = 99
+"""Tracks of a class from which one per cent can be promised: the bound is then their most extreme score."""
+
+
+def labels(n_scores: int, n_songs: int) -> NDArray[np.bool_]:
+    return np.arange(n_scores + n_songs) >= n_scores
+
+
+def test_no_more_than_the_stated_share_of_new_tracks_is_certain_of_the_other_class() -> None:
+    random = np.random.default_rng(0)
+    n, repetitions = 250, 400
+    song = labels(n, n)
+    wrong = np.zeros(2)
+    for _ in range(repetitions):
+        bounds = certainty_bounds(random.normal(np.where(song, 2, -2), 2), song)
+        new_score, new_song = random.normal(-2, 2, 200), random.normal(2, 2, 200)
+        wrong += (new_score > bounds["song_above"]).mean(), (new_song < bounds["score_below"]).mean()
+    sampling = 3 * np.sqrt(ERROR_RATE / n / repetitions)
+    assert (wrong / repetitions <= ERROR_RATE + sampling).all()
+    assert (wrong / repetitions > ERROR_RATE / 2).all()
+
+
+@pytest.mark.parametrize(("n", "bound"), [(ENOUGH - 1, NEVER), (ENOUGH, ENOUGH), (199, 198)])
+def test_the_bound_is_the_score_of_the_conformal_rank(n: int, bound: float) -> None:
+    scores = np.arange(1.0, n + 1)
+    found = certainty_bounds(np.concatenate([scores, -scores]), labels(n, n))
+    assert found == {"song_above": bound, "score_below": -bound, "error_rate": ERROR_RATE}
+
+
+def test_each_bound_rests_on_the_tracks_of_the_other_class() -> None:
+    log_odds = np.concatenate([np.full(ENOUGH, 3.0), np.full(ENOUGH, -5.0)])
+    found = certainty_bounds(log_odds, labels(ENOUGH, ENOUGH))
+    assert (found["song_above"], found["score_below"]) == (3, -5)
+
+
+def test_with_too_few_tracks_nothing_is_ever_certain() -> None:
+    log_odds = np.array([-50.0, -40.0, 40.0, 50.0])
+    bounds = certainty_bounds(log_odds, labels(2, 2))
+    assert (bounds["song_above"], bounds["score_below"]) == (NEVER, -NEVER)
+    assert coverage(log_odds, labels(2, 2), bounds) == {"certain": 0, "wrong": 0}
+
+
+def test_classes_far_apart_do_not_make_an_unlikely_label_certain() -> None:
+    log_odds = np.concatenate([np.full(ENOUGH, -8.0), np.full(ENOUGH, 8.0)])
+    bounds = certainty_bounds(log_odds, labels(ENOUGH, ENOUGH))
+    assert (bounds["song_above"], bounds["score_below"]) == (0, 0)
+
+
+def test_a_larger_error_rate_needs_fewer_tracks_and_gives_lower_bounds() -> None:
+    log_odds = np.concatenate([np.linspace(-4, 2, 50), np.linspace(-2, 4, 50)])
+    strict, lenient = (certainty_bounds(log_odds, labels(50, 50), rate) for rate in (0.02, 0.2))
+    assert 0 <= lenient["song_above"] < strict["song_above"] < NEVER
+    assert -NEVER < strict["score_below"] < lenient["score_below"] <= 0
+
+
+def test_coverage_is_the_share_beyond_the_bounds_and_the_wrong_share_of_it() -> None:
+    log_odds = np.array([-3.0, -2.0, 0.5, 2.0, 3.0])
+    song = np.array([False, True, False, True, False])
+    found = coverage(log_odds, song, {"song_above": 2.0, "score_below": -2.0})
+    assert found == {"certain": 4 / 5, "wrong": 2 / 4}
+
+
+def test_each_fold_is_judged_by_the_others() -> None:
+    random = np.random.default_rng(0)
+    song = labels(30, 30)
+    x = random.normal(song[:, None], 1, (60, 2))
+    fold = np.arange(60) % 3
+    found = cross_validated_log_odds(x, song, fold)
+    for part in range(3):
+        there = fold == part
+        expected = fit_decision(x[~there], song[~there]).decision_function(x[there])
+        np.testing.assert_array_equal(found[there], expected)
+
+
+def test_what_is_judged_does_not_change_its_judge() -> None:
+    random = np.random.default_rng(0)
+    song = labels(30, 30)
+    x = random.normal(song[:, None], 1, (60, 2))
+    fold = np.arange(60) % 3
+    altered = x.copy()
+    altered[0] = 1000
+    np.testing.assert_array_equal(
+        cross_validated_log_odds(altered, song, fold)[fold == fold[0]][1:],
+        cross_validated_log_odds(x, song, fold)[fold == fold[0]][1:],
+    )
+
+
+def test_the_decision_favours_songs() -> None:
+    song = labels(20, 20)
+    decision = fit_decision(song[:, None].astype(float), song)
+    assert decision.decision_function([[1.0]])[0] > 0 > decision.decision_function([[0.0]])[0]
