@@ -42,26 +42,20 @@ class Feature:
 
 
 VOCAL = (
-    *(Feature(f"voice_top_{s}s", "log-odds", f"the {s} seconds most like a voice") for s in TOP_SECONDS),
-    *(
-        Feature(f"voice_q{q}", "log-odds", f"voice probability that {100 - q} % of the track exceeds")
-        for q in QUANTILES
-    ),
-    *(
-        Feature(f"voice_share_{p}", "share", f"share of the track with a voice probability above {p / 100:g}")
-        for p in SHARES
-    ),
-    Feature("voice_mean", "log-odds", "mean voice probability"),
-    Feature("voice_longest", "log2 s", "longest passage with a voice"),
-    Feature("voice_spread", "log-odds", "how far the voice probability moves over the track"),
-    Feature("speech_mean", "log-odds", "mean probability of speech"),
-    Feature("music_mean", "log-odds", "mean probability of music"),
+    *(Feature(f"voice_top_{s}s", "log-odds", f"how clear the voice is in its {s} best seconds") for s in TOP_SECONDS),
+    *(Feature(f"voice_q{q}", "log-odds", f"how clear the voice is in {100 - q} % of the track") for q in QUANTILES),
+    *(Feature(f"voice_share_{p}", "share", f"how often the voice is more than {p} % probable") for p in SHARES),
+    Feature("voice_mean", "log-odds", "how clear the voice is on average"),
+    Feature("voice_longest", "log2 s", "how long the voice stays"),
+    Feature("voice_spread", "log-odds", "how plainly the voice comes and goes"),
+    Feature("speech_mean", "log-odds", "how much of it resembles speech"),
+    Feature("music_mean", "log-odds", "how much of it resembles music"),
 )
 SPECTRAL = (
-    Feature("spectral_centroid", "Hz", "the centre of the spectrum"),
-    Feature("spectral_flatness", "dB", "how noise-like the spectrum is"),
-    Feature("spectral_flux", "dB", "how much enters from one moment to the next"),
-    Feature("vocal_variance", "dB^2", "how fast the timbre changes, as articulation does"),
+    Feature("spectral_centroid", "Hz", "where the centre of the spectrum lies"),
+    Feature("spectral_flatness", "dB", "how noisy the spectrum is"),
+    Feature("spectral_flux", "dB", "how much is new from one moment to the next"),
+    Feature("vocal_variance", "dB^2", "how fast the timbre changes, as in articulation"),
     Feature("syllable_modulation", "share", "how much of the movement is at the rate of syllables"),
 )
 FEATURES = VOCAL + SPECTRAL
