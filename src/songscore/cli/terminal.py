@@ -79,7 +79,9 @@ def watched(results: Iterable[TrackResult], total: int, progress: bool, verbose:
     """
     console = Console(stderr=True, highlight=False)
     columns = TextColumn("labelling"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
-    with Progress(*columns, console=console, transient=True, disable=not progress, redirect_stdout=False) as bar:
+    with Progress(
+        *columns, console=console, transient=console.is_terminal, disable=not progress, redirect_stdout=False
+    ) as bar:
         task = bar.add_task("", total=total)
         for result in results:
             for line in _remarks(result, verbose):

@@ -1,0 +1,455 @@
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile
+from click.testing import CliRunner, Result
+
+from songscore import batch
+from songscore.cli import main
+from songscore.cli.formats import harmless
+from songscore.cli.terminal import clean, sparkline
+from songscore.results import Segment, TrackResult, VocalTimeline
+
+START_UP = 0.4
+"""Seconds that `--help` may take; the best of several tries, since other work may be going on."""
+
+FIELDS = {
+    "path",
+    "label",
+    "song_probability",
+    "certain",
+    "vocal_fraction",
+    "vocal_segments",
+    "timeline",
+    "features",
+    "status",
+    "message",
+    "duration",
+    "analysed",
+    "model",
+}
+
+
+def run(*arguments: str | Path, **environment: str) -> Result:
+    return CliRunner(env=environment).invoke(main, [str(argument) for argument in arguments])
+
+
+def process(*arguments: str | Path, **options: Any) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "songscore", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, check=False, **options)
+
+
+def answer(path: Path, **_: object) -> TrackResult:
+    """What a classifier might say, by the name of the file."""
+    if "bad" in path.name:
+        return TrackResult(path=str(path), status="unreadable", message=f"{path}: not a sound file", model="track-v1")
+    return TrackResult(
+        path=str(path),
+        label="song" if "song" in path.name else "instrumental score",
+        song_probability=0.9,
+        certain="doubt" not in path.name,
+        vocal_fraction=0.25,
+        vocal_segments=(Segment(1.0, 3.5, 0.8), Segment(60.0, 61.25, 0.7)),
+        timeline=VocalTimeline(np.arange(0.5, 62), np.linspace(0, 1, 62, dtype=np.float32)),
+        features={"voice_mean": 1.0},
+        duration=62.0,
+        analysed=62.0,
+        model="track-v1",
+    )
+
+
+@pytest.fixture
+def fake(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Answers that depend on no model."""
+    monkeypatch.setattr(batch, "classify_track", answer)
+
+
+@pytest.fixture
+def tracks(tmp_path: Path) -> Path:
+    """A folder with sound, and with what only looks like it."""
+    folder = tmp_path / "music"
+    (folder / "more").mkdir(parents=True)
+    noise = 0.1 * np.random.default_rng(0).standard_normal(5 * 16_000)
+    soundfile.write(folder / "more" / "noise.wav", noise, 16_000)
+    soundfile.write(folder / "silence.flac", np.zeros(5 * 16_000), 16_000)
+    (folder / "text.mp3").write_text("not sound at all\n")
+    (folder / "empty.ogg").touch()
+    (folder / "cover.jpg").write_bytes(b"\xff\xd8\xff")
+    return folder
+
+
+# Start-up and usage
+
+
+def test_help_answers_at_once() -> None:
+    def seconds() -> float:
+        start = time.perf_counter()
+        assert process("--help").returncode == 0
+        return time.perf_counter() - start
+
+    assert min(seconds() for _ in range(5)) < START_UP
+
+
+def test_the_command_line_imports_nothing_heavy() -> None:
+    program = "import songscore.cli, sys; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout.split()
+    assert not {"numpy", "scipy", "rich", "soundfile", "sklearn"} & set(loaded)
+
+
+def test_the_version_is_printed() -> None:
+    result = run("--version")
+    assert result.exit_code == 0
+    assert result.output.startswith("songscore, version ")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["label"],
+        ["label", ""],
+        ["label", "x.wav", "--threshold", "0"],
+        ["label", "x.wav", "--threshold", "nan"],
+        ["label", "x.wav", "--prior", "1.5"],
+        ["label", "x.wav", "--jobs", "0"],
+        ["label", "x.wav", "--format", "yaml"],
+        ["label", "x.wav", "--format", "parquet"],
+        ["label", "x.wav", "--output", "/no/such/folder/out.csv"],
+        ["label", "x.wav", "--output", "x.wav"],
+        ["lable", "x.wav"],
+    ],
+    ids=" ".join,
+)
+def test_wrong_usage_ends_with_status_2_and_a_sentence(arguments: list[str]) -> None:
+    result = run(*arguments)
+    assert result.exit_code == 2
+    assert "Error: " in result.stderr
+    assert result.stdout == ""
+
+
+# Labels
+
+
+def test_every_file_gives_one_object_with_the_fields_of_the_contract(tracks: Path) -> None:
+    result = run("label", tracks, tracks / "missing.mp3", "--format", "jsonl")
+    objects = [json.loads(line) for line in result.stdout.splitlines()]
+    assert {Path(one["path"]).name: one["status"] for one in objects} == {
+        "empty.ogg": "unreadable",
+        "missing.mp3": "unreadable",
+        "noise.wav": objects[-2]["status"],
+        "silence.flac": "silent",
+        "text.mp3": "unreadable",
+    }
+    assert all(set(one) == FIELDS and next(iter(one)) == "path" for one in objects)
+    assert all(one["message"] for one in objects if one["label"] is None)
+    assert result.exit_code == 1
+
+
+def test_complaints_go_to_standard_error_and_name_the_file(tracks: Path) -> None:
+    result = run("label", tracks / "text.mp3", "--format", "jsonl")
+    assert "text.mp3" in result.stderr
+    assert result.stderr.count("text.mp3") == 1
+
+
+@pytest.mark.usefixtures("fake")
+def test_the_status_is_0_where_every_file_was_labelled() -> None:
+    assert run("label", "song.wav", "score.wav").exit_code == 0
+
+
+@pytest.mark.usefixtures("fake")
+def test_a_bad_file_stops_nothing_and_the_status_is_1() -> None:
+    result = run("label", "bad.mp3", "song.wav", "--format", "jsonl")
+    assert [json.loads(line)["label"] for line in result.stdout.splitlines()] == [None, "song"]
+    assert result.exit_code == 1
+
+
+def test_a_folder_without_music_is_said_and_is_no_failure(tmp_path: Path) -> None:
+    result = run("label", tmp_path, "--format", "json")
+    assert (result.exit_code, json.loads(result.stdout)) == (0, [])
+    assert "no music files found" in result.stderr
+
+
+def test_threshold_and_prior_reach_the_classifier(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: dict[str, object] = {}
+
+    def classify_track(path: Path, **options: object) -> TrackResult:
+        asked.update(options)
+        return answer(path)
+
+    monkeypatch.setattr(batch, "classify_track", classify_track)
+    run("label", "song.wav", "--threshold", "0.7", "--prior", "0.2")
+    assert asked == {"threshold": 0.7, "prior": 0.2}
+
+
+def test_two_processes_give_the_same_answers_as_one(tracks: Path) -> None:
+    one, two = (run("label", tracks, "--format", "jsonl", "--jobs", jobs).stdout.splitlines() for jobs in ("1", "2"))
+    assert sorted(one) == sorted(two)
+
+
+# Forms
+
+
+@pytest.mark.usefixtures("fake")
+def test_json_is_one_array() -> None:
+    paths = [one["path"] for one in json.loads(run("label", "song.wav", "bad.mp3", "--format", "json").stdout)]
+    assert paths == ["song.wav", "bad.mp3"]
+
+
+@pytest.mark.usefixtures("fake")
+def test_csv_has_a_row_per_file_and_passages_as_text() -> None:
+    rows = list(csv.DictReader(io.StringIO(run("label", "song.wav", "bad.mp3", "--format", "csv").stdout)))
+    assert rows[0] == {
+        "path": "song.wav",
+        "label": "song",
+        "song_probability": "0.9",
+        "certain": "true",
+        "vocal_fraction": "0.25",
+        "vocal_segments": "1.00-3.50 60.00-61.25",
+        "status": "ok",
+        "message": "",
+        "duration": "62.0",
+        "analysed": "62.0",
+        "model": "track-v1",
+    }
+    assert (rows[1]["label"], rows[1]["status"]) == ("", "unreadable")
+
+
+@pytest.mark.parametrize("name", ["=SUM(A1).mp3", "+1.mp3", "-1.mp3", "@x.mp3", "\t=x.mp3"])
+@pytest.mark.usefixtures("fake")
+def test_a_file_name_is_no_formula_in_csv(name: str) -> None:
+    rows = list(csv.DictReader(io.StringIO(run("label", "--format", "csv", "--", name).stdout)))
+    assert rows[0]["path"] == "'" + name.strip("\t")
+
+
+def test_numbers_in_csv_stay_numbers() -> None:
+    assert harmless(-1.5) == -1.5
+
+
+@pytest.mark.parametrize("form", ["csv", "json", "jsonl", "table"])
+@pytest.mark.usefixtures("fake")
+def test_a_name_that_is_not_utf_8_can_be_written_in_every_form(form: str) -> None:
+    result = run("label", os.fsdecode(b"caf\xe9 song.wav"), "--format", form)
+    assert result.exit_code == 0
+    assert r"caf\udce9 song.wav" in result.stdout
+
+
+@pytest.mark.usefixtures("fake")
+def test_the_exact_name_comes_back_from_json() -> None:
+    name = b"caf\xe9\n\x1b[31m song.wav"
+    line = run("label", os.fsdecode(name), "--format", "jsonl").stdout
+    assert os.fsencode(json.loads(line)["path"]) == name
+
+
+@pytest.mark.parametrize("form", ["csv", "table"])
+@pytest.mark.usefixtures("fake")
+def test_a_file_name_cannot_command_the_terminal(form: str) -> None:
+    result = run("label", "\x1b[31mred\x1b]0;title\x07\u202e bad.mp3", "--format", form, "--verbose")
+    assert "red bad.mp3" in result.stdout
+    assert not {"\x1b", "\x07", "\u202e"} & set(result.output)
+
+
+@pytest.mark.parametrize(
+    ("text", "rest"),
+    [
+        ("\x1b[1;31ma\x1b[0m", "a"),
+        ("\x1b]8;;http://x\x1b\\a\x1b]8;;\x1b\\", "a"),
+        ("a\nb\r", "ab"),
+        ("\x9b31ma", "31ma"),
+    ],
+)
+def test_control_sequences_are_taken_out_of_text(text: str, rest: str) -> None:
+    assert clean(text) == rest
+
+
+@pytest.mark.parametrize("columns", [80, 120])
+@pytest.mark.usefixtures("fake")
+def test_the_table_fits_the_terminal_and_keeps_the_whole_name(columns: int) -> None:
+    name = "A long album name by an orchestra/Disc 1/01 Main song Title [bold](From the Motion Picture).wav"
+    lines = run("label", name, "score in doubt.wav", COLUMNS=str(columns)).stdout.splitlines()
+    assert max(map(len, lines)) <= columns
+    first = [line[: lines[0].index("Answer")].strip() for line in lines[1:]]
+    assert name.replace(" ", "") in "".join(first).replace(" ", "")
+    assert "instrumental score?" in "".join(lines)
+    assert lines[-1].startswith("? in the band of doubt")
+
+
+def test_parquet_without_pyarrow_names_the_extra(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    result = run("label", "song.wav", "--format", "parquet", "--output", tmp_path / "out.parquet")
+    assert result.exit_code == 2
+    assert "pip install 'songscore[parquet]'" in result.stderr
+
+
+@pytest.mark.usefixtures("fake")
+def test_parquet_has_a_row_per_file_with_typed_columns(tmp_path: Path) -> None:
+    parquet = pytest.importorskip("pyarrow.parquet")
+    output = tmp_path / "out.parquet"
+    run("label", "bad.mp3", os.fsdecode(b"song \xff.wav"), "--format", "parquet", "--output", output)
+    rows = parquet.read_table(output).to_pylist()
+    assert [row["path"] for row in rows] == ["bad.mp3", r"song \udcff.wav"]
+    assert rows[0]["timeline"] is None
+    assert rows[1]["vocal_segments"][0] == {"start": 1.0, "end": 3.5, "probability": 0.8}
+    assert dict(rows[1]["features"]) == {"voice_mean": 1.0}
+
+
+@pytest.mark.usefixtures("fake")
+def test_verbose_shows_curve_and_reasons_on_standard_error_only() -> None:
+    result = run("label", "song.wav", "--format", "jsonl", "--verbose")
+    assert "0:00 ▁" in result.stderr
+    assert "Song: the probability of a song is 0.90." in result.stderr
+    assert len(result.stdout.splitlines()) == 1
+
+
+@pytest.mark.usefixtures("fake")
+def test_the_progress_bar_is_on_standard_error_and_can_be_asked_for() -> None:
+    result = run("label", "song.wav", "--format", "jsonl", "--progress")
+    assert "1/1" in result.stderr
+    assert len(result.stdout.splitlines()) == 1
+    assert run("label", "song.wav", "--format", "jsonl").stderr == ""
+
+
+def test_a_voice_curve_in_one_line_is_low_where_nobody_sings() -> None:
+    timeline = VocalTimeline(np.arange(0.5, 200), (np.arange(200) >= 100).astype(np.float32))
+    line = sparkline(timeline)
+    assert 55 <= len(line) <= 60
+    assert (line[0], line[-1]) == ("▁", "█")
+
+
+# Output files
+
+
+@pytest.mark.usefixtures("fake")
+def test_the_output_file_has_what_standard_output_would_have(tmp_path: Path) -> None:
+    output = tmp_path / "out.jsonl"
+    result = run("label", "song.wav", "--format", "jsonl", "--output", output)
+    assert result.stdout == ""
+    assert output.read_text() == run("label", "song.wav", "--format", "jsonl").stdout
+    assert list(tmp_path.iterdir()) == [output]
+
+
+def test_an_output_file_is_replaced_whole_or_not_at_all(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def classify_track(path: Path, **_: object) -> TrackResult:
+        if path.name == "stop":
+            raise KeyboardInterrupt
+        return answer(path)
+
+    monkeypatch.setattr(batch, "classify_track", classify_track)
+    output = tmp_path / "out.jsonl"
+    output.write_text("before")
+    assert run("label", "song.wav", "stop", "--format", "jsonl", "--output", output).exit_code == 1
+    assert output.read_text() == "before"
+    assert list(tmp_path.iterdir()) == [output]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no such device")
+@pytest.mark.usefixtures("fake")
+def test_a_device_is_written_to_and_not_replaced() -> None:
+    assert run("label", "song.wav", "--output", os.devnull).exit_code == 0
+    assert not Path(os.devnull).is_file()
+
+
+@pytest.mark.usefixtures("fake")
+def test_a_sound_file_is_never_overwritten(tracks: Path) -> None:
+    before = (tracks / "silence.flac").read_bytes()
+    assert run("label", tracks, "--format", "csv", "--output", tracks / "silence.flac").exit_code == 2
+    assert (tracks / "silence.flac").read_bytes() == before
+
+
+# Pipes and interruptions
+
+
+def first_line(arguments: list[str], stderr: Path, then: Callable[[subprocess.Popen[str]], object]) -> int:
+    """Run the command, do something when its first line has come, and wait for its exit status."""
+    command = [sys.executable, "-m", "songscore", *arguments]
+    with (
+        stderr.open("w") as file,
+        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=file, text=True, start_new_session=True) as child,
+    ):
+        assert child.stdout is not None
+        child.stdout.readline()
+        then(child)
+        return child.wait(timeout=30)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="pipes of POSIX")
+@pytest.mark.parametrize("form", ["jsonl", "csv", "table"])
+def test_a_reader_that_leaves_early_is_no_traceback(form: str, tmp_path: Path) -> None:
+    arguments = ["label", *["missing.mp3"] * 3000, "--format", form]
+    status = first_line(arguments, tmp_path / "stderr", lambda child: child.stdout and child.stdout.close())
+    complaints = (tmp_path / "stderr").read_text()
+    assert "Traceback" not in complaints
+    assert "Broken pipe" not in complaints
+    assert status == 1
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
+@pytest.mark.parametrize("jobs", ["1", "2"])
+def test_ctrl_c_ends_with_one_word(jobs: str, tracks: Path, tmp_path: Path) -> None:
+    arguments = ["label", *[str(tracks / "more")] * 5000, "--format", "csv", "--jobs", jobs]
+    status = first_line(arguments, tmp_path / "stderr", lambda child: os.killpg(child.pid, signal.SIGINT))
+    complaints = (tmp_path / "stderr").read_text()
+    assert "Traceback" not in complaints
+    assert complaints.endswith("Aborted!\n")
+    assert status == 1
+
+
+# Info and demo
+
+
+def test_info_shows_versions_the_model_and_its_self_test() -> None:
+    result = run("info")
+    assert result.exit_code == 0
+    assert "numpy" in result.stdout
+    assert "track-v1" in result.stdout
+    assert "self-test     passed" in result.stdout
+
+
+def test_info_as_json_has_the_whole_metadata() -> None:
+    about = json.loads(run("info", "--format", "json").stdout)
+    assert about["model"]["classes"] == ["instrumental score", "song"]
+    assert about["self_test"] == "passed"
+    assert about["versions"]["numpy"] == np.__version__
+
+
+def test_info_prints_the_model_card() -> None:
+    assert run("info", "--card").stdout.startswith("# track-v1")
+
+
+def test_info_fails_in_words_where_the_model_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    from songscore import ModelError, model
+
+    def broken(name: str = "") -> None:
+        raise ModelError("canary 'activity' is off by 0.2; reinstall songscore")
+
+    monkeypatch.setattr(model, "load_model", broken)
+    result = run("info")
+    assert result.exit_code == 1
+    assert result.stderr == "Error: canary 'activity' is off by 0.2; reinstall songscore\n"
+
+
+def test_the_demo_is_right_and_keeps_its_files_where_asked(tmp_path: Path) -> None:
+    result = run("demo", "--keep", tmp_path)
+    assert result.exit_code == 0
+    assert {path.name for path in tmp_path.iterdir()} == {"song.wav", "score.wav"}
+    assert "both answers are right" in result.stderr
+    labelled = run("label", tmp_path / "song.wav", tmp_path / "score.wav", "--format", "jsonl").stdout.splitlines()
+    assert [json.loads(line)["label"] for line in labelled] == ["song", "instrumental score"]
+
+
+def test_the_demo_fails_where_an_answer_is_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(batch, "classify_track", lambda path, **_: answer(Path("song.wav")))
+    result = run("demo")
+    assert result.exit_code == 1
+    assert "a wrong answer" in result.stderr
