@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -132,10 +134,12 @@ def test_distant_loudness_matters_by_levelling_alone(detector: VoiceDetector) ->
     assert np.abs(detector(loud)[128] - detector(mel)[128]).max() > 1e-3
 
 
-torch = pytest.importorskip("torch", reason="the reference network is in PyTorch")
+@pytest.fixture(scope="module")
+def torch() -> Any:
+    return pytest.importorskip("torch", reason="the reference network is in PyTorch")
 
 
-def randomised_network(seed: int) -> torch.nn.Module:
+def randomised_network(torch: Any, seed: int) -> Any:
     """A network as after training: batch normalisations with statistics, scales and offsets of their own."""
     from songscore.training.network import VoiceNetwork
 
@@ -151,8 +155,8 @@ def randomised_network(seed: int) -> torch.nn.Module:
 
 
 @pytest.mark.parametrize("n_frames", [1, 2, 3, 15, 16, 17, 100, 255])
-def test_the_detector_computes_what_the_network_does(n_frames: int) -> None:
-    network = randomised_network(n_frames)
+def test_the_detector_computes_what_the_network_does(torch: Any, n_frames: int) -> None:
+    network = randomised_network(torch, n_frames)
     mel = random_mel(n_frames, seed=n_frames)
     with torch.no_grad():
         expected = torch.sigmoid(network(torch.from_numpy(vocal.level(mel))[None]))[0].numpy()
@@ -160,7 +164,7 @@ def test_the_detector_computes_what_the_network_does(n_frames: int) -> None:
     np.testing.assert_allclose(VoiceDetector(network.arrays())(mel), expected, atol=TORCH_TOLERANCE)
 
 
-def test_training_levels_as_the_detector_does() -> None:
+def test_training_levels_as_the_detector_does(torch: Any) -> None:
     from songscore.training import augment
 
     mel = random_mel(40)
