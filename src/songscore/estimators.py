@@ -96,9 +96,8 @@ class SongClassifier(ClassifierMixin, BaseEstimator):
         check_classification_targets(y)
         self.classes_ = np.unique(y)
         if len(self.classes_) != 2:
-            raise ValueError(
-                f"Only binary classification is supported. The number of classes is {len(self.classes_)}, not 2."
-            )
+            found = "1 class" if len(self.classes_) == 1 else f"{len(self.classes_)} classes"
+            raise ValueError(f"Only binary classification is supported; y has {found}.")
         scaler = StandardScaler().fit(X)
         regression = LogisticRegression(C=self.C, class_weight="balanced", max_iter=1000).fit(scaler.transform(X), y)
         self.mean_, self.scale_ = scaler.mean_, scaler.scale_
@@ -118,7 +117,8 @@ class SongClassifier(ClassifierMixin, BaseEstimator):
 
     def predict(self, X: ArrayLike) -> NDArray[Any]:
         """The likelier class of each track."""
-        return np.asarray(self.classes_[(self.decision_function(X) >= 0).astype(int)])
+        log_odds = self.decision_function(X)
+        return np.asarray(self.classes_[(log_odds >= 0).astype(int)])
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

@@ -15,6 +15,7 @@ from __future__ import annotations
 import hashlib
 import json
 import zipfile
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -35,6 +36,11 @@ FORMAT = 1
 CLASSES = [SCORE, SONG]
 MAX_BYTES = 5_000_000
 CANARY_TOLERANCE = 1e-4
+
+_UNREADABLE = (
+    OSError, EOFError, MemoryError, ValueError, LookupError, TypeError, AttributeError, zipfile.BadZipFile, zlib.error,
+)  # fmt: skip
+"""All that a file which is no model can raise on its way through the standard library and numpy."""
 
 Arrays = Mapping[str, NDArray[Any]]
 
@@ -165,9 +171,9 @@ def read_model(folder: Traversable, name: str) -> TrackModel:
         card = (folder / f"{name}.md").read_text("utf-8")
         with (folder / f"{name}.npz").open("rb") as file:
             arrays = _read_arrays(file, name)
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
-        raise ModelError(f"model {name!r} cannot be read from {folder}: {error}") from error
-    return TrackModel(arrays, metadata, card)
+        return TrackModel(arrays, metadata, card)
+    except _UNREADABLE as error:
+        raise ModelError(f"model {name!r} cannot be read from {folder}: {type(error).__name__}: {error}") from error
 
 
 def _read_arrays(file: Any, name: str) -> dict[str, NDArray[Any]]:
@@ -180,9 +186,10 @@ def _read_arrays(file: Any, name: str) -> dict[str, NDArray[Any]]:
         return dict(stored)
 
 
-def digest(arrays: Arrays) -> str:
-    """SHA-256 over the names, types, shapes and bytes of the arrays, in order of name."""
-    sha = hashlib.sha256()
+def digest(arrays: Arrays, metadata: Mapping[str, Any]) -> str:
+    """SHA-256 over the metadata but for this sum itself, and the names, types, shapes and bytes of the arrays."""
+    rest = {key: value for key, value in metadata.items() if key != "sha256"}
+    sha = hashlib.sha256(json.dumps(rest, sort_keys=True).encode())
     for name in sorted(arrays):
         array = np.ascontiguousarray(arrays[name])
         sha.update(f"{name} {array.dtype.str} {array.shape}\n".encode())
@@ -191,19 +198,12 @@ def digest(arrays: Arrays) -> str:
 
 
 def _check(arrays: Arrays, metadata: Mapping[str, Any]) -> None:
-    wanted = {
-        "format": FORMAT,
-        "feature_set": FEATURE_SET,
-        "classes": CLASSES,
-        "sha256": digest(arrays),
-    }
-    for key, value in wanted.items():
-        if metadata.get(key) != value:
-            raise ModelError(
-                f"model {metadata.get('name')!r}: {key} is {metadata.get(key)!r}, this songscore reads {value!r}"
-            )
+    name = metadata.get("name")
+    for key, ours in {"format": FORMAT, "feature_set": FEATURE_SET, "classes": CLASSES}.items():
+        if metadata.get(key) != ours:
+            raise ModelError(f"model {name!r}: {key} is {metadata.get(key)!r}, this songscore reads {ours!r}")
+    if metadata.get("sha256") != digest(arrays, metadata):
+        raise ModelError(f"model {name!r}: its sha256 is not that of its files; they were altered")
     unknown = sorted(set(metadata["features"]) - set(MEANINGS))
     if unknown:
-        raise ModelError(
-            f"model {metadata['name']!r} wants features that this songscore does not compute: {', '.join(unknown)}"
-        )
+        raise ModelError(f"model {name!r} wants features that this songscore does not compute: {', '.join(unknown)}")

@@ -29,7 +29,7 @@ F_MIN, F_MAX = 60.0, 8000.0
 WINDOW = 512
 """Frames that are judged together, 20.48 s."""
 MARGIN = 48
-"""Frames of context on either side of a window; the voice detector sees 38 to either side."""
+"""Frames of context on either side of a window; the voice detector sees 36 to either side."""
 
 _FRAMES_AT_ONCE = 256
 

@@ -61,9 +61,10 @@ def write_model(
         "feature_set": FEATURE_SET,
         "classes": CLASSES,
         "features": features,
-        "sha256": digest(arrays),
         **about,
     }
+    metadata = json.loads(json.dumps(metadata))
+    metadata["sha256"] = digest(arrays, metadata)
     folder.mkdir(parents=True, exist_ok=True)
     np.savez_compressed(folder / f"{name}.npz", allow_pickle=False, **arrays)
     (folder / f"{name}.json").write_text(json.dumps(metadata, indent=1) + "\n", "utf-8")

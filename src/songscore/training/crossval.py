@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -87,7 +87,7 @@ def cross_validate(
 
 def _digest(corpus: Corpus, fold: NDArray[np.int64], settings: Settings) -> str:
     sha = hashlib.sha256(f"{FEATURE_SET} {RECIPE} {settings}".encode())
-    for array in (corpus.mel, corpus.start, corpus.weight, fold):
+    for array in (*(getattr(corpus, item.name) for item in fields(corpus)), fold):
         sha.update(np.ascontiguousarray(array).tobytes())
     return sha.hexdigest()[:16]
 

@@ -36,8 +36,8 @@ def cross_validated_log_odds(features: Floats, song: Booleans, fold: NDArray[np.
 def certainty_bounds(log_odds: Floats, song: Booleans, error_rate: float = ERROR_RATE) -> dict[str, float]:
     """Class-conditional conformal bounds (Vovk et al. 2005, section 4.5; Sadinle et al. 2019).
 
-    A new instrumental, exchangeable with these, lies above ``song_above`` with a probability of at most `error_rate`,
-    and a new song below ``score_below`` likewise. With too few tracks to promise that, the bound is `NEVER`.
+    A new instrumental, exchangeable with these, lies at or above ``song_above`` with a probability of at most
+    `error_rate`, and a new song at or below ``score_below`` likewise. With too few tracks to promise that, the bound is `NEVER`.
     """
     return {
         "song_above": max(_upper_bound(log_odds[~song], error_rate), 0.0),

@@ -92,12 +92,13 @@ class Drawer:
         n_voice, n_speech, n_noise = (
             round(s.batch * share) for share in (s.share_voice, s.share_speech, s.share_noise)
         )
-        parts = [self._songs(n_song), self._songs_over_instrumentals(n_over), self._noise(n_noise)]
+        kinds = [(self._songs, n_song), (self._songs_over_instrumentals, n_over), (self._noise, n_noise)]
         if "voice" in self._clips:
-            parts += [self._mixes(n_mix), self._voices(n_voice)]
+            kinds += [(self._mixes, n_mix), (self._voices, n_voice)]
         if "speech" in self._clips:
-            parts.append(self._speech(n_speech))
-        parts.append(self._instrumentals(s.batch - sum(len(part.mel) for part in parts)))
+            kinds.append((self._speech, n_speech))
+        kinds.append((self._instrumentals, s.batch - sum(n for _, n in kinds)))
+        parts = [draw(n) for draw, n in kinds if n > 0]
         joined = {f.name: torch.cat([getattr(part, f.name) for part in parts]) for f in fields(Examples)}
         joined["mel"] = self._changed(joined["mel"])
         return Examples(**joined)
