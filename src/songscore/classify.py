@@ -149,9 +149,7 @@ def _hear(source: Source, model: TrackModel) -> _Heard:
 
 
 def _conclude(heard: _Heard, model: TrackModel, threshold: float, prior: float | None) -> TrackResult:
-    known = partial(
-        TrackResult, path=heard.path, duration=heard.duration, analysed=heard.analysed, model=model.name
-    )
+    known = partial(TrackResult, path=heard.path, duration=heard.duration, analysed=heard.analysed, model=model.name)
     refusal = _refusal(heard)
     if refusal:
         status, message = refusal

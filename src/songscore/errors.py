@@ -9,8 +9,8 @@
     ├── ModelError            a model file is absent, altered, or made for another feature set
     └── ManifestError         a training manifest breaks its rules
 
-`songscore.classify_track` turns every `AudioError` into a result with a status. Wrong arguments raise `TypeError` or `ValueError`,
-as they do in the rest of Python.
+`songscore.classify_track` turns every `AudioError` into a result with a status. Wrong arguments raise `TypeError` or
+`ValueError`, as they do in the rest of Python.
 """
 
 from __future__ import annotations

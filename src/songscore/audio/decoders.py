@@ -53,6 +53,7 @@ class SoundFileDecoder:
     """libsndfile: WAV, FLAC, Ogg Vorbis, Opus, MP3, AIFF, AU, CAF and more."""
 
     def __init__(self, file: bytes | BinaryIO) -> None:
+        self._source = file
         with _quiet_stderr(), _translated():
             self._file = soundfile.SoundFile(file)
         self.rate, self.channels = self._file.samplerate, self._file.channels
@@ -66,7 +67,12 @@ class SoundFileDecoder:
         return block
 
     def seek(self, frame: int) -> None:
+        """Open the file again first: a FLAC decoder that lost its way never finds back."""
         with self._quiet(), _translated():
+            self._file.close()
+            if not isinstance(self._source, bytes):
+                self._source.seek(0)
+            self._file = soundfile.SoundFile(self._source)
             self._file.seek(frame)
 
     def close(self) -> None:
@@ -111,10 +117,11 @@ class AvDecoder:
         import av
 
         self._error = av.error.FFmpegError
+        self._container: Any
         try:
             self._container = av.open(file, metadata_errors="ignore")
         except (self._error, ValueError) as error:
-            raise DecodeError(str(error)) from error
+            raise DecodeError(getattr(error, "strerror", None) or str(error)) from error
         if not self._container.streams.audio:
             self._container.close()
             raise DecodeError("no sound in it")
@@ -131,7 +138,7 @@ class AvDecoder:
         for frame in self._container.decode(stream):
             frame.pts = None
             for part in self._resampler.resample(frame):
-                yield part.to_ndarray().reshape(-1, self.channels)
+                yield np.asarray(part.to_ndarray(), np.float32).reshape(-1, self.channels)
 
     def read(self, n_frames: int) -> FloatArray:
         parts, n = [self._rest], len(self._rest)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import Literal
 
 Family = Literal["libsndfile", "ffmpeg", "text", "unknown"]
@@ -22,7 +23,7 @@ HEAD = 512
 
 def is_audio_path(path: str | os.PathLike[str]) -> bool:
     """Whether the name ends like that of a sound file."""
-    return os.path.splitext(os.fspath(path))[1].lower() in AUDIO_SUFFIXES
+    return Path(path).suffix.lower() in AUDIO_SUFFIXES
 
 
 def family(head: bytes) -> Family:

@@ -117,45 +117,61 @@ class AudioStream:
             yield stream.resample_chunk(block[:0], last=True)
 
     def _native(self) -> Iterator[FloatArray]:
-        """Finite native blocks; damage is skipped, and silence stands for it."""
+        """Finite native blocks; where sound goes on behind a damaged place, silence stands for the gap."""
         n = max(1, min(_READ_FRAMES, _READ_SAMPLES // self.channels))
+        gap = 0
+        skips = iter(_SKIPS)
         while True:
-            try:
-                block = self._decoder.read(n)
-            except DecodeError as error:
-                gap = self._skip(error)
-                if gap is None:
-                    break
-                yield gap
+            block, error = self._read(n)
+            if len(block):
+                yield from self._silence(gap, n)
+                gap, skips = 0, iter(_SKIPS)
+                self._decoded += len(block)
+                yield _finite(block)
                 continue
-            if not len(block):
+            if error:
+                self._note_damage(error)
+            gap += next(skips, 0) * self.native_rate
+            if not (error or self._missing() > 0) or not self._seek(gap):
                 break
-            self._decoded += len(block)
-            yield _finite(block)
         self._compare_with_claim()
 
-    def _skip(self, error: DecodeError) -> FloatArray | None:
-        """Go on behind a damaged place; the answer is silence as long as the gap, or None where nothing more can be had."""
-        position = self._decoded + self._lost
-        self.damage = self.damage or f"damaged at {position / self.native_rate:.1f} s: {_sentence(error)}"
-        for seconds in _SKIPS:
-            gap = seconds * self.native_rate
-            if self._decoder.claimed is None or position + gap >= self._decoder.claimed:
-                break
-            try:
-                self._decoder.seek(position + gap)
-            except DecodeError:
-                continue
-            self._lost += gap
-            return np.zeros((gap, self.channels), np.float32)
+    def _read(self, n: int) -> tuple[FloatArray, DecodeError | None]:
+        try:
+            return self._decoder.read(n), None
+        except DecodeError as error:
+            return np.empty((0, self.channels), np.float32), error
+
+    def _silence(self, gap: int, n: int) -> Iterator[FloatArray]:
+        self._lost += gap
+        for first in range(0, gap, n):
+            yield np.zeros((min(n, gap - first), self.channels), np.float32)
+
+    def _note_damage(self, error: DecodeError) -> None:
         if not self._decoded:
             raise UnreadableAudio(f"{_name(self.path)}: nothing could be decoded: {_sentence(error)}")
-        return None
+        self.damage = self.damage or f"damaged at {self.duration:.1f} s: {_sentence(error)}"
+
+    def _seek(self, gap: int) -> bool:
+        """Go to a place behind all that was decoded; False where there is none."""
+        position = self._decoded + self._lost + gap
+        if not gap or self._decoder.claimed is None or position >= self._decoder.claimed:
+            return False
+        try:
+            self._decoder.seek(position)
+        except DecodeError:
+            return False
+        return True
+
+    def _missing(self) -> int:
+        """Frames that the header promised and nobody saw, if they are too many for an encoder's padding."""
+        claimed = self._decoder.claimed or 0
+        missing = claimed - self._decoded - self._lost
+        return missing if missing > max(_MISSING_SHARE * claimed, _MISSING_SECONDS * self.native_rate) else 0
 
     def _compare_with_claim(self) -> None:
-        claimed = self._decoder.claimed
-        missing = (claimed or 0) - self._decoded - self._lost
-        if claimed and missing > max(_MISSING_SHARE * claimed, _MISSING_SECONDS * self.native_rate):
+        missing, claimed = self._missing(), self._decoder.claimed
+        if missing and claimed:
             where = f"stopped at {self.duration:.1f} s of {claimed / self.native_rate:.1f} s"
             self.damage = f"{self.damage}; {where}" if self.damage else where
             self._lost += missing
@@ -183,9 +199,9 @@ def open_audio(source: Source, *, rate: int = 16_000) -> AudioStream:
     if isinstance(source, tuple):
         return _open_array(source, rate)
     if isinstance(source, (str, os.PathLike)):
-        path = os.fspath(source)
-        _check_regular(path)
-        return _checked(_open_bytes(path, path), path, rate)
+        file = os.fspath(source)
+        _check_regular(file)
+        return _checked(_open_bytes(file, file), file, rate)
     if not hasattr(source, "read"):
         raise TypeError(f"a path, a binary file object or (y, sr) is needed, not {type(source).__name__}")
     name = getattr(source, "name", None)
@@ -194,9 +210,9 @@ def open_audio(source: Source, *, rate: int = 16_000) -> AudioStream:
 
 
 def _open_array(source: tuple[NDArray[Any], int], rate: int) -> AudioStream:
-    if len(source) != 2 or isinstance(source[1], bool) or not isinstance(source[1], (int, np.integer)):
-        raise TypeError("samples come as (y, sr), with sr a whole number of hertz")
     y, native_rate = source
+    if isinstance(native_rate, bool) or not isinstance(native_rate, (int, np.integer)):
+        raise TypeError("samples come as (y, sr), with sr a whole number of hertz")
     if not _LOWEST_RATE <= native_rate <= _HIGHEST_RATE:
         raise ValueError(f"a sample rate of {native_rate} Hz; {_LOWEST_RATE} to {_HIGHEST_RATE} are read")
     return AudioStream(ArrayDecoder(y, int(native_rate)), None, rate)
@@ -213,7 +229,7 @@ def _checked(decoder: Decoder, path: str | None, rate: int) -> AudioStream:
 
 def _check_regular(path: str) -> None:
     try:
-        mode = os.stat(path).st_mode
+        mode = Path(path).stat().st_mode
     except FileNotFoundError:
         raise UnreadableAudio(f"{path}: no such file") from None
     except (OSError, ValueError) as error:
@@ -294,4 +310,4 @@ def _name(path: str | None) -> str:
 
 
 def _sentence(error: DecodeError) -> str:
-    return str(error).strip().rstrip(".")
+    return str(error).removeprefix("Error : ").strip().rstrip(".")

@@ -37,7 +37,8 @@ def certainty_bounds(log_odds: Floats, song: Booleans, error_rate: float = ERROR
     """Class-conditional conformal bounds (Vovk et al. 2005, section 4.5; Sadinle et al. 2019).
 
     A new instrumental, exchangeable with these, lies at or above ``song_above`` with a probability of at most
-    `error_rate`, and a new song at or below ``score_below`` likewise. With too few tracks to promise that, the bound is `NEVER`.
+    `error_rate`, and a new song at or below ``score_below`` likewise. With too few tracks to promise that, the bound is
+    `NEVER`.
     """
     return {
         "song_above": max(_upper_bound(log_odds[~song], error_rate), 0.0),

@@ -1,0 +1,40 @@
+"""Sounds with known content, and files of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import soundfile
+from numpy.typing import NDArray
+
+WRITE_FRAMES = 20_000
+"""libsndfile 1.2.2 crashes when it writes a long Ogg Vorbis file in one call."""
+
+
+def sine(frequency: float, seconds: float, sr: int, level: float = 0.5) -> NDArray[np.float32]:
+    return (level * np.sin(2 * np.pi * frequency * np.arange(round(seconds * sr)) / sr)).astype(np.float32)
+
+
+def write(path: Path, y: NDArray[np.float32], sr: int, **how: str) -> Path:
+    """Write ``(samples,)`` or ``(samples, channels)`` in pieces."""
+    channels = 1 if y.ndim == 1 else y.shape[1]
+    with soundfile.SoundFile(path, "w", sr, channels, **how) as file:
+        for first in range(0, len(y), WRITE_FRAMES):
+            file.write(y[first : first + WRITE_FRAMES])
+    return path
+
+
+def write_m4a(path: Path, y: NDArray[np.float32], sr: int) -> Path:
+    """AAC through PyAV, mono."""
+    import av
+
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("aac", rate=sr)
+        stream.layout = "mono"
+        for first in range(0, len(y) - 1024, 1024):
+            frame = av.AudioFrame.from_ndarray(y[None, first : first + 1024].copy(), format="fltp", layout="mono")
+            frame.sample_rate, frame.pts = sr, first
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    return path
