@@ -206,7 +206,7 @@ def damaged(path, n_bytes=3000):
 def test_reading_goes_on_behind_a_damaged_place(tmp_path):
     found, stream = heard(damaged(tmp_path / "a.flac"))
     assert "damaged at" in stream.damage
-    assert stream.analysed == pytest.approx(18.5, abs=1)
+    assert stream.analysed == pytest.approx(18, abs=1.5)
     assert stream.duration == pytest.approx(20, abs=0.1)
     assert len(found) / RATE == pytest.approx(20, abs=0.1)
     assert power(found[-RATE:]) > 0.001

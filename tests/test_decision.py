@@ -80,7 +80,7 @@ def test_each_fold_is_judged_by_the_others() -> None:
     song = labels(30, 30)
     x = random.normal(song[:, None], 1, (60, 2))
     fold = np.arange(60) % 3
-    found = cross_validated_log_odds(x, song, fold)
+    found = cross_validated_log_odds(x, song, fold, np.ones(len(song), bool))
     for part in range(3):
         there = fold == part
         expected = fit_decision(x[~there], song[~there]).decision_function(x[there])
@@ -95,8 +95,8 @@ def test_what_is_judged_does_not_change_its_judge() -> None:
     altered = x.copy()
     altered[0] = 1000
     np.testing.assert_array_equal(
-        cross_validated_log_odds(altered, song, fold)[fold == fold[0]][1:],
-        cross_validated_log_odds(x, song, fold)[fold == fold[0]][1:],
+        cross_validated_log_odds(altered, song, fold, np.ones(len(song), bool))[fold == fold[0]][1:],
+        cross_validated_log_odds(x, song, fold, np.ones(len(song), bool))[fold == fold[0]][1:],
     )
 
 
@@ -104,3 +104,14 @@ def test_the_decision_favours_songs() -> None:
     song = labels(20, 20)
     decision = fit_decision(song[:, None].astype(float), song)
     assert decision.decision_function([[1.0]])[0] > 0 > decision.decision_function([[0.0]])[0]
+
+
+def test_what_is_not_trusted_moves_no_other_answer() -> None:
+    random = np.random.default_rng(0)
+    song = np.arange(60) % 2 == 0
+    x, fold = random.normal(song[:, None], 1, (60, 3)), np.arange(60) // 2 % 3
+    trusted = np.arange(60) >= 4
+    wrong = song ^ ~trusted
+    np.testing.assert_array_equal(
+        cross_validated_log_odds(x, wrong, fold, trusted), cross_validated_log_odds(x, song, fold, trusted)
+    )

@@ -24,12 +24,14 @@ def fit_decision(features: Floats, song: Booleans) -> SongClassifier:
     return SongClassifier().fit(features, song)
 
 
-def cross_validated_log_odds(features: Floats, song: Booleans, fold: NDArray[np.int64]) -> Floats:
-    """Log-odds of each track from a classifier fitted to the other folds, shape ``(n_tracks,)``."""
+def cross_validated_log_odds(features: Floats, song: Booleans, fold: NDArray[np.int64], trusted: Booleans) -> Floats:
+    """Log-odds of each track from a classifier fitted to the trusted ones in other folds, shape ``(n_tracks,)``."""
     log_odds = np.empty(len(song))
     for part in np.unique(fold):
         held_out = fold == part
-        log_odds[held_out] = fit_decision(features[~held_out], song[~held_out]).decision_function(features[held_out])
+        log_odds[held_out] = fit_decision(features[~held_out & trusted], song[~held_out & trusted]).decision_function(
+            features[held_out]
+        )
     return log_odds
 
 

@@ -3,7 +3,8 @@
 Paths are relative to the manifest's folder, or to another that is named, unless absolute. ``group`` names what must
 not be split over training and test: an artist, an album, a source. Optional columns: ``origin``, a coarser group
 (where the files come from); ``role``; ``weight``, 0 to leave a doubtful clip out of training and still have it judged;
-``kind``, by which evaluation makes slices; ``licence``; anything else is kept by people for people.
+``kind``, by which evaluation makes slices; ``licence``;
+``doubt``, why a label may be wrong; anything else is kept by people for people.
 """
 
 from __future__ import annotations
@@ -47,6 +48,8 @@ class Row:
     weight : float
         How often training hears the clip, relative to others of its role.
     licence : str
+    doubt : str
+        Why the label may be wrong; then neither the track classifier nor the bounds of certainty use the clip.
     """
 
     path: Path
@@ -58,6 +61,7 @@ class Row:
     kind: str
     weight: float
     licence: str
+    doubt: str = ""
 
 
 def read_manifest(path: str | Path, root: str | Path | None = None) -> list[Row]:
@@ -109,7 +113,7 @@ def _row(record: dict[str, str | None], manifest: Path, line: int, root: Path) -
         raise ManifestError(f"{manifest}, line {line}: weight {weight} is not 0 or more")
     group = field("group", field("path"))
     name, origin, kind = field("path"), field("origin", group), field("kind", role)
-    return Row(root / name, name, label, group, origin, role, kind, weight, field("licence"))
+    return Row(root / name, name, label, group, origin, role, kind, weight, field("licence"), field("doubt"))
 
 
 def components(rows: Sequence[Row]) -> list[list[int]]:

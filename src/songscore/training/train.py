@@ -39,12 +39,15 @@ class Tracks:
     features : (n, n_features) float64
     song : (n,) bool
     fold : (n,) int64
+    trusted : (n,) bool
+        False where the manifest doubts the label.
     """
 
     clip: NDArray[np.int64]
     features: NDArray[np.float64]
     song: NDArray[np.bool_]
     fold: NDArray[np.int64]
+    trusted: NDArray[np.bool_]
 
 
 def train(
@@ -101,23 +104,24 @@ def train(
         _check_roles(corpus)
         fold = folds(rows, n_folds)[corpus.row]
         trained = cross_validate(corpus, fold, settings, kept, jobs, report)
-    tracks = _tracks(corpus, trained.heard, fold)
-    log_odds = cross_validated_log_odds(tracks.features, tracks.song, tracks.fold)
+    tracks = _tracks(rows, corpus, trained.heard, fold)
+    song, trusted = tracks.song, tracks.trusted
+    log_odds = cross_validated_log_odds(tracks.features, song, tracks.fold, trusted)
     _write_tracks(folder / f"{name}.tracks.csv", rows, corpus, tracks, log_odds)
-    bounds = certainty_bounds(log_odds, tracks.song)
+    bounds = certainty_bounds(log_odds[trusted], song[trusted])
     about = {
         "seed": settings.seed,
         "settings": asdict(settings),
         "n_features": len(DECISION_FEATURES),
         "manifest_sha256": hashlib.sha256(Path(manifest).read_bytes()).hexdigest(),
         "certain": bounds,
-        "coverage": coverage(log_odds, tracks.song, bounds),
+        "coverage": coverage(log_odds[trusted], song[trusted], bounds),
         "metrics": slices(rows, corpus, tracks, log_odds),
     }
-    decision = fit_decision(tracks.features, tracks.song)
+    decision = fit_decision(tracks.features[trusted], song[trusted])
     n_parameters = sum(array.size for array in trained.detector.values())
     card = render_card(name, rows, about, Counter(corpus.role.tolist()), n_parameters)
-    examples = tracks.features[:: max(1, len(tracks.song) // 8)]
+    examples = tracks.features[:: max(1, len(song) // 8)]
     write_model(folder, name, trained.detector, decision, DECISION_FEATURES, examples, about, card)
     return read_model(folder, name)
 
@@ -128,11 +132,12 @@ def _check_roles(corpus: Corpus) -> None:
         raise ManifestError(f"nothing readable in the role of {', '.join(sorted(missing))}")
 
 
-def _tracks(corpus: Corpus, heard: Heard, fold: NDArray[np.int64]) -> Tracks:
+def _tracks(rows: Sequence[Row], corpus: Corpus, heard: Heard, fold: NDArray[np.int64]) -> Tracks:
     clip = np.array([i for i in sorted(heard) if corpus.role[i] in ("song", "instrumental")])
     vectors = [heard[i].features for i in clip]
     matrix = np.array([[vector[name] for name in DECISION_FEATURES] for vector in vectors])
-    return Tracks(clip, matrix, corpus.role[clip] == "song", fold[clip])
+    trusted = np.array([not rows[corpus.row[i]].doubt for i in clip])
+    return Tracks(clip, matrix, corpus.role[clip] == "song", fold[clip], trusted)
 
 
 def slices(
@@ -157,11 +162,11 @@ def _write_tracks(
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
-        known = ["path", "role", "kind", "group", "origin", "fold", "song", "song_probability"]
+        known = ["path", "role", "kind", "group", "origin", "fold", "doubt", "song", "song_probability"]
         writer.writerow([*known, *DECISION_FEATURES])
         columns = zip(tracks.clip, tracks.song, tracks.fold, log_odds, tracks.features, strict=True)
         for i, song, fold, value, vector in columns:
             row = rows[corpus.row[i]]
             probability = f"{1 / (1 + np.exp(-value)):.4f}"
-            about = [row.name, corpus.role[i], row.kind, row.group, row.origin, fold, int(song), probability]
+            about = [row.name, corpus.role[i], row.kind, row.group, row.origin, fold, row.doubt, int(song), probability]
             writer.writerow([*about, *(f"{number:.4g}" for number in vector)])
