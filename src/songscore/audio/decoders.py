@@ -119,7 +119,7 @@ class AvDecoder:
         self._error = av.error.FFmpegError
         self._container: Any
         try:
-            self._container = av.open(file, metadata_errors="ignore")
+            self._container = av.open(f"file:{file}" if isinstance(file, str) else file, metadata_errors="ignore")
         except (self._error, ValueError) as error:
             raise DecodeError(getattr(error, "strerror", None) or str(error)) from error
         if not self._container.streams.audio:

@@ -27,7 +27,7 @@ _READ_SAMPLES = 2**19
 _LOWEST_RATE, _HIGHEST_RATE = 2_000, 1_000_000
 _CANCELLED = 1e-3
 _LOUDEST = np.float32(1e9)
-_SKIPS = (1, 2, 4, 8, 16, 32, 64)
+_FINE_FRAMES = 4_096
 _MISSING_SHARE, _MISSING_SECONDS = 0.02, 1.0
 
 
@@ -117,23 +117,30 @@ class AudioStream:
             yield stream.resample_chunk(block[:0], last=True)
 
     def _native(self) -> Iterator[FloatArray]:
-        """Finite native blocks; where sound goes on behind a damaged place, silence stands for the gap."""
+        """Finite native blocks; where sound goes on behind a damaged place, silence stands for the gap.
+
+        A block with damage in it is read again in small pieces, up to the damage; the skips behind it double.
+        """
         n = max(1, min(_READ_FRAMES, _READ_SAMPLES // self.channels))
         gap = 0
-        skips = iter(_SKIPS)
         while True:
             block, error = self._read(n)
             if len(block):
                 yield from self._silence(gap, n)
-                gap, skips = 0, iter(_SKIPS)
+                gap = 0
                 self._decoded += len(block)
                 yield _finite(block)
                 continue
             if error:
                 self._note_damage(error)
-            gap += next(skips, 0) * self.native_rate
+            if error and n > _FINE_FRAMES:
+                n = _FINE_FRAMES
+            else:
+                gap = 2 * gap + self.native_rate
             if not (error or self._missing() > 0) or not self._seek(gap):
                 break
+        if self.damage and not self._decoded:
+            raise UnreadableAudio(f"{_name(self.path)}: nothing could be decoded: {self.damage}")
         self._compare_with_claim()
 
     def _read(self, n: int) -> tuple[FloatArray, DecodeError | None]:
@@ -148,14 +155,12 @@ class AudioStream:
             yield np.zeros((min(n, gap - first), self.channels), np.float32)
 
     def _note_damage(self, error: DecodeError) -> None:
-        if not self._decoded:
-            raise UnreadableAudio(f"{_name(self.path)}: nothing could be decoded: {_sentence(error)}")
         self.damage = self.damage or f"damaged at {self.duration:.1f} s: {_sentence(error)}"
 
     def _seek(self, gap: int) -> bool:
         """Go to a place behind all that was decoded; False where there is none."""
         position = self._decoded + self._lost + gap
-        if not gap or self._decoder.claimed is None or position >= self._decoder.claimed:
+        if self._decoder.claimed is None or position >= self._decoder.claimed:
             return False
         try:
             self._decoder.seek(position)
@@ -204,6 +209,8 @@ def open_audio(source: Source, *, rate: int = 16_000) -> AudioStream:
         return _checked(_open_bytes(file, file), file, rate)
     if not hasattr(source, "read"):
         raise TypeError(f"a path, a binary file object or (y, sr) is needed, not {type(source).__name__}")
+    if isinstance(source, io.TextIOBase):
+        raise TypeError("a binary file object is needed: open the file in the mode 'rb'")
     name = getattr(source, "name", None)
     path = name if isinstance(name, str) else None
     return _checked(_open_bytes(_seekable(source), path), path, rate)
