@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from songscore.results import Contribution, Segment, TrackResult, VocalTimeline, as_utf8, clock
+from songscore.results import Contribution, Segment, TrackResult, VocalTimeline, as_utf8, clock, exact_path
 
 FIELDS = [
     "path",
@@ -103,11 +103,29 @@ def test_numpy_numbers_become_plain_ones() -> None:
     assert type(fields["features"]["voice_mean"]) is float
 
 
-def test_a_name_that_is_not_utf_8_names_the_same_file_after_json() -> None:
-    name = b"caf\xe9 \xff.mp3"
-    line = json.dumps(song(path=os.fsdecode(name)).to_dict())
-    assert line.isascii()
-    assert os.fsencode(json.loads(line)["path"]) == name
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        (b"caf\xe9 \xff.mp3", "file:caf%E9%20%FF.mp3"),
+        (b"/music/100%\xc3\xa9\xff.mp3", "file:/music/100%25%C3%A9%FF.mp3"),
+        (b"file:a%20b.mp3", "file:file%3Aa%2520b.mp3"),
+        ("100% café 日本.mp3".encode(), "100% café 日本.mp3"),
+    ],
+)
+def test_every_name_is_written_as_utf_8_and_names_the_same_file_when_read_back(name: bytes, text: str) -> None:
+    written = song(path=os.fsdecode(name)).to_dict()["path"]
+    assert written == text
+    assert written.encode("utf-8")
+    assert os.fsencode(exact_path(written)) == name
+
+
+def test_a_message_about_a_name_that_is_not_utf_8_is_written_as_utf_8() -> None:
+    message = unlabelled(message=os.fsdecode(b"caf\xff: not sound")).to_dict()["message"]
+    assert message == r"caf\udcff: not sound"
+
+
+def test_samples_in_memory_have_no_path() -> None:
+    assert song(path=None).to_dict()["path"] is None
 
 
 def test_text_that_must_be_utf_8_shows_the_bytes_that_are_not() -> None:

@@ -4,18 +4,19 @@ Times are seconds from the start of the track. Probabilities lie in [0, 1]. A fi
 a guess.
 
 A path may hold bytes that are not UTF-8. `TrackResult.path` has them as `os.fsdecode` makes them, one lone surrogate
-each: 0xFF is ``\udcff``. `json.dumps` writes that escape and `json.loads` reads it, so that
-``os.fsencode(json.loads(line)["path"])`` names the very file. Where text must be UTF-8, `as_utf8` writes the same
-escape as six characters.
+each, which most readers of JSON refuse. Written to files, such a path is `portable_path`, ``file:music/caf%E9.mp3``;
+`exact_path` takes it back. Other text has an escape for such a byte, see `as_utf8`.
 """
 
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from html import escape
 from typing import Any, Literal
+from urllib.parse import quote_from_bytes, unquote_to_bytes
 
 import numpy as np
 from numpy.typing import NDArray
@@ -169,11 +170,11 @@ class TrackResult:
         Returns
         -------
         dict
-            `path` first. Times are rounded to 0.01 s, probabilities to 4 decimals, features to 6 significant digits;
-            the timeline has steps of 1 s. A number that is not finite becomes None.
+            `path` first, as `portable_path`. Times are rounded to 0.01 s, probabilities to 4 decimals, features to 6
+            significant digits; the timeline has steps of 1 s. A number that is not finite becomes None.
         """
         return {
-            "path": self.path,
+            "path": None if self.path is None else portable_path(self.path),
             "label": self.label,
             "song_probability": _rounded(self.song_probability, 4),
             "certain": self.certain,
@@ -182,7 +183,7 @@ class TrackResult:
             "timeline": None if self.timeline is None else _timeline_dict(self.timeline.coarsen()),
             "features": {name: _significant(value) for name, value in self.features.items()},
             "status": self.status,
-            "message": self.message,
+            "message": as_utf8(self.message),
             "duration": _rounded(self.duration, 2),
             "analysed": _rounded(self.analysed, 2),
             "model": self.model,
@@ -231,6 +232,21 @@ class TrackResult:
 def clock(seconds: float) -> str:
     """Seconds as minutes and seconds: 83.5 is ``1:23``."""
     return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"
+
+
+def portable_path(path: str) -> str:
+    """The path itself, or ``file:`` and its percent-encoded bytes where these are not UTF-8.
+
+    A path that begins with ``file:`` is encoded too, so that `exact_path` undoes it without a doubt.
+    """
+    if path == as_utf8(path) and not path.startswith("file:"):
+        return path
+    return "file:" + quote_from_bytes(os.fsencode(path))
+
+
+def exact_path(text: str) -> str:
+    """The path of which `portable_path` made this text, for `open`."""
+    return os.fsdecode(unquote_to_bytes(text.removeprefix("file:"))) if text.startswith("file:") else text
 
 
 def as_utf8(text: str) -> str:

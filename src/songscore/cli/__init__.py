@@ -1,7 +1,7 @@
 """The command ``songscore``: parses, calls, prints.
 
 Data goes to standard output, progress and errors to standard error. The exit status is 0 when every
-file was labelled, 1 when some were not or the work broke off, 2 for wrong usage.
+file was labelled, 1 when some were not or the work broke off, 2 for wrong usage, 130 after Ctrl-C.
 
 Every command imports what it needs when it runs, so that ``--help`` answers at once.
 """
@@ -16,6 +16,7 @@ import click
 from songscore.cli.demo import demo
 from songscore.cli.info import info
 from songscore.cli.label import label
+from songscore.cli.train import evaluate, train
 from songscore.errors import SongscoreError
 
 __all__ = ["main"]
@@ -25,8 +26,15 @@ class _Commands(click.Group):
     """Commands whose expected failures are a sentence and not a traceback."""
 
     def invoke(self, ctx: click.Context) -> Any:
+        from concurrent.futures import BrokenExecutor
+
         try:
             return super().invoke(ctx)
+        except KeyboardInterrupt:
+            click.echo("stopped", err=True)
+            ctx.exit(130)
+        except BrokenExecutor as error:
+            raise click.ClickException("a worker process was ended from outside; is there memory enough?") from error
         except SongscoreError as error:
             raise click.ClickException(str(error)) from error
         except OSError as error:
@@ -43,5 +51,5 @@ def main() -> None:
     """Say whether music files are songs or instrumental score, how sure it is, and where the voice is."""
 
 
-for command in (label, info, demo):
+for command in (label, info, demo, train, evaluate):
     main.add_command(command)

@@ -1,6 +1,6 @@
 """The forms in which answers are written, and where they go.
 
-Text is UTF-8, and bytes of a file name that are not UTF-8 stand as escapes (`songscore.results` says how).
+Text is UTF-8, and a path that is not is written as `songscore.results.portable_path` has it.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import click
 
 from songscore.audio import is_audio_path
 from songscore.cli.terminal import answer_table, clean
-from songscore.results import TrackResult, as_utf8
+from songscore.results import TrackResult
 
 Write = Callable[[TrackResult], object]
 
@@ -150,7 +150,7 @@ def _parquet(file: IO[Any]) -> Iterator[Write]:
 def _parquet_row(track: TrackResult) -> dict[str, Any]:
     fields = track.to_dict()
     fields["features"] = list(fields["features"].items())
-    return {name: as_utf8(value) if isinstance(value, str) else value for name, value in fields.items()}
+    return fields
 
 
 def _parquet_schema() -> Any:

@@ -50,19 +50,19 @@ def label(
 
     A file that cannot be labelled is an answer with a status and a message, and the exit status is then 1.
 
-    JSON has every field and the exact path, in ASCII. CSV has one line per file, in UTF-8, without the control
-    characters of a file name, and with an apostrophe before text that a spreadsheet would run as a formula (it starts
-    with = + - @). --output writes the file whole or not at all.
+    JSON and Parquet have every field; CSV has one line per file, in UTF-8, without the control characters of a file
+    name, and with an apostrophe before text that a spreadsheet would run as a formula (it starts with = + - @). A path
+    whose bytes are not UTF-8 is written as file: and percent-encoded. --output writes the file whole or not at all.
     """
     from songscore.batch import audio_files, classify_files
     from songscore.cli.formats import writing
-    from songscore.cli.terminal import watched
+    from songscore.cli.terminal import clean, watched
 
     if progress is None:
         progress = sys.stderr.isatty() and (form == "table" or output is not None or not sys.stdout.isatty())
     files = list(audio_files(paths))
     if not files:
-        click.echo("no music files found", err=True)
+        click.echo(f"no music files in {clean(', '.join(map(str, paths)))}", err=True)
     try:
         results = classify_files(files, jobs=jobs, threshold=threshold, prior=prior)
     except ValueError as error:
@@ -72,4 +72,4 @@ def label(
         for result in answers:
             write(result)
             missed += result.label is None
-    ctx.exit(1 if missed else 0)
+    ctx.exit(1 if missed or not files else 0)
