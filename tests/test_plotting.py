@@ -65,7 +65,7 @@ def test_the_time_axis_has_few_marks_whatever_the_length(duration: float) -> Non
 
 
 def test_the_title_has_the_verdict_and_says_when_it_is_in_doubt() -> None:
-    assert plot_timeline(song()).get_title("left") == "samples in memory: song, P(song) = 0.90"
+    assert plot_timeline(song()).get_title("left") == "samples in memory\nsong, P(song) = 0.90"
     assert plot_timeline(song(certain=False)).get_title("left").endswith("in doubt")
 
 

@@ -108,7 +108,7 @@ def _title(track: TrackResult) -> str:
         name = f"{name[: LONGEST_NAME - 1]}…"
     doubt = "" if track.certain else ", in doubt"
     verdict = f"{track.label}, P(song) = {track.song_probability:.2f}{doubt}" if track.label else track.status
-    return f"{name}: {verdict}".replace("$", r"\$")
+    return f"{name}\n{verdict}".replace("$", r"\$")
 
 
 def _mel(track: TrackResult, source: Source | None) -> NDArray[np.float32] | None:
