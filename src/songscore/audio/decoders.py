@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, BinaryIO, Protocol
 
@@ -12,14 +10,23 @@ import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
+from songscore.audio.stderr import quiet_stderr
+
 FloatArray = NDArray[np.float32]
 
 _UNKNOWN_LENGTH = 2**48
-"""libsndfile answers 2**63 - 1 frames for an Ogg stream without an end mark."""
+"""libsndfile answers 2**63 - 1 frames for some Ogg streams without an end mark."""
+_SHORT_READ = 4096
+_MOST_CHANNELS = 64
+_UNSUPPORTED_ENCODING = 4
 
 
 class DecodeError(Exception):
     """The decoder cannot go on from here."""
+
+
+class UnknownCodec(DecodeError):
+    """The file is in order and this decoder does not know what is in it."""
 
 
 class Decoder(Protocol):
@@ -28,10 +35,11 @@ class Decoder(Protocol):
     Attributes
     ----------
     rate : int
+        Frames per second.
     channels : int
     format : str
     claimed : int or None
-        Frames that the header promises; None where it does not know. Never allocate by it.
+        Frames that the header promises; None where it does not promise. Never allocate by it.
     """
 
     rate: int
@@ -40,43 +48,81 @@ class Decoder(Protocol):
     claimed: int | None
 
     def read(self, n_frames: int) -> FloatArray:
-        """Up to `n_frames` more frames ``(n, channels)``, none at the end; raises `DecodeError`."""
+        """Up to `n_frames` more frames ``(n, channels)``, none at the end; raises `DecodeError` at damage."""
 
-    def seek(self, frame: int) -> None:
-        """Go on at another frame; raises `DecodeError`."""
+    def skip(self) -> int:
+        """Go on behind the damage; the number of frames left out. Raises `DecodeError` where nothing follows."""
 
     def close(self) -> None:
         """Give the file back."""
 
 
 class SoundFileDecoder:
-    """libsndfile: WAV, FLAC, Ogg Vorbis, Opus, MP3, AIFF, AU, CAF and more."""
+    """libsndfile: WAV, FLAC, Ogg Vorbis, Opus, MP3, AIFF, AU, CAF and more.
 
-    def __init__(self, file: bytes | BinaryIO) -> None:
+    Parameters
+    ----------
+    file : bytes, str or file object
+    counts_frames : bool
+        Whether to believe the length that libsndfile gives for an MP3.
+    """
+
+    def __init__(self, file: bytes | str | BinaryIO, counts_frames: bool = True) -> None:
         self._source = file
-        with _quiet_stderr(), _translated():
+        with _native_call():
             self._file = soundfile.SoundFile(file)
-        self.rate, self.channels = self._file.samplerate, self._file.channels
-        self.format = self._file.format
-        self.claimed = self._file.frames if 0 < self._file.frames < _UNKNOWN_LENGTH else None
-        self._quiet = _quiet_stderr if self.format in {"MPEG", "MP3"} else _as_is
+        if self._file.format == "RAW":
+            self._file.close()
+            raise DecodeError("nothing but the name of the file suggests sound")
+        self.rate, self.channels, self.format = self._file.samplerate, self._file.channels, self._file.format
+        self._end = self._file.frames if 0 < self._file.frames < _UNKNOWN_LENGTH else 0
+        self.claimed = None if self.format == "MP3" and not counts_frames else self._end or None
+        self._position, self._stride = 0, int(self.rate)
 
     def read(self, n_frames: int) -> FloatArray:
-        with self._quiet(), _translated():
-            block: FloatArray = self._file.read(n_frames, dtype="float32", always_2d=True)
+        try:
+            block = self._read(n_frames)
+        except DecodeError as damage:
+            block = self._read_up_to(damage, min(n_frames, _SHORT_READ))
+        if len(block):
+            self._position += len(block)
+            self._stride = int(self.rate)
         return block
 
-    def seek(self, frame: int) -> None:
-        """Open the file again first: a FLAC decoder that lost its way never finds back."""
-        with self._quiet(), _translated():
-            self._file.close()
-            if not isinstance(self._source, bytes):
-                self._source.seek(0)
-            self._file = soundfile.SoundFile(self._source)
-            self._file.seek(frame)
+    def skip(self) -> int:
+        while self._position + self._stride < self._end:
+            step = self._stride
+            self._stride *= 2
+            try:
+                self._reopen(self._position + step)
+            except DecodeError:
+                continue
+            self._position += step
+            return step
+        raise DecodeError("damaged to the end")
 
     def close(self) -> None:
         self._file.close()
+
+    def _read(self, n_frames: int) -> FloatArray:
+        with _native_call():
+            block: FloatArray = self._file.read(n_frames, dtype="float32", always_2d=True)
+        return block
+
+    def _read_up_to(self, damage: DecodeError, n_frames: int) -> FloatArray:
+        """The good beginning of a block that could not be read in one."""
+        try:
+            self._reopen(self._position)
+            return self._read(n_frames)
+        except DecodeError:
+            raise damage from None
+
+    def _reopen(self, frame: int) -> None:
+        """Seek with a new decoder: one that has met damage may refuse every seek from then on."""
+        self._file.close()
+        with _native_call():
+            self._file = soundfile.SoundFile(self._source)
+            self._file.seek(frame)
 
 
 class ArrayDecoder:
@@ -88,11 +134,12 @@ class ArrayDecoder:
         y = np.asarray(y)
         if y.ndim not in (1, 2):
             raise ValueError(f"samples must have the shape (samples,) or (channels, samples), not {y.shape}")
-        if y.dtype.kind not in "fiu":
-            raise TypeError(f"samples must be real numbers, not {y.dtype}")
+        if y.dtype.kind not in "fi":
+            raise TypeError(f"samples must be floating point or signed integers, not {y.dtype}")
         self._y = np.atleast_2d(y)
-        self.rate, self.channels, self.claimed = rate, len(self._y), self._y.shape[1]
-        if not 1 <= self.channels <= 64:
+        self.rate, self.channels = rate, len(self._y)
+        self.claimed: int | None = self._y.shape[1]
+        if not 1 <= self.channels <= _MOST_CHANNELS:
             raise ValueError(f"{self.channels} channels: the shape is (channels, samples); transpose the array")
         self._scale = np.float32(1 if y.dtype.kind == "f" else 1 / np.iinfo(y.dtype).max)
         self._position = 0
@@ -103,119 +150,21 @@ class ArrayDecoder:
         with np.errstate(over="ignore"):
             return block.astype(np.float32) * self._scale
 
-    def seek(self, frame: int) -> None:
-        self._position = frame
+    def skip(self) -> int:
+        raise DecodeError("damaged to the end")
 
     def close(self) -> None:
         pass
 
 
-class AvDecoder:
-    """FFmpeg through PyAV: AAC, ALAC, WMA, APE, WavPack and what else it knows."""
-
-    def __init__(self, file: str | BinaryIO) -> None:
-        import av
-
-        self._error = av.error.FFmpegError
-        self._container: Any
-        try:
-            self._container = av.open(f"file:{file}" if isinstance(file, str) else file, metadata_errors="ignore")
-        except (self._error, ValueError) as error:
-            raise DecodeError(getattr(error, "strerror", None) or str(error)) from error
-        if not self._container.streams.audio:
-            self._container.close()
-            raise DecodeError("no sound in it")
-        stream = self._container.streams.audio[0]
-        self.rate, self.channels = stream.codec_context.sample_rate, stream.codec_context.channels
-        self.format = str(stream.codec_context.name).upper()
-        seconds = stream.duration * stream.time_base if stream.duration else None
-        self.claimed = int(seconds * self.rate) if seconds else None
-        self._resampler = av.AudioResampler(format="flt")
-        self._packed = self._frames(stream)
-        self._rest = np.empty((0, self.channels), np.float32)
-
-    def _frames(self, stream: Any) -> Iterator[FloatArray]:
-        for frame in self._container.decode(stream):
-            frame.pts = None
-            for part in self._resampler.resample(frame):
-                yield np.asarray(part.to_ndarray(), np.float32).reshape(-1, self.channels)
-
-    def read(self, n_frames: int) -> FloatArray:
-        parts, n = [self._rest], len(self._rest)
-        try:
-            while n < n_frames:
-                parts.append(next(self._packed))
-                n += len(parts[-1])
-        except StopIteration:
-            pass
-        except (self._error, ValueError) as error:
-            self._packed = iter(())
-            if n == 0:
-                raise DecodeError(str(error)) from error
-        joined = np.concatenate(parts)
-        self._rest = joined[n_frames:]
-        return joined[:n_frames]
-
-    def seek(self, frame: int) -> None:
-        raise DecodeError("damaged")
-
-    def close(self) -> None:
-        self._container.close()
-
-
 @contextmanager
-def _translated() -> Iterator[None]:
+def _native_call() -> Iterator[None]:
+    """A call of libsndfile without its noise, its many exceptions made one."""
     try:
-        yield
+        with quiet_stderr():
+            yield
+    except soundfile.LibsndfileError as error:
+        unknown = error.code == _UNSUPPORTED_ENCODING
+        raise (UnknownCodec if unknown else DecodeError)(error.error_string.strip().rstrip(".")) from error
     except (soundfile.SoundFileError, OSError, ValueError) as error:
-        raise DecodeError(getattr(error, "error_string", None) or str(error)) from error
-
-
-@contextmanager
-def _as_is() -> Iterator[None]:
-    yield
-
-
-_stderr_lock = threading.Lock()
-_stderr_users = 0
-_stderr_kept: int | None = None
-
-
-@contextmanager
-def _quiet_stderr() -> Iterator[None]:
-    """Keep what mpg123, inside libsndfile, writes to the process's standard error from the user's screen.
-
-    Nested and parallel uses share one redirection; it ends with the last of them.
-    """
-    _change_stderr(+1, _hide_stderr)
-    try:
-        yield
-    finally:
-        _change_stderr(-1, _show_stderr)
-
-
-def _change_stderr(step: int, act: Callable[[], None]) -> None:
-    global _stderr_users
-    with _stderr_lock:
-        _stderr_users += step
-        if _stderr_users == (1 if step > 0 else 0):
-            act()
-
-
-def _hide_stderr() -> None:
-    global _stderr_kept
-    try:
-        _stderr_kept = os.dup(2)
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-    except OSError:
-        return
-    os.dup2(nowhere, 2)
-    os.close(nowhere)
-
-
-def _show_stderr() -> None:
-    global _stderr_kept
-    if _stderr_kept is not None:
-        os.dup2(_stderr_kept, 2)
-        os.close(_stderr_kept)
-        _stderr_kept = None
+        raise DecodeError(str(error)) from error
