@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from click.testing import CliRunner, Result
 from songscore import batch
 from songscore.cli import main
 from songscore.cli.formats import harmless
-from songscore.cli.terminal import clean, sparkline
+from songscore.cli.terminal import answer_table, clean, sparkline
 from songscore.results import Segment, TrackResult, VocalTimeline, exact_path
 
 START_UP = 0.4
@@ -286,6 +287,42 @@ def test_the_table_fits_the_terminal_and_keeps_the_whole_name(columns: int) -> N
     assert name.replace(" ", "") in "".join(first).replace(" ", "")
     assert "instrumental score?" in "".join(lines)
     assert lines[-1].startswith("? in the band of doubt")
+
+
+@pytest.mark.usefixtures("fake")
+def test_the_table_has_a_line_per_file_where_no_terminal_folds_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("COLUMNS", raising=False)
+    name = "A long album name by an orchestra/" * 10 + "01 Main song Title.wav"
+    lines = run("label", name).stdout.splitlines()
+    assert len(lines) == 2
+    assert lines[1].startswith(name)
+
+
+@pytest.mark.parametrize(
+    ("paths", "shown"),
+    [
+        (["a.wav", "b.wav"], ["a.wav", "b.wav"]),
+        (["x/a.wav", "x/y/b.wav"], ["a.wav", "y/b.wav", "in x"]),
+        (["../x/a.wav", "../x/b.wav"], ["a.wav", "b.wav", "in ../x"]),
+        (["./x/a.wav", "x/b.wav"], ["a.wav", "b.wav", "in x"]),
+        (["/x/a.wav", "y/b.wav"], ["/x/a.wav", "y/b.wav"]),
+        (["x/a.wav"], ["x/a.wav"]),
+    ],
+)
+def test_the_table_names_a_folder_that_holds_all_files_once(paths: list[str], shown: list[str]) -> None:
+    text = io.StringIO()
+    with answer_table(text) as add:
+        for path in paths:
+            add(answer(Path(path)))
+    assert [line.split("  ")[0] for line in text.getvalue().splitlines()[1:]] == shown
+
+
+def test_the_table_marks_what_was_read_in_part() -> None:
+    text = io.StringIO()
+    with answer_table(text) as add:
+        add(replace(answer(Path("song in doubt.wav")), status="partial", message="stopped at 3 s"))
+    assert "song?*" in text.getvalue()
+    assert text.getvalue().rstrip().endswith("* only a part of the file could be read")
 
 
 def test_parquet_without_pyarrow_names_the_extra(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -18,6 +18,9 @@ from songscore.results import SONG, TrackResult, VocalTimeline, as_utf8, clock
 
 BLOCKS = "▁▂▃▄▅▆▇█"
 
+UNFOLDED = 10_000
+"""Columns in which no path is folded."""
+
 _CONTROL = re.compile(
     r"\x1b\[[0-?]*[ -/]*[@-~]"  # CSI: colours, cursor
     r"|\x1b[\]PX^_].*?(?:\x07|\x1b\\|$)"  # OSC and other strings: window titles, links
@@ -34,26 +37,39 @@ def clean(text: str) -> str:
 
 @contextmanager
 def answer_table(file: IO[str]) -> Iterator[Callable[[TrackResult], None]]:
-    """A function that adds a row; the table is printed when the context ends."""
-    table = Table(box=None, pad_edge=False, header_style="bold", caption_justify="left")
-    table.add_column("File", overflow="fold", ratio=1)
-    table.add_column("Answer", no_wrap=True)
-    for title in ("P(song)", "Voice", "Length"):
-        table.add_column(title, justify="right", no_wrap=True)
+    """A function that adds a row; the table is printed when the context ends.
 
+    It fits the terminal. Where there is none, and no COLUMNS says how wide to be, each file has one line.
+    """
     tracks: list[TrackResult] = []
     try:
         yield tracks.append
     finally:
-        folder = _common_folder([track.path or "" for track in tracks])
-        for track in tracks:
-            table.add_row(*_cells(track, folder))
-        notes = [f"in {clean(folder)}"] if folder else []
-        if any(track.label is not None and not track.certain for track in tracks):
-            notes.append("? in the band of doubt: listen and decide")
-        table.caption = "\n".join(notes)
         if tracks:
-            Console(file=file, highlight=False).print(table)
+            width = None if file.isatty() or "COLUMNS" in os.environ else UNFOLDED
+            Console(file=file, width=width, highlight=False).print(_table(tracks))
+
+
+def _table(tracks: list[TrackResult]) -> Table:
+    folder = _common_folder([track.path or "" for track in tracks])
+    table = Table(box=None, pad_edge=False, header_style="bold", caption_justify="left")
+    table.add_column("File", overflow="fold")
+    table.add_column("Answer", no_wrap=True)
+    for title in ("P(song)", "Voice", "Length"):
+        table.add_column(title, justify="right", no_wrap=True)
+    for track in tracks:
+        table.add_row(*_cells(track, folder))
+    table.caption = Text("\n".join(_notes(tracks, folder)))
+    return table
+
+
+def _notes(tracks: list[TrackResult], folder: str) -> Iterator[str]:
+    if folder:
+        yield f"in {clean(folder)}"
+    if any(track.label is not None and not track.certain for track in tracks):
+        yield "? in the band of doubt: listen and decide"
+    if any(track.label is not None and track.status != "ok" for track in tracks):
+        yield "* only a part of the file could be read"
 
 
 def _common_folder(paths: list[str]) -> str:
@@ -67,13 +83,14 @@ def _common_folder(paths: list[str]) -> str:
 
 
 def _cells(track: TrackResult, folder: str) -> tuple[Text, ...]:
-    path = os.path.relpath(track.path, folder) if track.path and folder else track.path or ""
+    path = str(Path(track.path or "").relative_to(folder)) if folder else track.path or ""
     name, length = Text(clean(path)), Text("" if track.duration is None else clock(track.duration))
     if track.label is None:
         return name, Text(track.status, "red"), Text(), Text(), length
+    marks = ("" if track.certain else "?") + ("" if track.status == "ok" else "*")
     return (
         name,
-        Text(track.label + ("" if track.certain else "?"), "green" if track.label == SONG else "cyan"),
+        Text(track.label + marks, "green" if track.label == SONG else "cyan"),
         Text(f"{track.song_probability:.3f}"),
         Text(f"{track.vocal_fraction or 0:.0%}"),
         length,
