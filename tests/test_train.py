@@ -27,7 +27,7 @@ from songscore.training.manifest import Row
 from songscore.training.settings import Settings
 
 SECONDS = 4
-SETTINGS = Settings(steps=3, batch=20, frames=32, channels=(4, 4, 4, 4), width=8)
+SETTINGS = Settings(steps=3, batch=20, frames=32, channels=(4, 4, 4, 4), width=8, n_leads=2)
 HEADER = "path,label,group,role,kind,licence"
 
 

@@ -104,12 +104,12 @@ def equalise(mel: Tensor, chance: Chance, bumps: int = 3, strength_db: float = 8
     return mel * db_to_power(curve)[:, None, :]
 
 
-def limit_band(mel: Tensor, chance: Chance, low: float = 0.25, high: float = 0.1) -> Tensor:
-    """Low-passes from 3.2 kHz up on a share `low` of the examples, high-passes below 250 Hz on a share `high`."""
+def limit_band(mel: Tensor, chance: Chance, low: float = 0.25, high: float = 0.15) -> Tensor:
+    """Low-passes from 2.1 kHz up on a share `low` of the examples, high-passes below 570 Hz on a share `high`."""
     batch, _, n_mels = mel.shape
     bands = torch.arange(n_mels, device=mel.device)
-    ceiling = torch.where(chance.flags(low, batch), chance.uniform(0.62, 1.0, batch), 2.0) * n_mels
-    bottom = torch.where(chance.flags(high, batch), chance.uniform(0, 0.12, batch), -1.0) * n_mels
+    ceiling = torch.where(chance.flags(low, batch), chance.uniform(0.53, 1.0, batch), 2.0) * n_mels
+    bottom = torch.where(chance.flags(high, batch), chance.uniform(0, 0.2, batch), -1.0) * n_mels
     loss = 6 * (bands - ceiling[:, None]).clamp_min(0) + 4 * (bottom[:, None] - bands).clamp_min(0)
     return mel * db_to_power(-loss.clamp_max(70))[:, None, :]
 
@@ -124,9 +124,9 @@ def compress(mel: Tensor, chance: Chance, probability: float = 0.3) -> Tensor:
 
 
 def add_noise(mel: Tensor, chance: Chance, probability: float = 0.15) -> Tensor:
-    """A noise floor of smooth colour at 15 to 50 dB below the mean, on some examples."""
+    """A noise floor of smooth colour at 5 to 50 dB below the mean, on some examples: hiss, surface noise."""
     batch = len(mel)
-    ratio = db_to_power(chance.uniform(-50, -15, batch)) * chance.flags(probability, batch)
+    ratio = db_to_power(chance.uniform(-50, -5, batch)) * chance.flags(probability, batch)
     return mel + noise(mel.shape, chance) * (ratio * mel.mean(dim=(1, 2)))[:, None, None]
 
 

@@ -1,6 +1,6 @@
 """Batches of training examples, drawn on the fly from the clips of a corpus.
 
-An example is ``Settings.frames`` frames of levelled mel spectrum with targets for each step of two frames. Six kinds
+An example is ``Settings.frames`` frames of levelled mel spectrum with targets for each step of two frames. Seven kinds
 fill a batch: songs, songs over other instrumentals, instrumentals alone, isolated voices over instrumentals, voices
 alone, speech, and noise.
 """
@@ -17,7 +17,8 @@ from torch.nn import functional
 
 from songscore.training import augment
 from songscore.training.augment import Chance
-from songscore.training.corpus import Corpus
+from songscore.training.corpus import Corpus, dequantise, voice_activity
+from songscore.training.leads import lead_bank
 from songscore.training.settings import Settings
 
 DEAF = 90 / 255
@@ -84,6 +85,9 @@ class Drawer:
         }
         steps = [corpus.teacher[a // 2 : b // 2, 0] for a, b in zip(corpus.start[:-1], corpus.start[1:], strict=True)]
         self._deaf = move(np.array([np.quantile(step, 0.9) < DEAF * 255 for step in steps]))
+        leads = lead_bank(settings.seed, settings.frames, settings.n_leads)
+        self._leads = move(np.stack([dequantise(lead) for lead in leads]))
+        self._sounds = move(np.stack([voice_activity(lead) for lead in leads]).astype(np.float32))
 
     def batch(self) -> Examples:
         """A batch of `Settings.batch` examples; kinds for which there are no clips give way to instrumentals."""
@@ -122,6 +126,14 @@ class Drawer:
         teacher = self._teacher[frame[:, ::2] // 2].float() / 255
         return Passages(mel, (self._active[frame] & inside).float(), teacher, clip)
 
+    def _led(self, music: Tensor) -> Tensor:
+        """The same, some of it under a made-up lead, or gone but for the lead."""
+        chance, n = self._chance, len(music)
+        which = torch.floor(chance.uniform(0, len(self._leads), n)).long()
+        ratio = torch.where(chance.flags(0.2, n), 60.0, chance.uniform(-6, 12, n))
+        led, _ = augment.add_voice(music, self._produced(self._leads[which]), self._sounds[which], ratio, chance)
+        return torch.where(chance.flags(self._settings.share_led, n)[:, None, None], led, music)
+
     def _songs(self, n: int) -> Examples:
         song = self._passages("song", n)
         sings = song.teacher[:, :, 0].amax(1) > 0.3
@@ -138,7 +150,7 @@ class Drawer:
 
     def _instrumentals(self, n: int) -> Examples:
         music = self._passages("instrumental", n)
-        return self._unsung(music, music.mel)
+        return self._unsung(music, self._led(music.mel))
 
     def _speech(self, n: int) -> Examples:
         speech = self._passages("speech", n)
@@ -162,10 +174,10 @@ class Drawer:
         return Examples(mel, sounds, one, voice.teacher[:, :, 1:], self._all(n, 1), self._all(n, 0))
 
     def _mixes(self, n: int) -> Examples:
-        s = self._settings
+        s, chance = self._settings, self._chance
         voice, music = self._passages("voice", n, wrap=False), self._passages("instrumental", n)
-        ratio = self._chance.uniform(s.ratio_low, s.ratio_high, n)
-        mel, local = augment.add_voice(music.mel, self._produced(voice.mel), voice.active, ratio, self._chance)
+        ratio = chance.uniform(s.ratio_low, s.ratio_high, n)
+        mel, local = augment.add_voice(self._led(music.mel), self._produced(voice.mel), voice.active, ratio, chance)
         sounds, heard = _per_step(voice.active), _per_step(voice.active * (local > HEARD_DB))
         weight = torch.where(sounds > 0, heard, 1.0)
         return Examples(

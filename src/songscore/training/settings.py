@@ -21,6 +21,10 @@ class Settings:
     share_song, share_over, share_mix, share_voice, share_speech, share_noise : float
         Shares of a batch: songs, songs over instrumentals, voices over instrumentals, voices alone, speech, noise. The
         rest are instrumentals.
+    share_led : float
+        Share of the instrumentals, alone and under voices, that get a made-up lead.
+    n_leads : int
+        Made-up leads to choose from.
     ratio_low, ratio_high : float
         Voice to music in mixes, in decibels.
     teacher, weak : float
@@ -41,10 +45,12 @@ class Settings:
     average: float = 0.999
     share_song: float = 0.25
     share_over: float = 0.10
-    share_mix: float = 0.34
+    share_mix: float = 0.31
     share_voice: float = 0.03
     share_speech: float = 0.03
     share_noise: float = 0.03
+    share_led: float = 0.25
+    n_leads: int = 200
     ratio_low: float = -10.0
     ratio_high: float = 8.0
     teacher: float = 0.5
