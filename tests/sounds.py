@@ -11,6 +11,19 @@ from numpy.typing import NDArray
 WRITE_FRAMES = 20_000
 """libsndfile 1.2.2 crashes when it writes a long Ogg Vorbis file in one call."""
 
+FORMATS = {
+    "a.wav": {},
+    "a.flac": {},
+    "a.mp3": {},
+    "a.ogg": {"format": "OGG", "subtype": "VORBIS"},
+    "a.opus": {"format": "OGG", "subtype": "OPUS"},
+    "a.aiff": {},
+    "a.au": {},
+    "a.caf": {},
+    "a.w64": {},
+}
+"""File names, and how soundfile writes them; Opus wants 48 kHz."""
+
 
 def sine(frequency: float, seconds: float, sr: int, level: float = 0.5) -> NDArray[np.float32]:
     return (level * np.sin(2 * np.pi * frequency * np.arange(round(seconds * sr)) / sr)).astype(np.float32)

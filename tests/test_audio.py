@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sounds import sine, write, write_m4a
+from sounds import FORMATS, sine, write, write_m4a
 
 from songscore.audio import is_audio_path, open_audio
 from songscore.errors import AudioError, UnreadableAudio, UnsupportedAudio
@@ -20,17 +20,6 @@ from songscore.errors import AudioError, UnreadableAudio, UnsupportedAudio
 RATE = 16_000
 LEVEL_TOLERANCE_DB = 0.1
 LENGTH_TOLERANCE = 0.15
-FORMATS = {
-    "a.wav": {},
-    "a.flac": {},
-    "a.mp3": {},
-    "a.ogg": {"format": "OGG", "subtype": "VORBIS"},
-    "a.opus": {"format": "OGG", "subtype": "OPUS"},
-    "a.aiff": {},
-    "a.au": {},
-    "a.caf": {},
-    "a.w64": {},
-}
 
 
 def heard(source, **how):

@@ -218,7 +218,7 @@ def test_a_damaged_file_is_partial_and_never_certain(tmp_path, song):
 def test_segments_follow_a_made_up_curve():
     voice = np.zeros(1000, np.float32)
     voice[250:500] = 0.9
-    (segment,) = vocal_segments(voice)
+    (segment,) = vocal_segments(voice, np.arange(1000))
     assert segment.start == pytest.approx(250 * STEP, abs=2 * STEP)
     assert segment.end == pytest.approx(500 * STEP, abs=2 * STEP)
     assert segment.probability == pytest.approx(0.9, abs=0.02)
@@ -228,7 +228,13 @@ def test_short_gaps_are_closed_and_short_bursts_dropped():
     voice = np.zeros(1000, np.float32)
     voice[100:200] = voice[204:300] = 0.9
     voice[600:602] = 0.9
-    assert len(vocal_segments(voice)) == 1
+    assert len(vocal_segments(voice, np.arange(1000))) == 1
+
+
+def test_no_passage_goes_on_over_what_was_not_heard():
+    voice = np.full(200, 0.9, np.float32)
+    found = vocal_segments(voice, np.r_[0:100, 300:400])
+    assert [(s.start, s.end) for s in found] == [(0, 100 * STEP), (300 * STEP, 400 * STEP)]
 
 
 @pytest.mark.parametrize(

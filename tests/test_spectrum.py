@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from songscore.features import spectrum
-from songscore.features.spectrum import HOP_LENGTH, MARGIN, N_FFT, N_MELS, SAMPLE_RATE, WINDOW
+from songscore.features.spectrum import HOP_LENGTH, N_FFT, N_MELS, SAMPLE_RATE, WINDOW
 
 GOLDEN = Path(__file__).parent / "golden" / "mel_bank.csv"
 FLOAT32 = 1e-5
@@ -102,42 +102,32 @@ def numbered(n: int) -> NDArray[np.float32]:
     return np.repeat(np.arange(n, dtype=np.float32)[:, None], N_MELS, axis=1)
 
 
-def windows(lengths: list[int]) -> list[spectrum.MelWindow]:
+def windows(lengths: list[int]) -> list[NDArray[np.float32]]:
     mel = numbered(sum(lengths))
     return list(spectrum.mel_windows(np.split(mel, np.cumsum(lengths)[:-1]) if lengths else []))
 
 
-PIECES = st.lists(st.integers(0, 2 * WINDOW + MARGIN), max_size=6)
+PIECES = st.lists(st.integers(0, 3 * WINDOW), max_size=6)
 
 
 @settings(deadline=None, max_examples=60)
 @given(lengths=PIECES)
-def test_the_cores_of_the_windows_are_every_frame_once_and_in_order(lengths: list[int]) -> None:
-    cores = [window.mel[window.core, 0] for window in windows(lengths)]
-    np.testing.assert_array_equal(np.concatenate([[], *cores]), np.arange(sum(lengths)))
+def test_the_windows_are_every_frame_once_and_in_order_whatever_the_pieces(lengths: list[int]) -> None:
+    found = windows(lengths)
+    np.testing.assert_array_equal(np.concatenate([[], *(window[:, 0] for window in found)]), np.arange(sum(lengths)))
+    assert [len(window) for window in found] == [len(window) for window in windows([sum(lengths)])]
 
 
-@settings(deadline=None, max_examples=60)
-@given(lengths=PIECES)
-def test_a_window_has_the_frames_of_the_margin_around_its_core_where_there_are_any(lengths: list[int]) -> None:
-    n = sum(lengths)
-    for window in windows(lengths):
-        core = window.mel[window.core, 0]
-        expected = np.arange(max(0, core[0] - MARGIN), min(n, core[-1] + 1 + MARGIN))
-        np.testing.assert_array_equal(window.mel[:, 0], expected)
-
-
-@settings(deadline=None, max_examples=60)
-@given(lengths=PIECES)
-def test_windows_do_not_depend_on_the_pieces(lengths: list[int]) -> None:
-    whole = windows([sum(lengths)])
-    pieces = windows(lengths)
-    assert [w.core for w in pieces] == [w.core for w in whole]
-    for one, other in zip(pieces, whole, strict=True):
-        np.testing.assert_array_equal(one.mel, other.mel)
-
-
-@pytest.mark.parametrize("n", [1, WINDOW, WINDOW + 1, WINDOW + MARGIN, 2 * WINDOW + MARGIN - 1])
-def test_all_cores_but_the_last_are_whole_windows(n: int) -> None:
-    sizes = [window.core.stop - window.core.start for window in windows([n])]
-    assert sizes == [WINDOW] * (n // WINDOW) + [n % WINDOW] * (n % WINDOW > 0)
+@pytest.mark.parametrize(
+    ("n", "sizes"),
+    [
+        (1, [1]),
+        (WINDOW, [WINDOW]),
+        (WINDOW + WINDOW // 2 - 1, [WINDOW + WINDOW // 2 - 1]),
+        (WINDOW + WINDOW // 2, [WINDOW, WINDOW // 2]),
+        (3 * WINDOW + 7, [WINDOW, WINDOW, WINDOW + 7]),
+    ],
+)
+def test_a_rest_of_less_than_half_a_window_goes_with_the_one_before(n: int, sizes: list[int]) -> None:
+    assert [len(window) for window in windows([n])] == sizes
+    np.testing.assert_array_equal(spectrum.window_ends(n), np.cumsum(sizes))

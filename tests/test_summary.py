@@ -132,12 +132,22 @@ def test_a_dropout_of_a_few_steps_does_not_cut_a_passage() -> None:
 def test_every_two_frames_get_one_row_of_activity_in_their_order(n_frames: int) -> None:
     mel = np.repeat(np.arange(1, n_frames + 1, dtype=np.float32)[:, None], N_MELS, axis=1)
     heard = summary.listen_to_mel([mel], Loud())
-    expected = Loud()(mel)[: n_frames // FRAMES_PER_STEP]
-    np.testing.assert_array_equal(heard.activity, expected)
+    np.testing.assert_array_equal(heard.activity, Loud()(mel)[: n_frames // FRAMES_PER_STEP])
+    np.testing.assert_array_equal(heard.step, np.arange(n_frames // FRAMES_PER_STEP))
+
+
+def test_windows_are_joined_in_order_and_keep_their_place() -> None:
+    mel = np.random.default_rng(0).random((3 * WINDOW, N_MELS)).astype(np.float32)
+    whole = summary.listen_to_mel([mel], Loud())
+    outer = [summary.listen_to_window(mel[i : i + WINDOW], i, Loud()) for i in (2 * WINDOW, 0)]
+    joined = summary.join_windows(outer, 1.0)
+    there = np.isin(whole.step, joined.step)
+    assert there.mean() == pytest.approx(2 / 3)
+    np.testing.assert_array_equal(joined.activity, whole.activity[there])
 
 
 def test_spectral_features_are_means_over_windows_by_their_length() -> None:
-    y = np.random.default_rng(0).standard_normal(30 * SAMPLE_RATE).astype(np.float32)
+    y = np.random.default_rng(0).standard_normal(17 * SAMPLE_RATE).astype(np.float32)
     mel = mel_spectrum(y)
     rest = len(mel) - WINDOW
     expected = (WINDOW * window_features(mel[:WINDOW]) + rest * window_features(mel[WINDOW:])) / len(mel)

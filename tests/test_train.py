@@ -25,6 +25,7 @@ from songscore.training.crossval import _digest
 from songscore.training.fit import train_detector
 from songscore.training.manifest import Row
 from songscore.training.settings import Settings
+from songscore.training.train import DECISION_FEATURES
 
 SECONDS = 4
 SETTINGS = Settings(steps=3, batch=20, frames=32, channels=(4, 4, 4, 4), width=8, n_leads=2)
@@ -100,7 +101,7 @@ def test_a_trained_model_hears_and_decides(trained: tuple[Path, TrackModel, list
     heard = listen([(music(220) + voice(200)).astype(np.float32)], model.detector)
     decision = model.decide(heard.features)
     assert 0 < decision.probability < 1
-    assert {part.feature for part in decision.contributions} == {feature.name for feature in FEATURES}
+    assert {part.feature for part in decision.contributions} == set(DECISION_FEATURES)
 
 
 def test_so_few_tracks_make_no_answer_certain(trained: tuple[Path, TrackModel, list[str]]) -> None:
@@ -112,7 +113,7 @@ def test_so_few_tracks_make_no_answer_certain(trained: tuple[Path, TrackModel, l
 def test_metadata_says_how_the_model_was_made(trained: tuple[Path, TrackModel, list[str]]) -> None:
     metadata = trained[1].metadata
     assert (metadata["name"], metadata["classes"], metadata["seed"]) == ("tiny", CLASSES, SETTINGS.seed)
-    assert metadata["features"] == [feature.name for feature in FEATURES]
+    assert metadata["features"] == DECISION_FEATURES
     assert metadata["settings"]["steps"] == 3
     assert list(metadata["metrics"]) == ["synthetic"]
 

@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 
 from songscore.features import vocal
-from songscore.features.spectrum import MARGIN, N_MELS, SAMPLE_RATE, mel_spectrum
+from songscore.features.spectrum import N_MELS, SAMPLE_RATE, mel_spectrum
 from songscore.features.vocal import ACTIVITIES, DILATIONS, FRAMES_PER_STEP, TIME_STRIDES, VoiceDetector
 
 GAIN_TOLERANCE = 1e-4
@@ -69,8 +69,8 @@ def test_the_time_of_a_step_is_the_middle_of_its_two_frames() -> None:
     y[SAMPLE_RATE] = 1
     mel = mel_spectrum(y).sum(axis=1)
     loudest = mel[: len(mel) // 2 * 2].reshape(-1, FRAMES_PER_STEP).sum(axis=1).argmax()
-    assert vocal.step_times(100)[loudest] == pytest.approx(1.0, abs=vocal.STEP / 2)
-    np.testing.assert_allclose(np.diff(vocal.step_times(100)), vocal.STEP)
+    assert vocal.step_times(np.arange(100))[loudest] == pytest.approx(1.0, abs=vocal.STEP / 2)
+    np.testing.assert_allclose(np.diff(vocal.step_times(np.arange(100))), vocal.STEP)
 
 
 @pytest.mark.parametrize("n_frames", [1, 2, 3, 31, 32, 257])
@@ -105,7 +105,6 @@ def test_frames_beyond_the_reach_do_not_matter_where_the_levelling_stays_the_sam
     frame = step * FRAMES_PER_STEP
     mel = random_mel(n)
     far = shuffled(shuffled(mel, 0, frame - REACH), frame + REACH + 1, n)
-    assert REACH <= MARGIN
     np.testing.assert_allclose(detector(far)[step], detector(mel)[step], atol=1e-6)
     assert np.abs(detector(far) - detector(mel)).max() > 0.01
 

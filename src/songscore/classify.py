@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from collections.abc import Iterator
 from functools import partial
 from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
-from songscore.audio import Source, open_audio
+from songscore.audio import Source
 from songscore.errors import AudioError
-from songscore.features.spectrum import SAMPLE_RATE
-from songscore.features.summary import Listening, listen, runs, smooth
+from songscore.features.summary import runs, smooth
 from songscore.features.vocal import STEP, step_times
+from songscore.hearing import Heard, hear
 from songscore.model import TrackModel, load_model
 from songscore.results import SCORE, SONG, Segment, Status, TrackResult, VocalTimeline
 
@@ -25,22 +25,13 @@ SHORTEST = 2.0
 SILENCE = 1e-6
 """Peak of a silent track, -120 dB of full scale: below the last bit of 16 and of 20 bits, above numerical dust."""
 
-VOICE_THRESHOLD = 0.5
+VOICE_THRESHOLD = 0.3
+"""Vocal presence in a passage with a voice; benchmarks/segments.py shows what other values cost."""
+
 MUSIC_THRESHOLD = 0.2
 SPEECH_THRESHOLD = 0.5
 SHORTEST_SEGMENT = 0.4
 LONGEST_GAP = 0.4
-
-
-@dataclass(frozen=True, slots=True)
-class Heard:
-    """A sound that was read: all that an answer needs, whatever threshold and prior it is asked with."""
-
-    path: str | None
-    duration: float
-    analysed: float
-    damage: str
-    listening: Listening
 
 
 def classify_track(
@@ -49,6 +40,7 @@ def classify_track(
     *,
     threshold: float = 0.5,
     prior: float | None = None,
+    thorough: bool = False,
     model: str = MODEL,
 ) -> TrackResult:
     """Say whether a track is a song or instrumental score.
@@ -64,6 +56,9 @@ def classify_track(
         Song probability from which the label is "song", in (0, 1).
     prior : float, optional
         Share of songs in the collection, in (0, 1), where it is known. Without it both answers are equally expected.
+    thorough : bool, default False
+        Listen to everything. Without it, a track of a minute and more is left as soon as the rest would not change its
+        label, and the timeline and the passages with a voice are those of what was heard.
     model : str, default "track-v1"
         Name of a model that comes with songscore.
 
@@ -85,7 +80,7 @@ def classify_track(
         check_share("prior", prior)
     chosen = load_model(model)
     try:
-        heard = hear(source, chosen)
+        heard = hear(source, chosen, thorough=thorough)
     except AudioError as error:
         return TrackResult(path=_path_of(source), status=error.status, message=str(error), model=chosen.name)
     return conclude(heard, chosen, threshold, prior)
@@ -111,7 +106,7 @@ def extract_features(source: Source | NDArray[Any], sr: int | None = None, *, mo
     AudioError
         The sound cannot be read, or is shorter than `SHORTEST`.
     """
-    heard = hear(_as_source(source, sr), load_model(model))
+    heard = hear(_as_source(source, sr), load_model(model), thorough=True)
     if heard.analysed < SHORTEST:
         raise AudioError(f"{heard.path or 'the samples'}: {_too_short(heard)}")
     return heard.listening.features
@@ -142,19 +137,6 @@ def _path_of(source: Source | BinaryIO) -> str | None:
     return name if isinstance(name, str) else None
 
 
-def hear(source: Source, model: TrackModel) -> Heard:
-    """Read a sound and listen to it.
-
-    Raises
-    ------
-    AudioError
-        The sound cannot be read.
-    """
-    with open_audio(source, rate=SAMPLE_RATE) as stream:
-        listening = listen(stream.blocks(), model.detector)
-        return Heard(stream.path, stream.duration, stream.analysed, stream.damage, listening)
-
-
 def conclude(heard: Heard, model: TrackModel, threshold: float = 0.5, prior: float | None = None) -> TrackResult:
     """From what was heard to the answer; `heard` comes from `hear`, now or earlier, and a model of its feature set."""
     known = partial(TrackResult, path=heard.path, duration=heard.duration, analysed=heard.analysed, model=model.name)
@@ -164,15 +146,15 @@ def conclude(heard: Heard, model: TrackModel, threshold: float = 0.5, prior: flo
         return known(status=status, message=message)
     features = heard.listening.features
     decision = model.decide(features, prior)
-    voice = heard.listening.activity[:, 0]
-    segments = vocal_segments(voice)
+    step, voice = heard.listening.step, heard.listening.activity[:, 0]
+    segments = vocal_segments(voice, step)
     return known(
         label=SONG if decision.probability >= threshold else SCORE,
         song_probability=decision.probability,
         certain=decision.certain and not heard.damage,
         vocal_fraction=min(1.0, sum(s.end - s.start for s in segments) / (len(voice) * STEP)),
         vocal_segments=segments,
-        timeline=VocalTimeline(step_times(len(voice)), voice),
+        timeline=VocalTimeline(step_times(step), voice),
         features=features,
         contributions=decision.contributions,
         status="partial" if heard.damage else "ok",
@@ -209,19 +191,29 @@ def _too_short(heard: Heard) -> str:
     return f"{heard.analysed:.1f} s of sound; at least {SHORTEST:.0f} s are needed"
 
 
-def vocal_segments(voice: NDArray[np.float32]) -> tuple[Segment, ...]:
+def vocal_segments(voice: NDArray[np.float32], step: NDArray[np.int64]) -> tuple[Segment, ...]:
     """Passages with a voice in a curve of one probability per `STEP` seconds.
 
     The curve is smoothed, cut at `VOICE_THRESHOLD`, gaps of up to `LONGEST_GAP` seconds are closed, and what is
-    shorter than `SHORTEST_SEGMENT` seconds is dropped.
+    shorter than `SHORTEST_SEGMENT` seconds is dropped. No passage goes on over steps that were not heard.
+
+    Parameters
+    ----------
+    voice : (n_steps,) float32
+    step : (n_steps,) int64
+        Which steps of the track these are, in order.
     """
+    breaks = np.flatnonzero(np.diff(step) > 1) + 1
+    stretches = zip(np.split(voice, breaks), np.split(step, breaks), strict=True)
+    return tuple(segment for curve, steps in stretches if len(curve) for segment in _passages(curve, int(steps[0])))
+
+
+def _passages(voice: NDArray[np.float32], first: int) -> Iterator[Segment]:
     found = runs(smooth(voice, 0.4) > VOICE_THRESHOLD)
     if not len(found):
-        return ()
+        return
     joins = found[1:, 0] - found[:-1, 1] > LONGEST_GAP / STEP
     starts, ends = found[np.r_[True, joins], 0], found[np.r_[joins, True], 1]
     long = ends - starts >= SHORTEST_SEGMENT / STEP
-    return tuple(
-        Segment(float(a * STEP), float(b * STEP), float(voice[a:b].mean()))
-        for a, b in zip(starts[long], ends[long], strict=True)
-    )
+    for a, b in zip(starts[long], ends[long], strict=True):
+        yield Segment(float((first + a) * STEP), float((first + b) * STEP), float(voice[a:b].mean()))

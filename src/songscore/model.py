@@ -117,6 +117,11 @@ class TrackModel:
             contributions=tuple(Contribution(n, float(v), float(p), MEANINGS[n]) for n, v, p in shown),
         )
 
+    def log_odds(self, features: Mapping[str, float]) -> float:
+        """Natural log-odds of "song", songs and instrumental scores equally expected."""
+        values = np.array([features[name] for name in self.features])
+        return float(self._parts(values).sum() + self._decision["bias"])
+
     def self_test(self) -> None:
         """Run the canaries: inputs stored with the model whose answers are known.
 

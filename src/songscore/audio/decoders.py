@@ -45,18 +45,24 @@ class Decoder(Protocol):
     format : str
     claimed : int or None
         Frames that the header promises; None where it does not promise. Never allocate by it.
+    seekable : int or None
+        Frames among which `seek` finds its way quickly; None where it does not.
     """
 
     rate: int
     channels: int
     format: str
     claimed: int | None
+    seekable: int | None
 
     def read(self, n_frames: int) -> FloatArray:
         """Up to `n_frames` more frames ``(n, channels)``, none at the end; raises `DecodeError` at damage."""
 
     def skip(self) -> int:
         """Go on behind the damage; the number of frames left out. Raises `DecodeError` where nothing follows."""
+
+    def seek(self, frame: int) -> None:
+        """Go on from this frame; raises `DecodeError` where that cannot be. Only where `seekable` is not None."""
 
     def close(self) -> None:
         """Give the file back."""
@@ -82,6 +88,7 @@ class SoundFileDecoder:
         self.rate, self.channels, self.format = self._file.samplerate, self._file.channels, self._file.format
         self._end = self._file.frames if 0 < self._file.frames < _UNKNOWN_LENGTH else 0
         self.claimed = None if self.format == "MP3" and not counts_frames else _promised(self._file, self._end) or None
+        self.seekable = self._end if self.claimed == self._end and self._file.seekable() else None
         self._position, self._stride = 0, int(self.rate)
 
     def read(self, n_frames: int) -> FloatArray:
@@ -105,6 +112,14 @@ class SoundFileDecoder:
             self._position += step
             return step
         raise DecodeError("damaged to the end")
+
+    def seek(self, frame: int) -> None:
+        try:
+            with _native_call():
+                self._file.seek(frame)
+        except DecodeError:
+            self._reopen(frame)
+        self._position = frame
 
     def close(self) -> None:
         self._file.close()
@@ -151,6 +166,7 @@ class ArrayDecoder:
         self._y = np.atleast_2d(y)
         self.rate, self.channels = rate, len(self._y)
         self.claimed: int | None = self._y.shape[1]
+        self.seekable = self.claimed
         if not 1 <= self.channels <= _MOST_CHANNELS:
             raise ValueError(f"{self.channels} channels: the shape is (channels, samples); transpose the array")
         self._scale = np.float32(1 if y.dtype.kind == "f" else 1 / np.iinfo(y.dtype).max)
@@ -164,6 +180,9 @@ class ArrayDecoder:
 
     def skip(self) -> int:
         raise DecodeError("damaged to the end")
+
+    def seek(self, frame: int) -> None:
+        self._position = frame
 
     def close(self) -> None:
         pass

@@ -50,6 +50,7 @@ class AvDecoder:
         codec = self._stream.codec_context
         self.rate, self.channels, self.format = codec.sample_rate, codec.channels, codec.codec.name.upper()
         self.claimed = _claimed(self._stream, self._container.format.name)
+        self.seekable: int | None = None
         self._samples = self._decode()
         self._rest = np.empty((0, self.channels), np.float32)
         self._gap: _Gap | None = None
@@ -70,6 +71,9 @@ class AvDecoder:
         joined = np.concatenate(parts)
         self._rest = joined[n_frames:]
         return joined[:n_frames]
+
+    def seek(self, frame: int) -> None:
+        raise DecodeError("FFmpeg is read from start to end")
 
     def skip(self) -> int:
         n_frames, self._gap = self._gap.n_frames if self._gap else 0, None

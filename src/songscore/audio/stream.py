@@ -62,6 +62,39 @@ class AudioStream:
     def analysed(self) -> float:
         return self._decoded / self.native_rate
 
+    @property
+    def length(self) -> float | None:
+        """Seconds in which `passage` finds its way, None where the sound has to be read from start to end."""
+        if self._decoder.seekable is None or not self._has_end_mark:
+            return None
+        return self._decoder.seekable / self.native_rate
+
+    def passage(self, start: float, seconds: float) -> FloatArray:
+        """A stretch of the sound in mono at the working rate, by seeking; only where there is a `length`.
+
+        Shorter than asked for, or empty, where there is damage.
+        """
+        first, left, parts = round(start * self.native_rate), round(seconds * self.native_rate), []
+        try:
+            self._decoder.seek(first)
+            while left > 0:
+                block = self._decoder.read(min(self._block_size, left))
+                if not len(block):
+                    break
+                parts.append(_mono(_finite(block)))
+                left -= len(block)
+        except DecodeError:
+            return np.empty(0, np.float32)
+        y = np.concatenate([np.empty(0, np.float32), *parts])
+        self._decoded += len(y)
+        return y if self.native_rate == self._rate else soxr.resample(y, self.native_rate, self._rate, QUALITY)
+
+    def rewind(self) -> None:
+        """Forget every `passage` and be at the start again."""
+        self._decoded = 0
+        if self._decoder.seekable is not None:
+            self._decoder.seek(0)
+
     def blocks(self, seconds: float = 20.0, layout: Layout = "mono") -> Iterator[FloatArray]:
         """The sound at the working rate.
 
@@ -105,7 +138,7 @@ class AudioStream:
 
     def _native(self) -> Iterator[FloatArray]:
         """Finite native blocks; silence stands for what lies between damage and the next good block."""
-        size, gap = max(1, min(_READ_FRAMES, _READ_SAMPLES // self.channels)), 0
+        size, gap = self._block_size, 0
         while True:
             try:
                 block = self._decoder.read(size)
@@ -123,6 +156,10 @@ class AudioStream:
             self._decoded += len(block)
             yield _finite(block)
         self._conclude()
+
+    @property
+    def _block_size(self) -> int:
+        return max(1, min(_READ_FRAMES, _READ_SAMPLES // self.channels))
 
     def _silence(self, n_frames: int, size: int) -> Iterator[FloatArray]:
         self._lost += n_frames

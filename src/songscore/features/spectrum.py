@@ -10,7 +10,6 @@ n_bins)``.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
@@ -26,10 +25,9 @@ FRAME_RATE = SAMPLE_RATE / HOP_LENGTH
 N_MELS = 80
 F_MIN, F_MAX = 60.0, 8000.0
 
-WINDOW = 512
-"""Frames that are judged together, 20.48 s."""
-MARGIN = 48
-"""Frames of context on either side of a window; the voice detector sees 36 to either side."""
+WINDOW = 256
+"""Frames that are judged together, 10.24 s; the last window of a sound has up to half as many more."""
+WINDOW_SECONDS = WINDOW / FRAME_RATE
 
 _FRAMES_AT_ONCE = 256
 
@@ -101,22 +99,6 @@ def mel_spectrum(y: FloatArray) -> FloatArray:
     return mel
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class MelWindow:
-    """A stretch of the mel spectrum with its surroundings.
-
-    Attributes
-    ----------
-    mel : (n_frames, N_MELS) float32
-        Mel power, context included.
-    core : slice
-        The frames of `mel` that belong to this window and to no other.
-    """
-
-    mel: FloatArray
-    core: slice
-
-
 def mel_frames(blocks: Iterable[FloatArray]) -> Iterator[FloatArray]:
     """`mel_spectrum` of a stream of samples, piece by piece, whatever the blocks."""
     samples = np.empty(0, np.float32)
@@ -127,8 +109,8 @@ def mel_frames(blocks: Iterable[FloatArray]) -> Iterator[FloatArray]:
         yield frames
 
 
-def mel_windows(pieces: Iterable[FloatArray]) -> Iterator[MelWindow]:
-    """Cut a stream of frames into windows of `WINDOW` frames with `MARGIN` frames of context, whatever the pieces.
+def mel_windows(pieces: Iterable[FloatArray]) -> Iterator[FloatArray]:
+    """Cut a stream of frames into windows, whatever the pieces.
 
     Parameters
     ----------
@@ -136,18 +118,20 @@ def mel_windows(pieces: Iterable[FloatArray]) -> Iterator[MelWindow]:
 
     Yields
     ------
-    MelWindow
-        In order; the last may be shorter. The cores together are the pieces together.
+    (n_frames, N_MELS) float32
+        `window_ends` says which frames. Nothing where there are no frames.
     """
     mel = np.empty((0, N_MELS), np.float32)
-    before = 0
     for piece in pieces:
         mel = np.concatenate([mel, piece])
-        while len(mel) >= before + WINDOW + MARGIN:
-            yield MelWindow(mel[: before + WINDOW + MARGIN], slice(before, before + WINDOW))
-            mel = mel[before + WINDOW - MARGIN :]
-            before = MARGIN
-    while len(mel) > before:
-        yield MelWindow(mel[: before + WINDOW + MARGIN], slice(before, min(before + WINDOW, len(mel))))
-        mel = mel[max(0, before + WINDOW - MARGIN) :]
-        before = MARGIN
+        while len(mel) >= WINDOW + WINDOW // 2:
+            yield mel[:WINDOW]
+            mel = mel[WINDOW:]
+    if len(mel):
+        yield mel
+
+
+def window_ends(n_frames: int) -> NDArray[np.int64]:
+    """One past the last frame of each window of a sound, shape ``(n_windows,)``, at least one window."""
+    n_windows = max(1, (n_frames + WINDOW // 2) // WINDOW)
+    return np.append(np.arange(1, n_windows) * WINDOW, n_frames)

@@ -7,7 +7,7 @@ and plain meanings of everything in the vector stand in `FEATURES`. Whatever cha
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -63,19 +63,43 @@ MEANINGS = {feature.name: feature.meaning for feature in FEATURES}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Listening:
-    """What was heard in one sound.
+class Window:
+    """What was heard in one window.
 
     Attributes
     ----------
-    activity : (n_steps, 3) float32
+    start : int
+        Its first frame in the sound, even.
+    n_frames : int
+    activity : (n_frames // 2, 3) float32
         Probabilities of `songscore.features.vocal.ACTIVITIES`, one row per `STEP` seconds.
+    spectral : (n_features,) float64
+        `songscore.features.spectral.window_features`.
+    """
+
+    start: int
+    n_frames: int
+    activity: FloatArray
+    spectral: NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Listening:
+    """What was heard in one sound, or in some windows of it.
+
+    Attributes
+    ----------
+    step : (n_steps,) int64
+        Which steps of the sound the rows of `activity` are, in order.
+    activity : (n_steps, 3) float32
+        Probabilities of `songscore.features.vocal.ACTIVITIES`.
     spectral : (n_features,) float64
         Means over the windows of `songscore.features.spectral.window_features`, by length.
     peak : float
         Largest magnitude of a sample.
     """
 
+    step: NDArray[np.int64]
     activity: FloatArray
     spectral: NDArray[np.float64]
     peak: float
@@ -103,15 +127,31 @@ def listen(blocks: Iterable[FloatArray], detector: VoiceDetector) -> Listening:
 
 def listen_to_mel(pieces: Iterable[FloatArray], detector: VoiceDetector) -> Listening:
     """The same from a stream of mel frames; the peak is that of a full scale."""
-    answers = [np.empty((0, len(ACTIVITIES)), np.float32)]
-    spectral, weight = np.zeros(len(SPECTRAL)), 0
-    for window in mel_windows(pieces):
-        steps = slice(window.core.start // FRAMES_PER_STEP, window.core.stop // FRAMES_PER_STEP)
-        answers.append(detector(window.mel)[steps])
-        core = window.mel[window.core]
-        spectral += window_features(core) * len(core)
-        weight += len(core)
-    return Listening(np.concatenate(answers), spectral / max(weight, 1), 1.0)
+    windows, start = [], 0
+    for mel in mel_windows(pieces):
+        windows.append(listen_to_window(mel, start, detector))
+        start += len(mel)
+    return join_windows(windows, 1.0)
+
+
+def listen_to_window(mel: FloatArray, start: int, detector: VoiceDetector) -> Window:
+    """Judge one window that begins at the frame `start` of the sound."""
+    n_steps = len(mel) // FRAMES_PER_STEP
+    return Window(start, len(mel), detector(mel)[:n_steps], window_features(mel))
+
+
+def join_windows(windows: Sequence[Window], peak: float) -> Listening:
+    """What was heard in the sound, from windows in any order."""
+    windows = sorted(windows, key=lambda window: window.start)
+    length = [window.n_frames for window in windows]
+    step = [window.start // FRAMES_PER_STEP + np.arange(len(window.activity)) for window in windows]
+    none = np.empty((0, len(ACTIVITIES)), np.float32)
+    return Listening(
+        step=np.concatenate([np.empty(0, np.int64), *step]),
+        activity=np.concatenate([none, *(window.activity for window in windows)]),
+        spectral=np.average([w.spectral for w in windows], 0, length) if windows else np.zeros(len(SPECTRAL)),
+        peak=peak,
+    )
 
 
 def vocal_features(activity: FloatArray) -> dict[str, float]:

