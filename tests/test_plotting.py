@@ -14,9 +14,11 @@ mpl.use("agg")
 
 from matplotlib import pyplot as plt
 
-from songscore import AudioError, plot_timeline
+from songscore import AudioError, classify_release, plot_features, plot_release, plot_timeline
 from songscore.demo import render_song
-from songscore.results import Segment, TrackResult, VocalTimeline
+from songscore.plotting.axes import families
+from songscore.release import ReleaseResult
+from songscore.results import Contribution, Segment, TrackResult, VocalTimeline
 
 TIMES = np.arange(0, 20, 0.08) + 0.05
 SOUND = render_song(16_000)
@@ -40,6 +42,9 @@ def song(**changes: object) -> TrackResult:
 def _close_figures() -> Iterator[None]:
     yield
     plt.close("all")
+
+
+# Timelines
 
 
 def test_the_curve_the_passages_and_the_threshold_are_drawn() -> None:
@@ -122,6 +127,95 @@ def test_the_spectrum_of_a_long_sound_is_drawn_in_few_columns() -> None:
 def test_a_track_without_a_timeline_cannot_be_drawn() -> None:
     with pytest.raises(ValueError, match=r"notes\.mp3 has no timeline: its status is 'unreadable'"):
         plot_timeline(TrackResult(path="notes.mp3", status="unreadable"))
+
+
+# Releases
+
+
+def track(p: float | None, duration: float | None = 100.0, name: str = "01 Main Title.flac", certain: bool = True):
+    label = None if p is None else "song" if p >= 0.5 else "instrumental score"
+    status = "unreadable" if p is None else "ok"
+    return TrackResult(
+        path=f"A/{name}", label=label, song_probability=p, certain=certain, status=status, duration=duration
+    )
+
+
+def strip(*tracks: TrackResult) -> plt.Axes:
+    return plot_release(classify_release(tracks))
+
+
+def test_a_track_is_as_wide_as_it_is_long_and_one_of_unknown_length_as_the_median() -> None:
+    ax = strip(track(0.1, 60.0), track(0.1, 90.0), track(None, None), track(0.1, 300.0))
+    bars = ax.containers[0]
+    assert [bar.get_x() for bar in bars] == [0, 60, 150, 240]
+    assert ax.get_xlim() == (0, 540)
+
+
+def test_blue_is_score_orange_is_song_pale_is_between_and_grey_has_no_label() -> None:
+    score, between, song_bar, unknown = (
+        bar.get_facecolor() for bar in strip(*map(track, (0, 0.5, 1, None))).containers[0]
+    )
+    assert score[2] > score[0] + 0.5
+    assert song_bar[0] > song_bar[2] + 0.5
+    assert min(between) > 0.9
+    assert mpl.colors.to_hex(unknown) == "#bbbbbb"
+
+
+def test_only_tracks_in_doubt_are_hatched() -> None:
+    bars = strip(track(0.9), track(0.9, certain=False), track(None)).containers[0]
+    assert [bool(bar.get_hatch()) for bar in bars] == [False, True, False]
+
+
+def test_names_stand_where_they_fit_and_are_cut_where_they_are_too_long() -> None:
+    ax = strip(track(0.1, 200, "short.mp3"), track(0.1, 5, "narrow.mp3"), track(0.1, 200, "x" * 300 + ".mp3"))
+    ax.figure.canvas.draw()
+    whole, cut = ax.texts
+    assert whole.get_text() == "short"
+    assert cut.get_text().endswith("…")
+    assert cut.get_window_extent().y1 < ax.get_window_extent().y1
+
+
+def test_the_release_is_named_with_its_verdict_and_a_colour_bar() -> None:
+    ax = strip(*[track(0.999)] * 4)
+    assert ax.get_title("left") == "A\nsoundtrack, 100% songs (100% to 100%)"
+    assert ax.figure.axes[1].get_ylabel() == "song probability"
+
+
+def test_a_release_is_drawn_into_the_axes_that_it_is_given() -> None:
+    fig, axes = plt.subplots(2)
+    assert plot_release(classify_release([track(0.9)]), axes[1]) is axes[1]
+    fig.savefig(io.BytesIO())
+
+
+def test_a_release_without_tracks_cannot_be_drawn() -> None:
+    with pytest.raises(ValueError, match="B has no tracks"):
+        plot_release(ReleaseResult(path="B"))
+
+
+# Reasons
+
+
+def test_the_strongest_reasons_are_bars_from_the_top_down_and_coloured_by_direction() -> None:
+    reasons = tuple(Contribution(f"f{i}", 1.0, x, f"meaning {i}") for i, x in enumerate((2.0, -1.0, 0.5)))
+    ax = plot_features(song(contributions=reasons), most=2)
+    up, down = ax.containers[0]
+    assert [text.get_text() for text in ax.get_yticklabels()] == ["meaning 0", "meaning 1"]
+    assert (up.get_width(), down.get_width()) == (2, -1)
+    assert up.get_facecolor()[0] > down.get_facecolor()[0]
+    assert ax.yaxis_inverted()
+
+
+def test_reasons_that_were_not_kept_cannot_be_drawn() -> None:
+    with pytest.raises(ValueError, match="the track has no contributions; classify_track gives them"):
+        plot_features(song())
+
+
+# What all figures share
+
+
+def test_names_in_any_script_have_the_default_font_first() -> None:
+    assert families()[0] == "sans-serif"
+    assert set(families()[1:]) <= {font.name for font in mpl.font_manager.fontManager.ttflist}
 
 
 def test_importing_the_module_does_not_import_matplotlib() -> None:

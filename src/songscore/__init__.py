@@ -25,7 +25,8 @@ _MODULES = {
     ],
     "estimators": ["SongClassifier", "VocalFeatures"],
     "model": ["load_model"],
-    "plotting": ["plot_timeline"],
+    "plotting": ["plot_features", "plot_release", "plot_timeline"],
+    "release": ["ReleaseResult", "classify_release"],
     "results": ["Contribution", "Explanation", "Segment", "TrackResult", "VocalTimeline"],
     "training": ["evaluate", "train"],
 }

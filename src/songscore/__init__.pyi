@@ -10,7 +10,8 @@ from songscore.errors import (
 )
 from songscore.estimators import SongClassifier, VocalFeatures
 from songscore.model import load_model
-from songscore.plotting import plot_timeline
+from songscore.plotting import plot_features, plot_release, plot_timeline
+from songscore.release import ReleaseResult, classify_release
 from songscore.results import Contribution, Explanation, Segment, TrackResult, VocalTimeline
 from songscore.training import evaluate, train
 
@@ -20,6 +21,7 @@ __all__ = [
     "Explanation",
     "ManifestError",
     "ModelError",
+    "ReleaseResult",
     "Segment",
     "SongClassifier",
     "SongscoreError",
@@ -29,10 +31,13 @@ __all__ = [
     "VocalFeatures",
     "VocalTimeline",
     "classify_folder",
+    "classify_release",
     "classify_track",
     "evaluate",
     "extract_features",
     "load_model",
+    "plot_features",
+    "plot_release",
     "plot_timeline",
     "train",
 ]

@@ -1,12 +1,7 @@
-"""Figures: Axes in, Axes out. Needs matplotlib, the extra ``plot``.
-
-Time runs along the abscissa in minutes and seconds from the start of the track. Colours are those of Okabe and Ito
-(2008), told apart by every kind of colour vision.
-"""
+"""The voice curve of a track over its spectrum."""
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,19 +11,16 @@ from songscore.audio import Source, open_audio
 from songscore.classify import VOICE_THRESHOLD
 from songscore.errors import AudioError
 from songscore.features.spectrum import SAMPLE_RATE, mel_frames, mel_frequencies
-from songscore.results import TrackResult, as_utf8, clock
+from songscore.plotting.axes import LIMIT, new_axes, set_track_title, time_axis
+from songscore.results import TrackResult
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-CURVE, PASSAGE, LIMIT = "#0072b2", "#e69f00", "#555555"
+CURVE, PASSAGE = "#0072b2", "#e69f00"
 RANGE_DB = 60.0
 COLUMNS = 1500
 HERTZ = (200, 500, 1000, 2000, 4000, 8000)
-TICKS = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600)
-"""Seconds between marks on the time axis."""
-
-LONGEST_NAME = 50
 
 
 def plot_timeline(track: TrackResult, ax: Axes | None = None, *, source: Source | None = None) -> Axes:
@@ -57,7 +49,7 @@ def plot_timeline(track: TrackResult, ax: Axes | None = None, *, source: Source 
     """
     if track.timeline is None:
         raise ValueError(f"{track.path or 'the track'} has no timeline: its status is {track.status!r}")
-    ax = _new_axes() if ax is None else ax
+    ax = new_axes(4) if ax is None else ax
     mel = _mel(track, source)
     _draw_curve(ax, track)
     if mel is not None:
@@ -66,13 +58,6 @@ def plot_timeline(track: TrackResult, ax: Axes | None = None, *, source: Source 
         ax.tick_params(labelbottom=False)
         ax.set_xlabel("")
         ax.figure.align_ylabels([ax, below])
-    return ax
-
-
-def _new_axes() -> Axes:
-    from matplotlib import pyplot as plt
-
-    _, ax = plt.subplots(figsize=(9, 4), layout="constrained")
     return ax
 
 
@@ -87,28 +72,11 @@ def _draw_curve(ax: Axes, track: TrackResult) -> None:
         )
     ax.plot(timeline.times, timeline.probability, color=CURVE, lw=1)
     ax.axhline(VOICE_THRESHOLD, color=LIMIT, lw=0.8, ls="--", label="threshold")
-    ax.set(xlabel="time (min:s)", ylabel="probability of a voice", ylim=(-0.02, 1.02))
-    ax.set_title(_title(track), loc="left", fontsize="medium")
+    ax.set(ylabel="probability of a voice", ylim=(-0.02, 1.02))
+    set_track_title(ax, track)
     ax.legend(loc="lower right", bbox_to_anchor=(1, 0.98), ncols=2, frameon=False, fontsize="small")
     ax.yaxis.set_major_formatter(PercentFormatter(1))
-    _time_axis(ax, track.duration or float(timeline.times[-1]))
-
-
-def _time_axis(ax: Axes, end: float) -> None:
-    from matplotlib.ticker import FuncFormatter, MultipleLocator
-
-    ax.set_xlim(0, end)
-    ax.xaxis.set_major_locator(MultipleLocator(next((step for step in TICKS if end / step <= 12), end / 6)))
-    ax.xaxis.set_major_formatter(FuncFormatter(lambda seconds, _: clock(seconds)))
-
-
-def _title(track: TrackResult) -> str:
-    name = as_utf8(Path(track.path).name) if track.path else "samples in memory"
-    if len(name) > LONGEST_NAME:
-        name = f"{name[: LONGEST_NAME - 1]}…"
-    doubt = "" if track.certain else ", in doubt"
-    verdict = f"{track.label}, P(song) = {track.song_probability:.2f}{doubt}" if track.label else track.status
-    return f"{name}\n{verdict}".replace("$", r"\$")
+    time_axis(ax, track.duration or float(timeline.times[-1]))
 
 
 def _mel(track: TrackResult, source: Source | None) -> NDArray[np.float32] | None:
