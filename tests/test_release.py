@@ -155,7 +155,7 @@ def test_what_could_not_be_read_may_be_either_and_makes_the_verdict_less_certain
     ("tracks", "message"),
     [
         ([], "no music files"),
-        (unread(2), "no track has a label; 2 of 2 files could not be read and may be either"),
+        (unread(2), "no track has a label; 2 of 2 files could not be read"),
         ([track(None, status="silent")], "no track has a label; 1 without music left out"),
     ],
 )

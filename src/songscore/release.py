@@ -247,12 +247,11 @@ def song_counts(probabilities: Sequence[float]) -> NDArray[np.float64]:
 
 
 def _message(n_tracks: int, n_known: int, n_unread: int) -> str:
-    left_out = n_tracks - n_known - n_unread
-    notes = [f"{n_unread} of {n_tracks} files could not be read and may be either"] if n_unread else []
-    if left_out:
+    notes = [] if n_known else ["no track has a label" if n_tracks else "no music files"]
+    if n_unread:
+        notes.append(f"{n_unread} of {n_tracks} files could not be read{' and may be either' if n_known else ''}")
+    if left_out := n_tracks - n_known - n_unread:
         notes.append(f"{left_out} without music left out")
-    if not n_known:
-        notes.insert(0, "no track has a label" if n_tracks else "no music files")
     return "; ".join(notes)
 
 

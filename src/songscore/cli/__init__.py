@@ -16,6 +16,8 @@ import click
 from songscore.cli.demo import demo
 from songscore.cli.info import info
 from songscore.cli.label import label
+from songscore.cli.plot import plot
+from songscore.cli.release import release
 from songscore.cli.train import evaluate, train
 from songscore.errors import SongscoreError
 
@@ -51,5 +53,5 @@ def main() -> None:
     """Say whether music files are songs or instrumental score, how sure it is, and where the voice is."""
 
 
-for command in (label, info, demo, train, evaluate):
+for command in (label, release, plot, info, demo, train, evaluate):
     main.add_command(command)

@@ -9,8 +9,9 @@ import csv
 import json
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from io import TextIOWrapper
 from pathlib import Path
 from typing import IO, Any
@@ -19,9 +20,11 @@ import click
 
 from songscore.audio import is_audio_path
 from songscore.cli.terminal import answer_table, clean
+from songscore.release import ReleaseResult
 from songscore.results import TrackResult
 
-Write = Callable[[TrackResult], object]
+Write = Callable[[Any], object]
+Form = Callable[[IO[Any]], Iterator[Write]]
 
 COLUMNS = (
     "path",
@@ -45,7 +48,7 @@ ROW_GROUP = 1000
 
 
 @contextmanager
-def writing(form: str, output: Path | None) -> Iterator[Write]:
+def writing(form: str, output: Path | None, forms: Mapping[str, Form] | None = None) -> Iterator[Write]:
     """A function that writes one answer; what it wrote is complete when the context ends.
 
     Parameters
@@ -53,11 +56,13 @@ def writing(form: str, output: Path | None) -> Iterator[Write]:
     form : {"table", "csv", "json", "jsonl", "parquet"}
     output : Path, optional
         File to write; without it, standard output.
+    forms : mapping of str to Form, optional
+        What writes each form, for answers that are no `TrackResult`.
     """
     if form == "parquet":
         _check_parquet(output)
     with _destination(output, form) as file:
-        yield from _WRITERS[form](file)
+        yield from (forms or _FORMS)[form](file)
 
 
 def _table(file: IO[Any]) -> Iterator[Write]:
@@ -65,20 +70,23 @@ def _table(file: IO[Any]) -> Iterator[Write]:
         yield add
 
 
-def _jsonl(file: IO[Any]) -> Iterator[Write]:
-    def write(track: TrackResult) -> None:
-        file.write(_to_json(track) + "\n")
+def json_lines(file: IO[Any]) -> Iterator[Write]:
+    """An object for each answer, on a line of its own."""
+
+    def write(answer: TrackResult | ReleaseResult) -> None:
+        file.write(_to_json(answer) + "\n")
         file.flush()
 
     yield write
 
 
-def _json(file: IO[Any]) -> Iterator[Write]:
+def json_array(file: IO[Any]) -> Iterator[Write]:
+    """All answers in one array."""
     before = "[\n"
 
-    def write(track: TrackResult) -> None:
+    def write(answer: TrackResult | ReleaseResult) -> None:
         nonlocal before
-        file.write(before + _to_json(track))
+        file.write(before + _to_json(answer))
         before = ",\n"
 
     try:
@@ -87,26 +95,24 @@ def _json(file: IO[Any]) -> Iterator[Write]:
         file.write("[]\n" if before == "[\n" else "\n]\n")
 
 
-def _to_json(track: TrackResult) -> str:
-    return json.dumps(track.to_dict(), allow_nan=False)
+def _to_json(answer: TrackResult | ReleaseResult) -> str:
+    return json.dumps(answer.to_dict(), allow_nan=False)
 
 
-def _csv(file: IO[Any]) -> Iterator[Write]:
+def csv_lines(file: IO[Any], columns: Sequence[str]) -> Iterator[Write]:
+    """A line of `columns` for each answer."""
     rows = csv.writer(file, lineterminator="\n")
-    rows.writerow(COLUMNS)
+    rows.writerow(columns)
 
-    def write(track: TrackResult) -> None:
-        rows.writerow(_csv_row(track))
+    def write(answer: TrackResult | ReleaseResult) -> None:
+        fields = answer.to_dict()
+        fields["certain"] = str(answer.certain).lower()
+        if "vocal_segments" in fields:
+            fields["vocal_segments"] = " ".join(f"{s['start']:.2f}-{s['end']:.2f}" for s in fields["vocal_segments"])
+        rows.writerow([harmless(fields[name]) for name in columns])
         file.flush()
 
     yield write
-
-
-def _csv_row(track: TrackResult) -> list[object]:
-    fields = track.to_dict()
-    fields["certain"] = str(track.certain).lower()
-    fields["vocal_segments"] = " ".join(f"{s.start:.2f}-{s.end:.2f}" for s in track.vocal_segments)
-    return [harmless(fields[name]) for name in COLUMNS]
 
 
 def harmless(cell: object) -> object:
@@ -177,11 +183,11 @@ def _parquet_schema() -> Any:
     return pa.schema(list(types.items()))
 
 
-_WRITERS: dict[str, Callable[[IO[Any]], Iterator[Write]]] = {
+_FORMS: dict[str, Form] = {
     "table": _table,
-    "csv": _csv,
-    "json": _json,
-    "jsonl": _jsonl,
+    "csv": partial(csv_lines, columns=COLUMNS),
+    "json": json_array,
+    "jsonl": json_lines,
     "parquet": _parquet,
 }
 

@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -36,22 +36,24 @@ def clean(text: str) -> str:
 
 
 @contextmanager
-def answer_table(file: IO[str]) -> Iterator[Callable[[TrackResult], None]]:
-    """A function that adds a row; the table is printed when the context ends.
+def answer_table(
+    file: IO[str], table_of: Callable[[list[Any]], Table] | None = None
+) -> Iterator[Callable[[Any], None]]:
+    """A function that adds an answer; the table of all is printed when the context ends.
 
     It fits the terminal. Where there is none, and no COLUMNS says how wide to be, each file has one line.
     """
-    tracks: list[TrackResult] = []
+    answers: list[Any] = []
     try:
-        yield tracks.append
+        yield answers.append
     finally:
-        if tracks:
+        if answers:
             width = None if file.isatty() or "COLUMNS" in os.environ else UNFOLDED
-            Console(file=file, width=width, highlight=False).print(_table(tracks))
+            Console(file=file, width=width, highlight=False).print((table_of or _table)(answers))
 
 
 def _table(tracks: list[TrackResult]) -> Table:
-    folder = _common_folder([track.path or "" for track in tracks])
+    folder = common_folder([track.path or "" for track in tracks])
     table = Table(box=None, pad_edge=False, header_style="bold", caption_justify="left")
     table.add_column("File", overflow="fold")
     table.add_column("Answer", no_wrap=True)
@@ -72,7 +74,7 @@ def _notes(tracks: list[TrackResult], folder: str) -> Iterator[str]:
         yield "* only a part of the file could be read"
 
 
-def _common_folder(paths: list[str]) -> str:
+def common_folder(paths: list[str]) -> str:
     """The folder that holds all of several files, or ""."""
     if len(paths) < 2:
         return ""
@@ -125,7 +127,7 @@ def watched(results: Iterable[TrackResult], total: int, progress: bool, verbose:
 
 def _remarks(track: TrackResult, verbose: bool) -> Iterator[Text]:
     if track.message:
-        yield Text(f"{_status_of(track)}: {clean(track.message)}", "yellow")
+        yield Text(f"{status_of(track)}: {clean(track.message)}", "yellow")
     if verbose and track.label is not None:
         why = track.explain()
         yield Text(clean(track.path or ""), "bold")
@@ -137,7 +139,8 @@ def _remarks(track: TrackResult, verbose: bool) -> Iterator[Text]:
         yield Text()
 
 
-def _status_of(track: TrackResult) -> str:
+def status_of(track: TrackResult) -> str:
+    """The status, with the file before it where the message does not name it."""
     named = track.path is None or track.path in track.message
     return track.status if named else f"{clean(track.path or '')}: {track.status}"
 

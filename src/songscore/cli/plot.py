@@ -1,0 +1,61 @@
+"""``songscore plot``: the timeline of a file as a picture."""
+
+from __future__ import annotations
+
+import warnings
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from songscore.results import TrackResult
+
+SUFFIXES = (".png", ".svg")
+
+
+def _check_output(ctx: click.Context, param: click.Parameter, output: Path | None) -> Path | None:
+    if output is not None and output.suffix.lower() not in SUFFIXES:
+        raise click.BadParameter(f"{output} must end in .png or .svg")
+    if output is not None and not output.parent.is_dir():
+        raise click.BadParameter(f"{output.parent} is not a folder")
+    return output
+
+
+@click.command()
+@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+@click.option(
+    "--output",
+    type=click.Path(dir_okay=False, path_type=Path),
+    callback=_check_output,
+    help="Picture to write, .png or .svg.  [default: the name of FILE with .timeline.png, in the current folder]",
+)
+def plot(file: Path, output: Path | None) -> None:
+    """Draw the probability of a voice over FILE, with its spectrum, and print the picture's name.
+
+    The passages with a voice are marked. A file that cannot be labelled gives no picture, and the exit status 1.
+    """
+    if find_spec("matplotlib") is None:
+        raise click.ClickException("songscore plot needs matplotlib: pip install 'songscore[plot]'")
+    from songscore.classify import classify_track
+    from songscore.cli.terminal import clean, status_of
+
+    track = classify_track(file)
+    if track.timeline is None:
+        raise click.ClickException(clean(f"{status_of(track)}: {track.message}"))
+    output = output or Path(f"{file.stem}.timeline.png")
+    _draw(track, output)
+    click.echo(clean(str(output)))
+
+
+def _draw(track: TrackResult, output: Path) -> None:
+    from matplotlib.figure import Figure
+
+    from songscore.plotting import plot_timeline
+
+    figure = Figure(figsize=(9, 4), layout="constrained")
+    plot_timeline(track, figure.subplots())
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing")  # a name in a script without a font: boxes stand for it
+        figure.savefig(output, dpi=150)

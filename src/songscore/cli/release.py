@@ -1,0 +1,141 @@
+"""``songscore release``: soundtrack, score or mixed, per folder."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing
+from functools import partial
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from rich.table import Table
+    from rich.text import Text
+
+    from songscore.release import ReleaseResult
+
+COLUMNS = (
+    "path",
+    "verdict",
+    "probability",
+    "certain",
+    "song_share",
+    "song_share_low",
+    "song_share_high",
+    "n_tracks",
+    "n_labelled",
+    "message",
+    "model",
+)
+"""Columns of CSV."""
+
+STYLES = {"soundtrack": "green", "score": "cyan", "mixed": "yellow"}
+
+
+@click.command()
+@click.argument(
+    "folders",
+    nargs=-1,
+    required=True,
+    metavar="FOLDER...",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+)
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(("table", "csv", "json", "jsonl")),
+    default="table",
+    show_default=True,
+    help="Form of the answers.",
+)
+@click.option(
+    "--output", type=click.Path(dir_okay=False, path_type=Path), help="File to write instead of standard output."
+)
+@click.option("--jobs", type=click.IntRange(1), default=1, show_default=True, help="Processes to use.")
+@click.option(
+    "--progress/--no-progress", default=None, help="Show progress on standard error.  [default: on a terminal]"
+)
+@click.pass_context
+def release(
+    ctx: click.Context, folders: tuple[Path, ...], form: str, output: Path | None, jobs: int, progress: bool | None
+) -> None:
+    """Say of every folder with music whether it is a soundtrack (songs), a score (instrumental), or mixed.
+
+    Each folder with music in it, at any depth, is a release; folders called CD1, Disc 2 and the like belong to the one
+    above them. The exit status is 1 where a release has no track that could be labelled.
+
+    JSON has every field and the tracks in short, CSV a line per release.
+    """
+    from songscore.batch import classify_files
+    from songscore.cli.formats import writing
+    from songscore.cli.terminal import clean, watched
+    from songscore.release import classify_releases, release_folders
+
+    if progress is None:
+        progress = sys.stderr.isatty() and (form == "table" or output is not None or not sys.stdout.isatty())
+    home = release_folders(folders)
+    if not home:
+        click.echo(f"no music files in {clean(', '.join(map(str, folders)))}", err=True)
+    missed = 0
+    tracks = watched(classify_files(list(home), jobs=jobs), len(home), progress, verbose=False)
+    with writing(form, output, _forms()) as write, closing(tracks):
+        for answer in classify_releases(tracks, home):
+            write(answer)
+            missed += answer.verdict is None
+    ctx.exit(1 if missed or not home else 0)
+
+
+def _forms() -> Mapping[str, Callable[[IO[Any]], Iterator[Callable[[Any], object]]]]:
+    from songscore.cli.formats import csv_lines, json_array, json_lines
+
+    return {"table": _table, "csv": partial(csv_lines, columns=COLUMNS), "json": json_array, "jsonl": json_lines}
+
+
+def _table(file: IO[Any]) -> Iterator[Callable[[Any], object]]:
+    from songscore.cli.terminal import answer_table
+
+    with answer_table(file, _table_of) as add:
+        yield add
+
+
+def _table_of(releases: list[ReleaseResult]) -> Table:
+    from rich.table import Table
+    from rich.text import Text
+
+    from songscore.cli.terminal import clean, common_folder
+
+    folder = common_folder([answer.path or "" for answer in releases])
+    table = Table(box=None, pad_edge=False, header_style="bold", caption_justify="left")
+    table.add_column("Release", overflow="fold")
+    table.add_column("Answer", no_wrap=True)
+    for title in ("Sure", "Songs", "", "Tracks"):
+        table.add_column(title, justify="right", no_wrap=True)
+    for answer in releases:
+        table.add_row(*_cells(answer, folder))
+    notes = [f"in {clean(folder)}"] if folder else []
+    if any(answer.verdict is not None and not answer.certain for answer in releases):
+        notes.append("? less than 95 % sure")
+    table.caption = Text("\n".join(notes))
+    return table
+
+
+def _cells(answer: ReleaseResult, folder: str) -> tuple[Text, ...]:
+    from rich.text import Text
+
+    from songscore.cli.terminal import clean
+
+    path = str(Path(answer.path or "").relative_to(folder)) if folder else answer.path or ""
+    name, tracks = Text(clean(path)), Text(f"{len(answer.tracks)}")
+    if answer.verdict is None:
+        return name, Text("no verdict", "red"), Text(), Text(), Text(), tracks
+    return (
+        name,
+        Text(answer.verdict + ("" if answer.certain else "?"), STYLES[answer.verdict]),
+        Text(f"{answer.probability:.0%}"),
+        Text(f"{answer.song_share:.0%}"),
+        Text(f"{answer.song_share_low:.0%}-{answer.song_share_high:.0%}"),
+        tracks,
+    )

@@ -1,0 +1,157 @@
+"""``songscore release`` and ``songscore plot``."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import sys
+from pathlib import Path
+
+import pytest
+import soundfile
+from click.testing import CliRunner, Result
+from matplotlib import image
+
+from songscore import batch
+from songscore.cli import main
+from songscore.cli.release import COLUMNS
+from songscore.demo import render_song
+from songscore.results import TrackResult
+
+
+def run(*arguments: str | Path, **environment: str) -> Result:
+    return CliRunner(env=environment).invoke(main, [str(argument) for argument in arguments])
+
+
+def answer(path: Path, **_: object) -> TrackResult:
+    """What a classifier might say, by the name of the file."""
+    if "bad" in path.name:
+        return TrackResult(path=str(path), status="unreadable", message=f"{path}: not a sound file", model="track-v1")
+    if "skit" in path.name:
+        return TrackResult(path=str(path), status="not_music", message="speech without music", model="track-v1")
+    p = 0.999 if "song" in path.name else 0.6 if "doubt" in path.name else 0.001
+    label = "song" if p > 0.5 else "instrumental score"
+    return TrackResult(path=str(path), label=label, song_probability=p, certain=True, duration=60.0, model="track-v1")
+
+
+@pytest.fixture
+def library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Releases whose answers depend on no model, in the current folder."""
+    monkeypatch.setattr(batch, "classify_track", answer)
+    releases = {
+        "Deluxe/CD1": [f"{i:02d} cue.flac" for i in range(12)],
+        "Deluxe/Disc 2": ["01 song.flac", "02 song.flac"],
+        "Various": [*[f"{i:02d} song.mp3" for i in range(12)], "13 interlude.mp3", "14 skit.mp3"],
+        "Doubtful": ["doubt.ogg"],
+    }
+    for folder, names in releases.items():
+        (tmp_path / folder).mkdir(parents=True)
+        for name in names:
+            (tmp_path / folder / name).touch()
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.mark.usefixtures("library")
+def test_every_folder_with_music_has_a_verdict_and_discs_belong_together() -> None:
+    result = run("release", ".", "--format", "jsonl")
+    verdicts = {
+        fields["path"]: (fields["verdict"], fields["certain"]) for fields in map(json.loads, result.stdout.splitlines())
+    }
+    assert verdicts == {"Deluxe": ("score", True), "Various": ("soundtrack", True), "Doubtful": ("soundtrack", False)}
+    assert result.exit_code == 0
+
+
+@pytest.mark.usefixtures("library")
+def test_the_table_marks_what_is_not_certain_and_shows_the_share_of_songs() -> None:
+    lines = run("release", "Deluxe", "Doubtful", COLUMNS="80").stdout.splitlines()
+    assert lines[0].split() == ["Release", "Answer", "Sure", "Songs", "Tracks"]
+    assert lines[1].split() == ["Deluxe", "score", "100%", "14%", "14%-14%", "14"]
+    assert lines[2].split() == ["Doubtful", "soundtrack?", "60%", "60%", "0%-100%", "1"]
+    assert lines[3].strip() == "? less than 95 % sure"
+
+
+@pytest.mark.usefixtures("library")
+def test_csv_has_a_line_per_release_and_json_their_tracks() -> None:
+    rows = list(csv.DictReader(io.StringIO(run("release", ".", "--format", "csv").stdout)))
+    releases = json.loads(run("release", ".", "--format", "json").stdout)
+    assert tuple(rows[0]) == COLUMNS
+    assert [row["verdict"] for row in rows] == [fields["verdict"] for fields in releases]
+    assert rows[0]["certain"] == "true"
+    assert [len(fields["tracks"]) for fields in releases] == [14, 1, 14]
+
+
+def test_a_release_without_any_label_is_status_1(library: Path) -> None:
+    (library / "Various" / "bad.mp3").touch()
+    assert run("release", "Various").exit_code == 0
+    (library / "Broken").mkdir()
+    (library / "Broken" / "bad.mp3").touch()
+    result = run("release", ".")
+    assert result.exit_code == 1
+    assert "no verdict" in result.stdout
+    assert "Broken/bad.mp3: not a sound file" in result.stderr.replace(os.sep, "/")
+
+
+def test_a_folder_without_music_is_status_1_and_what_is_no_folder_is_wrong_usage(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").touch()
+    empty, missing, file = (run("release", path) for path in (tmp_path, tmp_path / "gone", tmp_path / "notes.txt"))
+    assert (empty.exit_code, missing.exit_code, file.exit_code) == (1, 2, 2)
+    assert "no music files in" in empty.stderr
+
+
+def test_two_processes_give_the_same_answers_as_one(album: Path) -> None:
+    one, two = (run("release", album, "--format", "jsonl", "--jobs", n) for n in ("1", "2"))
+    assert json.loads(one.stdout)["verdict"] == "mixed"
+    assert one.stdout == two.stdout
+
+
+# Plot
+
+
+@pytest.fixture
+def song(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "music").mkdir()
+    y, sr = render_song(16_000)
+    soundfile.write(tmp_path / "music" / "メイン.flac", y.T, sr)
+    return tmp_path / "music" / "メイン.flac"
+
+
+def test_a_picture_is_made_in_the_current_folder_and_named(song: Path, tmp_path: Path) -> None:
+    result = run("plot", song)
+    assert (result.exit_code, result.stdout) == (0, "メイン.timeline.png\n")
+    height, width, _ = image.imread(tmp_path / "メイン.timeline.png").shape
+    assert (width, height) == (1350, 600)
+    assert "Glyph" not in result.stderr
+    assert [path.name for path in song.parent.iterdir()] == [song.name]
+
+
+def test_svg_is_made_where_asked(song: Path, tmp_path: Path) -> None:
+    assert run("plot", song, "--output", "out.svg").exit_code == 0
+    assert "<svg" in (tmp_path / "out.svg").read_text("utf-8")
+
+
+@pytest.mark.parametrize("output", ["music/メイン.flac", "picture", "gone/out.png"])
+def test_music_is_never_overwritten_and_a_wrong_place_is_wrong_usage(song: Path, output: str) -> None:
+    before = song.read_bytes()
+    result = run("plot", song, "--output", output)
+    assert result.exit_code == 2
+    assert "must end in .png or .svg" in result.stderr or "gone is not a folder" in result.stderr
+    assert song.read_bytes() == before
+
+
+def test_a_file_without_a_label_gives_no_picture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    result = run("plot", "gone.flac")
+    assert result.exit_code == 1
+    assert result.stderr.startswith("Error: unreadable: gone.flac: ")
+    assert not list(tmp_path.iterdir())
+
+
+def test_without_matplotlib_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys.modules["songscore.cli.plot"], "find_spec", lambda name: None)
+    result = run("plot", "song.flac")
+    assert result.exit_code == 1
+    assert result.stderr == "Error: songscore plot needs matplotlib: pip install 'songscore[plot]'\n"
