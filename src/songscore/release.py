@@ -70,7 +70,7 @@ class ReleaseResult:
     song_share : float or None
         Expected share of songs among the tracks.
     song_share_low, song_share_high : float or None
-        Its 5 % and 95 % quantiles.
+        Its 5 % and 95 % quantiles, moved to the expected share where that lies outside.
     tracks : tuple of TrackResult
         In order of path for a folder, in the order given for results.
     message : str
@@ -200,15 +200,16 @@ def conclude(tracks: Sequence[TrackResult], path: str | None = None) -> ReleaseR
     }
     chances["mixed"] = max(0.0, 1 - sum(chances.values()))
     verdict = max(chances, key=lambda name: chances[name])
+    mean = float(mass @ share)
     low, high = share[np.searchsorted(mass.cumsum(), (0.05, 0.95))]
     return ReleaseResult(
         path=path,
         verdict=verdict,
         probability=min(1.0, chances[verdict]),
         certain=chances[verdict] >= CERTAIN_FROM,
-        song_share=float(mass @ share),
-        song_share_low=float(low),
-        song_share_high=float(high),
+        song_share=mean,
+        song_share_low=min(mean, float(low)),
+        song_share_high=max(mean, float(high)),
         tracks=tuple(tracks),
         message=message,
     )
