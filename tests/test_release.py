@@ -270,10 +270,13 @@ def test_in_words_it_is_the_verdict_its_doubt_and_the_share_of_songs() -> None:
 
 
 def test_the_picture_for_notebooks_has_a_bar_per_track_and_is_escaped() -> None:
-    html = classify_release([track(0.9, "<script>\udcff.mp3"), track(0.1, duration=180.0), *unread(1)])._repr_html_()
+    html = classify_release(
+        [track(0.9, "<script>\udcff.mp3"), track(0.1, duration=180.0), track(None, duration=0.0)]
+    )._repr_html_()
     assert html.count("<rect") == 3
-    assert 'width="80.0"' in html
-    assert 'width="240.0"' in html
+    assert 'width="133.3"' in html
+    assert 'width="66.7"' in html
+    assert 'width="200.0"' in html
     assert "#bbb" in html
     assert "<script>" not in html
     assert html.encode("utf-8")

@@ -271,10 +271,9 @@ def _track_dict(track: TrackResult) -> dict[str, Any]:
 
 def _strip(tracks: Sequence[TrackResult], width: int = 400, height: int = 32) -> str:
     """The tracks side by side as inline SVG, as wide as they are long."""
-    lengths = np.array([track.duration or 0.0 for track in tracks])
-    if not lengths.any():
+    if not tracks:
         return ""
-    widths = lengths * width / lengths.sum()
+    widths = lengths(tracks) * width / lengths(tracks).sum()
     places = zip(tracks, widths.cumsum() - widths, widths, strict=True)
     bars = "".join(f'<rect x="{x:.1f}" width="{w:.1f}" {_bar(track)}</rect>' for track, x, w in places)
     label = "song probability of each track"
@@ -283,10 +282,16 @@ def _strip(tracks: Sequence[TrackResult], width: int = 400, height: int = 32) ->
 
 def _bar(track: TrackResult) -> str:
     p = track.song_probability
-    colour = "#bbb" if p is None else f"rgb({' '.join(f'{255 * c:.0f}' for c in colour_of(p))})"
+    colour = "#bbb" if p is None else f"rgb({','.join(f'{255 * c:.0f}' for c in colour_of(p))})"
     name = escape(as_utf8(Path(track.path or "").name))
     said = track.status if p is None else f"{p:.2f}"
     return f'height="100%" fill="{colour}" stroke="#fff"><title>{name}: {said}</title>'
+
+
+def lengths(tracks: Sequence[TrackResult]) -> NDArray[np.float64]:
+    """Seconds of each track, as they are drawn: one of unknown length is as long as the median."""
+    middle = np.median([track.duration for track in tracks if track.duration] or [1.0])
+    return np.array([track.duration or middle for track in tracks])
 
 
 def colour_of(probability: float) -> tuple[float, float, float]:

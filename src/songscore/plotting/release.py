@@ -6,11 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-from numpy.typing import NDArray
-
 from songscore.plotting.axes import LIMIT, families, new_axes, set_title, short, time_axis
-from songscore.release import COLOURS, ReleaseResult, colour_of
+from songscore.release import COLOURS, ReleaseResult, colour_of, lengths
 from songscore.results import TrackResult
 
 if TYPE_CHECKING:
@@ -19,8 +16,6 @@ if TYPE_CHECKING:
 
 NO_LABEL = "#bbbbbb"
 IN_DOUBT = "////"
-UNKNOWN_SECONDS = 60.0
-"""Width of a track of unknown length where no track of the release has one."""
 
 NAME_POINTS = 7.0
 NAME_ASPECT = 0.6
@@ -54,28 +49,19 @@ def plot_release(release: ReleaseResult, ax: Axes | None = None) -> Axes:
     if not release.tracks:
         raise ValueError(f"{release.path or 'the release'} has no tracks")
     ax = new_axes(3) if ax is None else ax
-    lengths = _lengths(release.tracks)
-    bars = ax.bar(lengths.cumsum() - lengths, 1, lengths, align="edge", edgecolor="white")
+    widths = lengths(release.tracks)
+    bars = ax.bar(widths.cumsum() - widths, 1, widths, align="edge", edgecolor="white")
     for track, bar in zip(release.tracks, bars, strict=True):
         _colour(bar, track)
-    _frame(ax, release, lengths.sum())
+    _frame(ax, release, widths.sum())
     _add_names(ax, release.tracks, bars)
     return ax
 
 
-def _lengths(tracks: Sequence[TrackResult]) -> NDArray[np.float64]:
-    """Seconds of each track; one of unknown length is as long as the median."""
-    known = [track.duration for track in tracks if track.duration]
-    middle = float(np.median(known)) if known else UNKNOWN_SECONDS
-    return np.array([track.duration or middle for track in tracks])
-
-
 def _colour(bar: Rectangle, track: TrackResult) -> None:
-    if track.song_probability is None:
-        bar.set_facecolor(NO_LABEL)
-    else:
-        bar.set_facecolor(colour_of(track.song_probability))
-    if track.song_probability is not None and not track.certain:
+    p = track.song_probability
+    bar.set_facecolor(NO_LABEL if p is None else colour_of(p))
+    if p is not None and not track.certain:
         bar.set(hatch=IN_DOUBT, edgecolor=LIMIT)
 
 
