@@ -368,6 +368,10 @@ def test_a_voice_curve_in_one_line_is_low_where_nobody_sings() -> None:
     assert (line[0], line[-1]) == ("▁", "█")
 
 
+def test_the_voice_curve_has_dots_where_nothing_was_heard() -> None:
+    assert sparkline(VocalTimeline(np.array([0.5, 1.5, 4.5]), np.array([0, 1, 0.5], np.float32))) == "▁█··▅"
+
+
 # Output files
 
 

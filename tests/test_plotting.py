@@ -15,6 +15,7 @@ mpl.use("agg")
 from matplotlib import pyplot as plt
 
 from songscore import AudioError, classify_release, plot_features, plot_release, plot_timeline
+from songscore.classify import VOICE_THRESHOLD
 from songscore.demo import render_song
 from songscore.plotting.axes import families
 from songscore.release import ReleaseResult
@@ -51,8 +52,19 @@ def test_the_curve_the_passages_and_the_threshold_are_drawn() -> None:
     ax = plot_timeline(song())
     curve, threshold = ax.lines
     np.testing.assert_array_equal(curve.get_xdata(), TIMES)
-    assert list(threshold.get_ydata()) == [0.5, 0.5]
+    assert list(threshold.get_ydata()) == [VOICE_THRESHOLD] * 2
     assert [(patch.get_x(), patch.get_width()) for patch in ax.patches] == [(3, 5), (9, 9)]
+
+
+def test_the_curve_breaks_off_where_nothing_was_heard() -> None:
+    heard = (TIMES < 5) | (TIMES > 12)
+    voice = np.ones(heard.sum(), np.float32)
+    ax = plot_timeline(song(timeline=VocalTimeline(TIMES[heard], voice), vocal_segments=(), duration=25.0))
+    lines = [(line.get_xdata()[0], line.get_xdata()[-1]) for line in ax.lines[:2]]
+    np.testing.assert_allclose(lines, [(0.05, 4.93), (12.05, 19.97)])
+    shades = [(patch.get_x(), patch.get_x() + patch.get_width()) for patch in ax.patches]
+    np.testing.assert_allclose(shades, [(4.93, 12.05), (19.97, 25)])
+    assert "not heard" in [text.get_text() for text in ax.get_legend().get_texts()]
 
 
 def test_the_axes_are_labelled_with_units_and_time_is_minutes_and_seconds() -> None:

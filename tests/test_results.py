@@ -195,6 +195,20 @@ def test_the_picture_for_notebooks_stays_small_for_a_long_track() -> None:
     assert len(song(timeline=VocalTimeline(times, np.zeros(len(times), np.float32)))._repr_html_()) < 10_000
 
 
+def test_a_timeline_is_cut_where_steps_are_missing() -> None:
+    times = np.array([0.5, 1.5, 2.5, 10.5, 20.5, 21.5])
+    stretches = VocalTimeline(times, np.arange(6, dtype=np.float32)).stretches()
+    assert [stretch.times.tolist() for stretch in stretches] == [[0.5, 1.5, 2.5], [10.5], [20.5, 21.5]]
+    assert [stretch.probability.tolist() for stretch in stretches] == [[0, 1, 2], [3], [4, 5]]
+    assert [len(whole.times) for whole in VocalTimeline(times[:1], np.ones(1, np.float32)).stretches()] == [1]
+
+
+def test_the_picture_for_notebooks_draws_no_line_where_nothing_was_heard() -> None:
+    timeline = VocalTimeline(np.array([0.5, 1.5, 100.5]), np.ones(3, np.float32))
+    html = song(timeline=timeline, vocal_segments=())._repr_html_()
+    assert html.count("<polyline") == 2
+
+
 def test_an_empty_timeline_is_written_and_drawn() -> None:
     empty = song(timeline=VocalTimeline(np.empty(0), np.empty(0, np.float32)), vocal_segments=())
     assert empty.to_dict()["timeline"] == {"times": [], "probability": []}

@@ -69,6 +69,13 @@ class VocalTimeline:
         means = np.add.reduceat(self.probability.astype(np.float64), start) / np.diff([*start, len(index)])
         return VocalTimeline((steps + 0.5) * step, means.astype(np.float32))
 
+    def stretches(self) -> list[VocalTimeline]:
+        """The timeline cut where steps are missing, since nothing was heard there."""
+        gaps = np.diff(self.times)
+        cuts = np.flatnonzero(gaps > 1.5 * gaps.min(initial=np.inf)) + 1
+        pieces = zip(np.split(self.times, cuts), np.split(self.probability, cuts), strict=True)
+        return [VocalTimeline(times, probability) for times, probability in pieces]
+
 
 @dataclass(frozen=True, slots=True)
 class Contribution:
@@ -336,10 +343,7 @@ def _strip(timeline: VocalTimeline, segments: tuple[Segment, ...], width: int = 
         return ""
     end = max(1.0, float(timeline.times[-1]), *(segment.end for segment in segments))
     scale, curve = width / end, timeline.coarsen(max(1.0, end / width))
-    points = " ".join(
-        f"{t * scale:.1f},{height * (1 - p):.1f}"
-        for t, p in zip(curve.times, np.nan_to_num(curve.probability), strict=True)
-    )
+    lines = "".join(f'<polyline points="{_points(piece, scale, height)}"/>' for piece in curve.stretches())
     shades = "".join(
         f'<rect x="{s.start * scale:.1f}" width="{(s.end - s.start) * scale:.1f}" height="100%" fill="#9ecae1"/>'
         for s in segments
@@ -347,5 +351,13 @@ def _strip(timeline: VocalTimeline, segments: tuple[Segment, ...], width: int = 
     return (
         f'<svg width="{width}" height="{height}" role="img" aria-label="probability of a voice over time">'
         f'<rect width="100%" height="100%" fill="#f2f2f2"/>{shades}'
-        f'<polyline points="{points}" fill="none" stroke="#08519c"/></svg><br>'
+        f'<g fill="none" stroke="#08519c">{lines}</g></svg><br>'
     )
+
+
+def _points(curve: VocalTimeline, scale: float, height: int) -> str:
+    """Corners of a line; a single step, which would be invisible, is two units wide."""
+    x, y = curve.times * scale, height * (1 - np.nan_to_num(curve.probability))
+    if len(x) == 1:
+        x, y = x[0] + np.array([-1.0, 1.0]), y.repeat(2)
+    return " ".join(f"{a:.1f},{b:.1f}" for a, b in zip(x, y, strict=True))

@@ -41,7 +41,7 @@ def plot(file: Path, output: Path | None) -> None:
     from songscore.classify import classify_track
     from songscore.cli.terminal import clean, status_of
 
-    track = classify_track(file)
+    track = classify_track(file, thorough=True)
     if track.timeline is None:
         raise click.ClickException(clean(f"{status_of(track)}: {track.message}"))
     output = output or Path(f"{file.stem}.timeline.png")

@@ -17,6 +17,7 @@ from rich.text import Text
 from songscore.results import SONG, TrackResult, VocalTimeline, as_utf8, clock
 
 BLOCKS = "▁▂▃▄▅▆▇█"
+UNHEARD = "·"
 
 UNFOLDED = 10_000
 """Columns in which no path is folded."""
@@ -146,9 +147,13 @@ def status_of(track: TrackResult) -> str:
 
 
 def sparkline(timeline: VocalTimeline, width: int = 60) -> str:
-    """The voice curve as at most `width` block characters, the highest for a probability of 1."""
+    """The voice curve as at most `width` block characters, the highest for a probability of 1, a dot for not heard."""
     if not len(timeline.times):
         return ""
     step = max(1.0, float(timeline.times[-1]) / (width - 0.5))
-    heights = timeline.coarsen(step).probability * len(BLOCKS)
-    return "".join(BLOCKS[min(int(height), len(BLOCKS) - 1)] for height in heights)
+    curve = timeline.coarsen(step)
+    blocks = {
+        int(t // step): BLOCKS[min(int(p * len(BLOCKS)), len(BLOCKS) - 1)]
+        for t, p in zip(curve.times, curve.probability, strict=True)
+    }
+    return "".join(blocks.get(i, UNHEARD) for i in range(max(blocks) + 1))

@@ -12,12 +12,13 @@ from songscore.classify import VOICE_THRESHOLD
 from songscore.errors import AudioError
 from songscore.features.spectrum import SAMPLE_RATE, mel_frames, mel_frequencies
 from songscore.plotting.axes import LIMIT, new_axes, set_track_title, time_axis
-from songscore.results import TrackResult
+from songscore.results import TrackResult, VocalTimeline
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-CURVE, PASSAGE = "#0072b2", "#e69f00"
+CURVE, PASSAGE, UNHEARD = "#0072b2", "#e69f00", "#eeeeee"
+SHORTEST_GAP = 1.0
 RANGE_DB = 60.0
 COLUMNS = 1500
 HERTZ = (200, 500, 1000, 2000, 4000, 8000)
@@ -70,13 +71,24 @@ def _draw_curve(ax: Axes, track: TrackResult) -> None:
         ax.axvspan(
             passage.start, passage.end, color=PASSAGE, alpha=0.3, lw=0, label="" if i else "passage with a voice"
         )
-    ax.plot(timeline.times, timeline.probability, color=CURVE, lw=1)
+    end = track.duration or float(timeline.times[-1])
+    heard = timeline.stretches()
+    for stretch in heard:
+        ax.plot(stretch.times, stretch.probability, color=CURVE, lw=1)
+    for i, (start, stop) in enumerate(_gaps(heard, end)):
+        ax.axvspan(start, stop, facecolor=UNHEARD, lw=0, label="" if i else "not heard")
     ax.axhline(VOICE_THRESHOLD, color=LIMIT, lw=0.8, ls="--", label="threshold")
     ax.set(ylabel="probability of a voice", ylim=(-0.02, 1.02))
     set_track_title(ax, track)
-    ax.legend(loc="lower right", bbox_to_anchor=(1, 0.98), ncols=2, frameon=False, fontsize="small")
+    ax.legend(loc="lower right", bbox_to_anchor=(1, 0.98), ncols=3, frameon=False, fontsize="small")
     ax.yaxis.set_major_formatter(PercentFormatter(1))
-    time_axis(ax, track.duration or float(timeline.times[-1]))
+    time_axis(ax, end)
+
+
+def _gaps(heard: list[VocalTimeline], end: float) -> list[tuple[float, float]]:
+    """Where nothing was heard, from the start of the track to its end, in seconds."""
+    starts, stops = [0.0, *(float(s.times[-1]) for s in heard)], [*(float(s.times[0]) for s in heard), end]
+    return [(a, b) for a, b in zip(starts, stops, strict=True) if b - a > SHORTEST_GAP]
 
 
 def _mel(track: TrackResult, source: Source | None) -> NDArray[np.float32] | None:
