@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -7,6 +9,7 @@ from numpy.typing import NDArray
 from songscore.training.decision import (
     ERROR_RATE,
     NEVER,
+    Lessons,
     certainty_bounds,
     coverage,
     cross_validated_log_odds,
@@ -75,43 +78,76 @@ def test_coverage_is_the_share_beyond_the_bounds_and_the_wrong_share_of_it() -> 
     assert found == {"certain": 4 / 5, "wrong": 2 / 4}
 
 
+def lessons(
+    x: NDArray[np.float64],
+    song: NDArray[np.bool_],
+    trusted: NDArray[np.bool_] | None = None,
+    kind: NDArray[np.str_] | None = None,
+) -> Lessons:
+    n = len(song)
+    return Lessons(
+        features=x,
+        song=song,
+        fold=np.arange(n) // 2 % 3,
+        kind=np.full(n, "recording") if kind is None else kind,
+        trusted=np.ones(n, np.bool_) if trusted is None else trusted,
+    )
+
+
+def random_lessons() -> Lessons:
+    song = np.arange(60) % 2 == 0
+    return lessons(np.random.default_rng(0).normal(song[:, None], 1, (60, 2)), song)
+
+
 def test_each_fold_is_judged_by_the_others() -> None:
-    random = np.random.default_rng(0)
-    song = labels(30, 30)
-    x = random.normal(song[:, None], 1, (60, 2))
-    fold = np.arange(60) % 3
-    found = cross_validated_log_odds(x, song, fold, np.ones(len(song), bool))
+    given = random_lessons()
+    found = cross_validated_log_odds(given)
     for part in range(3):
-        there = fold == part
-        expected = fit_decision(x[~there], song[~there]).decision_function(x[there])
+        there = given.fold == part
+        expected = fit_decision(given, ~there).decision_function(given.features[there])
         np.testing.assert_array_equal(found[there], expected)
 
 
 def test_what_is_judged_does_not_change_its_judge() -> None:
-    random = np.random.default_rng(0)
-    song = labels(30, 30)
-    x = random.normal(song[:, None], 1, (60, 2))
-    fold = np.arange(60) % 3
-    altered = x.copy()
+    given = random_lessons()
+    altered = given.features.copy()
     altered[0] = 1000
+    rest = (given.fold == given.fold[0]) & (np.arange(60) > 0)
     np.testing.assert_array_equal(
-        cross_validated_log_odds(altered, song, fold, np.ones(len(song), bool))[fold == fold[0]][1:],
-        cross_validated_log_odds(x, song, fold, np.ones(len(song), bool))[fold == fold[0]][1:],
+        cross_validated_log_odds(replace(given, features=altered))[rest], cross_validated_log_odds(given)[rest]
     )
 
 
 def test_the_decision_favours_songs() -> None:
     song = labels(20, 20)
-    decision = fit_decision(song[:, None].astype(float), song)
+    decision = fit_decision(lessons(song[:, None].astype(float), song), np.ones(40, np.bool_))
     assert decision.decision_function([[1.0]])[0] > 0 > decision.decision_function([[0.0]])[0]
 
 
 def test_what_is_not_trusted_moves_no_other_answer() -> None:
+    given = replace(random_lessons(), trusted=np.arange(60) >= 4)
+    wrong = replace(given, song=given.song ^ ~given.trusted)
+    np.testing.assert_array_equal(cross_validated_log_odds(wrong), cross_validated_log_odds(given))
+
+
+def test_a_kind_counts_the_same_however_many_tracks_it_has() -> None:
     random = np.random.default_rng(0)
+    song = np.arange(80) % 2 == 0
+    kind = np.where(np.arange(80) < 40, "recording", "pair")
+    x = random.normal(song[:, None], 1, (80, 2)) + (kind == "pair")[:, None]
+    repeated = np.r_[np.arange(80), np.tile(np.arange(40), 3)]
+    few, many = (lessons(x[i], song[i], kind=kind[i]) for i in (np.arange(80), repeated))
+    once, often = (fit_decision(given, np.ones(len(given.song), np.bool_)) for given in (few, many))
+    # more tracks weaken the penalty and nothing else
+    angle = once.weight_ @ often.weight_ / np.linalg.norm(once.weight_) / np.linalg.norm(often.weight_)
+    assert angle > 0.999
+    np.testing.assert_allclose(once.mean_, often.mean_)
+
+
+def test_a_kind_of_one_class_counts_by_its_tracks() -> None:
     song = np.arange(60) % 2 == 0
-    x, fold = random.normal(song[:, None], 1, (60, 3)), np.arange(60) // 2 % 3
-    trusted = np.arange(60) >= 4
-    wrong = song ^ ~trusted
-    np.testing.assert_array_equal(
-        cross_validated_log_odds(x, wrong, fold, trusted), cross_validated_log_odds(x, song, fold, trusted)
-    )
+    x = np.random.default_rng(0).normal(song[:, None], 1, (60, 2))
+    kind = np.where((np.arange(60) == 59), "wordless choir", "recording")
+    alone = fit_decision(lessons(x, song, kind=kind), np.ones(60, np.bool_))
+    together = fit_decision(lessons(x, song), np.ones(60, np.bool_))
+    np.testing.assert_allclose(alone.weight_, together.weight_, atol=0.05)

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin, TransformerMixin
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
+from sklearn.utils import check_array
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
@@ -90,16 +91,24 @@ class SongClassifier(ClassifierMixin, BaseEstimator):
     def __init__(self, C: float = 0.03) -> None:
         self.C = C
 
-    def fit(self, X: ArrayLike, y: ArrayLike) -> Self:
-        """Fit to feature vectors `X`, shape ``(n_tracks, n_features)``, and labels `y` of two kinds."""
+    def fit(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
+        """Fit to feature vectors `X`, shape ``(n_tracks, n_features)``, and labels `y` of two kinds.
+
+        `sample_weight`, shape ``(n_tracks,)``, weighs tracks against others of their class.
+        """
         X, y = validate_data(self, X, y)
+        weight = _weights(sample_weight, np.shape(X)[0])
         check_classification_targets(y)
         self.classes_ = np.unique(y)
         if len(self.classes_) != 2:
             found = "1 class" if len(self.classes_) == 1 else f"{len(self.classes_)} classes"
             raise ValueError(f"Only binary classification is supported; y has {found}.")
-        scaler = StandardScaler().fit(X)
-        regression = LogisticRegression(C=self.C, class_weight="balanced", max_iter=1000).fit(scaler.transform(X), y)
+        totals = np.array([weight[y == label].sum() for label in self.classes_])
+        if not (totals > 0).all():
+            raise ValueError(f"sample weights of zero leave only one class of {self.classes_.tolist()}")
+        balanced = weight * (weight.sum() / 2 / totals)[(y == self.classes_[1]).astype(int)]
+        scaler = StandardScaler().fit(X, sample_weight=weight)
+        regression = LogisticRegression(C=self.C, max_iter=1000).fit(scaler.transform(X), y, sample_weight=balanced)
         self.mean_, self.scale_ = scaler.mean_, scaler.scale_
         self.weight_, self.bias_ = regression.coef_[0], float(regression.intercept_[0])
         return self
@@ -124,3 +133,14 @@ class SongClassifier(ClassifierMixin, BaseEstimator):
         tags = super().__sklearn_tags__()
         tags.classifier_tags.multi_class = False
         return tags
+
+
+def _weights(weights: ArrayLike | None, n: int) -> NDArray[np.float64]:
+    if weights is None:
+        return np.ones(n)
+    checked = check_array(weights, ensure_2d=False, dtype=np.float64)
+    if checked.shape != (n,):
+        raise ValueError(f"sample_weight has the shape {checked.shape}, not {(n,)}")
+    if not checked.any():
+        raise ValueError("Sample weights must contain at least one non-zero number.")
+    return np.asarray(checked)

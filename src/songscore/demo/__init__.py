@@ -97,7 +97,7 @@ def render_song(sr: int = 44_100) -> tuple[NDArray[np.float32], int]:
     mix = _Mix(sr)
     for bar, chord in enumerate(CHORDS):
         _accompany(mix, 4 * bar * BEAT, chord)
-    mix.add(sing(MELODY, BEAT, SECONDS, sr), 0, 1.3)
+    mix.add(sing(MELODY, BEAT, SECONDS, sr), 0, 1.6)
     return mix.finish(0.8, 0.25), sr
 
 

@@ -203,17 +203,17 @@ def _pitch(phrases: list[list[Note]], n: int, rng: np.random.Generator) -> Sampl
     curve = np.array([note.pitch for note in notes])[index]
     for phrase in phrases:
         since = times - phrase[0].attack
-        curve -= np.where(since >= 0, 1.5 * np.exp(-np.maximum(since, 0) / 0.1), 0)
-    depth = 0.45 * np.clip((times - starts[index] - 0.25) / 0.35, 0, 1)
+        curve -= np.where(since >= 0, 3.0 * np.exp(-np.maximum(since, 0) / 0.1), 0)
+    depth = 0.7 * np.clip((times - starts[index] - 0.25) / 0.35, 0, 1)
     vibrato = depth * np.sin(2 * np.pi * 5.6 * times + 0.6 * np.sin(2 * np.pi * 0.7 * times))
-    wander = 0.9 * _blur(rng.standard_normal(n), 0.3) + 0.12 * _blur(rng.standard_normal(n), 0.03)
+    wander = 0.9 * _blur(rng.standard_normal(n), 0.3) + 0.8 * _blur(rng.standard_normal(n), 0.03)
     return np.asarray(440 * 2 ** ((_blur(curve, 0.09) + vibrato + wander - 69) / 12))
 
 
 def _tract(spans: list[Span], n: int) -> tuple[Samples, Formants]:
     """Gain of the harmonics, and the formants as (frequency, bandwidth)."""
     gain = _control(spans, [span.phone.voice for span in spans], n, 0.03, hold=False)
-    moving = [_control(spans, [span.phone.formants[i] for span in spans], n, 0.07, hold=True) for i in range(3)]
+    moving = [_control(spans, [span.phone.formants[i] for span in spans], n, 0.03, hold=True) for i in range(3)]
     fixed = [(np.full(n, frequency), bandwidth) for frequency, bandwidth in HIGH_FORMANTS]
     return gain, [*zip(moving, (70.0, 90.0, 130.0), strict=True), *fixed]
 
@@ -245,7 +245,7 @@ def _noise(spans: list[Span], n_samples: int, sr: int, rng: np.random.Generator)
     """Breath, friction and bursts: noise in overlapping frames of 20 ms, each with the gain and band of its phone."""
     width = 4 * sr // CONTROL_RATE
     starts = np.arange(0, n_samples - width, sr / CONTROL_RATE).astype(int)
-    gain = _control(spans, [span.phone.noise for span in spans], len(starts), 0.015, hold=False)[:, None]
+    gain = 2 * _control(spans, [span.phone.noise for span in spans], len(starts), 0.015, hold=False)[:, None]
     centre, spread = (
         _control(spans, [span.phone.band[i] for span in spans], len(starts), 0.01, hold=True)[:, None] for i in (0, 1)
     )

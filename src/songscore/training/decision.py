@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from math import ceil
 
 import numpy as np
@@ -19,19 +20,47 @@ Floats = NDArray[np.float64]
 Booleans = NDArray[np.bool_]
 
 
-def fit_decision(features: Floats, song: Booleans) -> SongClassifier:
-    """Fit the track classifier; ``True`` sorts last, so its log-odds favour songs."""
-    return SongClassifier().fit(features, song)
+@dataclass(frozen=True, eq=False)
+class Lessons:
+    """What the track classifier learns from.
+
+    Attributes
+    ----------
+    features : (n_tracks, n_features) float64
+    song : (n_tracks,) bool
+    fold : (n_tracks,) int64
+    kind : (n_tracks,) str
+        Each kind of music that has both classes counts the same.
+    trusted : (n_tracks,) bool
+        False where a label is doubted; then the track is judged and teaches nothing.
+    """
+
+    features: Floats
+    song: Booleans
+    fold: NDArray[np.int64]
+    kind: NDArray[np.str_]
+    trusted: Booleans
 
 
-def cross_validated_log_odds(features: Floats, song: Booleans, fold: NDArray[np.int64], trusted: Booleans) -> Floats:
-    """Log-odds of each track from a classifier fitted to the trusted ones in other folds, shape ``(n_tracks,)``."""
-    log_odds = np.empty(len(song))
-    for part in np.unique(fold):
-        held_out = fold == part
-        log_odds[held_out] = fit_decision(features[~held_out & trusted], song[~held_out & trusted]).decision_function(
-            features[held_out]
-        )
+def fit_decision(lessons: Lessons, chosen: Booleans) -> SongClassifier:
+    """Fit to the trusted tracks among the chosen; ``True`` sorts last, so the log-odds favour songs."""
+    used = chosen & lessons.trusted
+    song, kind = lessons.song[used], lessons.kind[used]
+    weight = np.empty(len(song))
+    for name in np.unique(kind):
+        of_kind = kind == name
+        counts = [(of_kind & (song == label)).sum() for label in (False, True)]
+        whole = [(song == label).sum() for label in (False, True)]
+        weight[of_kind] = 1 / np.array(counts if min(counts) else whole)[song[of_kind].astype(int)]
+    return SongClassifier().fit(lessons.features[used], song, sample_weight=weight * len(weight) / weight.sum())
+
+
+def cross_validated_log_odds(lessons: Lessons) -> Floats:
+    """Log-odds of each track from a classifier fitted to other folds, shape ``(n_tracks,)``."""
+    log_odds = np.empty(len(lessons.song))
+    for part in np.unique(lessons.fold):
+        held_out = lessons.fold == part
+        log_odds[held_out] = fit_decision(lessons, ~held_out).decision_function(lessons.features[held_out])
     return log_odds
 
 

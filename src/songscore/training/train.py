@@ -6,7 +6,7 @@ import csv
 import hashlib
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -14,23 +14,26 @@ import numpy as np
 from numpy.typing import NDArray
 
 from songscore.errors import ManifestError
-from songscore.features.summary import FEATURES, TOP_SECONDS
+from songscore.features.summary import FEATURES
 from songscore.model import TrackModel, read_model
 from songscore.training.artefact import write_model
 from songscore.training.card import render_card
 from songscore.training.compose import compose
 from songscore.training.corpus import Corpus, build_corpus
 from songscore.training.crossval import Heard, cross_validate
-from songscore.training.decision import certainty_bounds, coverage, cross_validated_log_odds, fit_decision
+from songscore.training.decision import (
+    Lessons,
+    certainty_bounds,
+    coverage,
+    cross_validated_log_odds,
+    fit_decision,
+)
 from songscore.training.evaluation import figures
 from songscore.training.manifest import Row, folds, read_manifest
 from songscore.training.settings import Settings
 
-DECISION_FEATURES = [*(f"voice_top_{seconds}s" for seconds in TOP_SECONDS), "speech_mean", "music_mean"]
+DECISION_FEATURES = ["voice_top_5s", "voice_top_10s", "speech_mean", "music_mean"]
 """What the track classifier weighs: evidence that a long track does not dilute; benchmarks/ablation.py tries others."""
-
-
-Lessons = tuple[NDArray[np.float64], NDArray[np.bool_], NDArray[np.int64], NDArray[np.bool_]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,7 +116,7 @@ def train(
     tracks = _tracks(rows, corpus, trained.heard, fold)
     song, trusted, n = tracks.song, tracks.trusted, len(tracks.song)
     lessons = _with_composed(rows, corpus, trained.heard, fold, tracks, settings.seed)
-    log_odds = cross_validated_log_odds(*lessons)[:n]
+    log_odds = cross_validated_log_odds(lessons)[:n]
     _write_tracks(folder / f"{name}.tracks.csv", rows, corpus, tracks, log_odds)
     bounds = certainty_bounds(log_odds[trusted], song[trusted])
     about = {
@@ -125,11 +128,10 @@ def train(
         "coverage": coverage(log_odds[trusted], song[trusted], bounds),
         "metrics": slices(rows, corpus, tracks, log_odds),
     }
-    features, labels, _, believed = lessons
-    decision = fit_decision(features[believed], labels[believed])
+    decision = fit_decision(lessons, np.ones(len(lessons.song), np.bool_))
     n_parameters = sum(array.size for array in trained.detector.values())
     card = render_card(name, rows, about, Counter(corpus.role.tolist()), n_parameters)
-    examples = features[: n : max(1, n // 8)]
+    examples = lessons.features[: n : max(1, n // 8)]
     write_model(folder, name, trained.detector, decision, DECISION_FEATURES, examples, about, card)
     return read_model(folder, name)
 
@@ -155,15 +157,16 @@ def _with_composed(
     usable = [i for i in heard if rows[corpus.row[i]].weight > 0 and not rows[corpus.row[i]].doubt]
     songs = {i: heard[i] for i in usable if corpus.role[i] == "song"}
     scores = {i: heard[i] for i in usable if corpus.role[i] == rows[corpus.row[i]].role == "instrumental"}
-    columns = [[f.name for f in FEATURES].index(name) for name in DECISION_FEATURES]
-    parts = [(tracks.features[:, columns], tracks.song, tracks.fold, tracks.trusted)]
+    columns = [[feature.name for feature in FEATURES].index(name) for name in DECISION_FEATURES]
+    kind = np.array([rows[corpus.row[i]].kind for i in tracks.clip])
+    lessons = [Lessons(tracks.features[:, columns], tracks.song, tracks.fold, kind, tracks.trusted)]
     for part in np.unique(tracks.fold):
         sung, played = ([what[i] for i in sorted(what) if fold[i] == part] for what in (songs, scores))
         vectors, song = compose(sung, played, np.random.default_rng([seed, int(part)]))
         matrix = np.array([[vector[name] for name in DECISION_FEATURES] for vector in vectors])
-        parts.append((matrix.reshape(-1, len(columns)), song, np.full(len(song), part), np.ones(len(song), np.bool_)))
-    features, song, folds_, trusted = (np.concatenate(column) for column in zip(*parts, strict=True))
-    return features, song, folds_, trusted
+        same = np.full(len(song), part), np.full(len(song), "composed"), np.ones(len(song), np.bool_)
+        lessons.append(Lessons(matrix.reshape(-1, len(columns)), song, *same))
+    return Lessons(*(np.concatenate([getattr(part, f.name) for part in lessons]) for f in fields(Lessons)))
 
 
 def slices(
