@@ -16,7 +16,8 @@ def heard(seconds, voice):
 
 def test_scores_stay_scores_and_a_verse_makes_a_song():
     songs, scores = [heard(100, 0.95)] * 6, [heard(30, 0.02)] * 30
-    vectors, song = compose(songs, scores, np.random.default_rng(0))
+    tracks, song = compose(songs, scores, np.random.default_rng(0))
+    vectors = [track.features for track in tracks]
     assert song.tolist() == [False] * 6 + [True] * 6
     tops = np.array([vector["voice_top_10s"] for vector in vectors])
     assert (tops[~song] < -3).all()
@@ -24,7 +25,8 @@ def test_scores_stay_scores_and_a_verse_makes_a_song():
 
 
 def test_a_verse_is_short_beside_the_whole():
-    vectors, song = compose([heard(100, 0.95)] * 20, [heard(80, 0.02)] * 10, np.random.default_rng(0))
+    tracks, song = compose([heard(100, 0.95)] * 20, [heard(80, 0.02)] * 10, np.random.default_rng(0))
+    vectors = [track.features for track in tracks]
     shares = np.array([vector["voice_share_50"] for vector in vectors])
     assert (shares[~song] == 0).all()
     lengths = np.array([15, 40]) / np.array([LONGEST + 15, SHORTEST + 40])
@@ -35,8 +37,8 @@ def test_a_verse_is_short_beside_the_whole():
 def test_the_verse_is_taken_from_where_the_voice_is():
     song = heard(100, 0.0)
     song.activity[600:900, 0] = 0.95
-    vectors, _ = compose([song] * 5, [heard(60, 0.0)], np.random.default_rng(1))
-    assert all(vector["voice_top_2s"] > 2 for vector in vectors[5:])
+    tracks, _ = compose([song] * 5, [heard(60, 0.0)], np.random.default_rng(1))
+    assert all(track.features["voice_top_2s"] > 2 for track in tracks[5:])
 
 
 @pytest.mark.parametrize(("songs", "scores"), [([], []), ([heard(20, 0.9)], [])])

@@ -48,6 +48,7 @@ def classify_folder(
     progress: Progress | None = None,
     threshold: float = 0.5,
     prior: float | None = None,
+    thorough: bool = False,
 ) -> Iterator[TrackResult]:
     """Label every audio file below a folder.
 
@@ -60,7 +61,7 @@ def classify_folder(
         Where to run instead, and then `jobs` is not used.
     progress : callable, optional
         Called with each result before it is yielded.
-    threshold, prior
+    threshold, prior, thorough
         As for `classify_track`.
 
     Yields
@@ -77,7 +78,9 @@ def classify_folder(
     """
     if not Path(folder).is_dir():
         raise NotADirectoryError(f"{os.fspath(folder)} is not a folder; classify_track labels a file")
-    results = classify_files(audio_files([folder]), jobs=jobs, executor=executor, threshold=threshold, prior=prior)
+    results = classify_files(
+        audio_files([folder]), jobs=jobs, executor=executor, threshold=threshold, prior=prior, thorough=thorough
+    )
     return _watched(results, progress)
 
 
@@ -88,6 +91,7 @@ def classify_files(
     executor: Executor | None = None,
     threshold: float = 0.5,
     prior: float | None = None,
+    thorough: bool = False,
 ) -> Iterator[TrackResult]:
     """`classify_folder` for given files."""
     if jobs < 1:
@@ -95,7 +99,7 @@ def classify_files(
     check_share("threshold", threshold)
     if prior is not None:
         check_share("prior", prior)
-    label = partial(classify_track, threshold=threshold, prior=prior)
+    label = partial(classify_track, threshold=threshold, prior=prior, thorough=thorough)
     if executor is None and jobs == 1:
         return map(label, paths)
     return _spread(label, iter(paths), jobs, executor)

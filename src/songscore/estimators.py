@@ -76,7 +76,7 @@ class SongClassifier(ClassifierMixin, BaseEstimator):
 
     Parameters
     ----------
-    C : float, default 0.03
+    C : float, default 0.1
         Inverse strength of the L2 penalty.
 
     Attributes
@@ -88,7 +88,7 @@ class SongClassifier(ClassifierMixin, BaseEstimator):
         ``log_odds = sum(weight_ * (x - mean_) / scale_) + bias_``
     """
 
-    def __init__(self, C: float = 0.03) -> None:
+    def __init__(self, C: float = 0.1) -> None:
         self.C = C
 
     def fit(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:

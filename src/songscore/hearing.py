@@ -82,7 +82,7 @@ def _sample(stream: AudioStream, model: TrackModel) -> Listening | None:
     if len(ends) < FEWEST or not len(stream.passage((stream.length or 0.0) - _END, _END)):
         return None
     starts, peak, windows = ends - np.diff(ends, prepend=0), 0.0, list[Window]()
-    for index in _spread(len(ends)):
+    for index in spread(len(ends)):
         start, n_frames = int(starts[index]), int(ends[index] - starts[index])
         y = stream.passage(start / WINDOW * WINDOW_SECONDS, n_frames / WINDOW * WINDOW_SECONDS + _OVERHANG)
         mel = mel_spectrum(y)[:n_frames]
@@ -101,7 +101,7 @@ def _n_frames(seconds: float) -> int:
     return max(0, 1 + (int(seconds * SAMPLE_RATE) - N_FFT) // HOP_LENGTH)
 
 
-def _spread(n: int) -> Iterator[int]:
+def spread(n: int) -> Iterator[int]:
     """Indices below `n` in bit-reversed order: 0, 4, 2, 6, 1, 5, 3, 7."""
     bits = (n - 1).bit_length()
     for i in range(1 << bits):
@@ -116,5 +116,9 @@ def _is_time(n_heard: int) -> bool:
 
 
 def _is_settled(log_odds: float, n_heard: int, n_windows: int) -> bool:
-    spread = ceil(min(n_windows, sqrt(n_windows * GROWING)) / 2)
-    return log_odds >= SONG_ENOUGH or (log_odds <= SCORE_ENOUGH and n_heard >= spread)
+    return log_odds >= SONG_ENOUGH or (log_odds <= SCORE_ENOUGH and n_heard >= half(n_windows))
+
+
+def half(n_windows: int) -> int:
+    """Windows after which a score may be called."""
+    return ceil(min(n_windows, sqrt(n_windows * GROWING)) / 2)

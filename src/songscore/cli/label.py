@@ -31,6 +31,12 @@ def _check_paths(ctx: click.Context, param: click.Parameter, paths: tuple[str, .
 )
 @click.option("--prior", type=float, help="Share of songs that you expect in the collection, if you know it.")
 @click.option(
+    "--thorough",
+    is_flag=True,
+    help="Listen to everything. Without it, a track is left as soon as the rest would not change its label, and the"
+    " passages and the timeline are those of what was heard.",
+)
+@click.option(
     "--progress/--no-progress", default=None, help="Show progress on standard error.  [default: on a terminal]"
 )
 @click.option("-v", "--verbose", is_flag=True, help="Also show the voice curve and the reasons, on standard error.")
@@ -43,6 +49,7 @@ def label(
     jobs: int,
     threshold: float,
     prior: float | None,
+    thorough: bool,
     progress: bool | None,
     verbose: bool,
 ) -> None:
@@ -64,7 +71,7 @@ def label(
     if not files:
         click.echo(f"no music files in {clean(', '.join(map(str, paths)))}", err=True)
     try:
-        results = classify_files(files, jobs=jobs, threshold=threshold, prior=prior)
+        results = classify_files(files, jobs=jobs, threshold=threshold, prior=prior, thorough=thorough)
     except ValueError as error:
         raise click.UsageError(str(error)) from error
     missed = 0

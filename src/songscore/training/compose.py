@@ -28,8 +28,8 @@ MOST_OF_ONE = 72.0
 
 def compose(
     songs: Sequence[Listening], scores: Sequence[Listening], rng: Generator
-) -> tuple[list[dict[str, float]], NDArray[np.bool_]]:
-    """Track vectors of as many composed scores as there are songs, and of as many with a passage of each song.
+) -> tuple[list[Listening], NDArray[np.bool_]]:
+    """As many composed scores as there are songs, and as many with a passage of each song.
 
     Parameters
     ----------
@@ -38,8 +38,8 @@ def compose(
 
     Returns
     -------
-    features : list of dict
-        As `Listening.features`; empty where there are no scores.
+    heard : list of Listening
+        Empty where there are no scores.
     song : (n,) bool
     """
     if not scores:
@@ -72,10 +72,10 @@ def _part(heard: Listening, first: int, n_steps: int) -> Listening:
     return Listening(heard.step[some], heard.activity[some], heard.spectral, heard.peak)
 
 
-def _joined(parts: Sequence[Listening] | Iterator[Listening]) -> dict[str, float]:
+def _joined(parts: Sequence[Listening] | Iterator[Listening]) -> Listening:
     windows, start = [], 0
     for part in parts:
         n_frames = len(part.activity) * FRAMES_PER_STEP
         windows.append(Window(start, n_frames, part.activity, part.spectral))
         start += n_frames
-    return join_windows(windows, 1.0).features
+    return join_windows(windows, 1.0)

@@ -162,7 +162,8 @@ def _with_composed(
     lessons = [Lessons(tracks.features[:, columns], tracks.song, tracks.fold, kind, tracks.trusted)]
     for part in np.unique(tracks.fold):
         sung, played = ([what[i] for i in sorted(what) if fold[i] == part] for what in (songs, scores))
-        vectors, song = compose(sung, played, np.random.default_rng([seed, int(part)]))
+        composed, song = compose(sung, played, np.random.default_rng([seed, int(part)]))
+        vectors = [listening.features for listening in composed]
         matrix = np.array([[vector[name] for name in DECISION_FEATURES] for vector in vectors])
         same = np.full(len(song), part), np.full(len(song), "composed"), np.ones(len(song), np.bool_)
         lessons.append(Lessons(matrix.reshape(-1, len(columns)), song, *same))
