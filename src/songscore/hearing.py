@@ -27,7 +27,7 @@ from songscore.features.spectrum import (
 from songscore.features.summary import Listening, Window, join_windows, listen, listen_to_window
 from songscore.model import TrackModel
 
-SONG_ENOUGH, SCORE_ENOUGH = 2.0, -3.0
+SONG_ENOUGH, SCORE_ENOUGH = 2.0, -2.5
 """Log-odds of a song beyond which the rest of a track is not read; benchmarks/sequential.py shows what that costs."""
 
 FEWEST = 6

@@ -33,7 +33,7 @@ def window_features(mel: FloatArray) -> NDArray[np.float64]:
     return np.array(
         [
             centroid(power),
-            flatness(power),
+            flatness(decibels, power),
             flux(decibels),
             vocal_variance(decibels),
             syllable_modulation(decibels),
@@ -47,13 +47,12 @@ def centroid(power: FloatArray) -> float:
     return float(bands @ mel_frequencies() / bands.sum())
 
 
-def flatness(power: FloatArray) -> float:
+def flatness(decibels: FloatArray, power: FloatArray) -> float:
     """Geometric over arithmetic mean of the bands, averaged over frames, in decibels; 0 for a flat spectrum.
 
     Wiener entropy (Gray and Markel 1974), over mel bands.
     """
-    ratio = np.log(power).mean(axis=1) - np.log(power.mean(axis=1))
-    return float(10 / np.log(10) * ratio.mean())
+    return float(decibels.mean() - 10 * np.log10(power.mean(axis=1)).mean())
 
 
 def flux(decibels: FloatArray) -> float:

@@ -15,7 +15,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from songscore.features.spectrum import FRAME_RATE, HOP_LENGTH, N_FFT, SAMPLE_RATE, FloatArray
@@ -95,7 +94,8 @@ def _patches(x: FloatArray, stride: int) -> FloatArray:
     padded = np.zeros((n + 2, bands + 2, channels), np.float32)
     padded[1:-1, 1:-1] = x
     # three bands side by side are one run of memory
-    runs = sliding_window_view(padded.reshape(n + 2, -1), 3 * channels, axis=1)[:, : bands * channels : 2 * channels]
+    row, band, item = padded.strides
+    runs = np.ndarray((n + 2, bands // 2, 3 * channels), np.float32, padded, strides=(row, 2 * band, item))
     return np.concatenate([runs[i : i + n : stride] for i in range(3)], axis=2)
 
 
