@@ -20,6 +20,7 @@ _MODULES = {
         "ManifestError",
         "ModelError",
         "SongscoreError",
+        "TagError",
         "UnreadableAudio",
         "UnsupportedAudio",
     ],

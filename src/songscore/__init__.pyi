@@ -5,6 +5,7 @@ from songscore.errors import (
     ManifestError,
     ModelError,
     SongscoreError,
+    TagError,
     UnreadableAudio,
     UnsupportedAudio,
 )
@@ -25,6 +26,7 @@ __all__ = [
     "Segment",
     "SongClassifier",
     "SongscoreError",
+    "TagError",
     "TrackResult",
     "UnreadableAudio",
     "UnsupportedAudio",

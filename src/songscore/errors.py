@@ -7,7 +7,8 @@
     │   ├── UnreadableAudio   missing, empty, damaged from the start, not sound at all
     │   └── UnsupportedAudio  sound, but nothing installed can decode it
     ├── ModelError            a model file is absent, altered, or made for another feature set
-    └── ManifestError         a training manifest breaks its rules
+    ├── ManifestError         a training manifest breaks its rules
+    └── TagError              the tags of a file cannot be read or written; the file is as it was
 
 `songscore.classify_track` turns every `AudioError` into a result with a status. Wrong arguments raise `TypeError` or
 `ValueError`, as they do in the rest of Python.
@@ -17,7 +18,7 @@ from __future__ import annotations
 
 from typing import ClassVar, Literal
 
-__all__ = ["AudioError", "ManifestError", "ModelError", "SongscoreError", "UnreadableAudio", "UnsupportedAudio"]
+__all__ = ["AudioError", "ManifestError", "ModelError", "SongscoreError", "TagError", "UnreadableAudio", "UnsupportedAudio"]
 
 
 class SongscoreError(Exception):
@@ -48,3 +49,7 @@ class ModelError(SongscoreError):
 
 class ManifestError(SongscoreError):
     """A training manifest breaks its rules."""
+
+
+class TagError(SongscoreError):
+    """The tags of a file cannot be read or written; the file is as it was."""

@@ -18,6 +18,7 @@ from songscore.cli.info import info
 from songscore.cli.label import label
 from songscore.cli.plot import plot
 from songscore.cli.release import release
+from songscore.cli.tag import tag
 from songscore.cli.train import evaluate, train
 from songscore.errors import SongscoreError
 

@@ -1,0 +1,92 @@
+"""What a label is in the tags, and whose mark a tag is.
+
+=========================  ==============================================================================
+``INSTRUMENTAL``            ``1`` for instrumental score, ``0`` for a song
+``INSTRUMENTAL_CONFIDENCE`` probability that the track is instrumental, in percent, ``0.0`` to ``100.0``
+``SONGSCORE_LABEL``         ``song`` or ``instrumental score``
+``SONGSCORE_PROBABILITY``   calibrated probability that the track is a song, ``0.0000`` to ``1.0000``
+``SONGSCORE_MODEL``         the model that answered
+``LANGUAGE``                ``zxx``, no linguistic content; only where asked for
+=========================  ==============================================================================
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from songscore.errors import TagError
+from songscore.results import SCORE, SONG, Label
+from songscore.tags.containers import LANGUAGE, Values
+
+Entries = Mapping[str, Values]
+Changes = dict[str, Values | None]
+
+INSTRUMENTAL, CONFIDENCE = "INSTRUMENTAL", "INSTRUMENTAL_CONFIDENCE"
+LABEL, PROBABILITY, MODEL = "SONGSCORE_LABEL", "SONGSCORE_PROBABILITY", "SONGSCORE_MODEL"
+NAMES = (INSTRUMENTAL, CONFIDENCE, LABEL, PROBABILITY, MODEL, LANGUAGE)
+
+NO_WORDS = ("zxx",)
+"""ISO 639 for "no linguistic content"."""
+
+_MARKS: dict[str, Values] = {SONG: ("0",), SCORE: ("1",)}
+
+
+def wanted(label: Label, probability: float, model: str) -> dict[str, Values]:
+    """The entries of a label."""
+    return {
+        INSTRUMENTAL: _MARKS[label],
+        CONFIDENCE: (f"{100 * (1 - probability):.1f}",),
+        LABEL: (label,),
+        PROBABILITY: (f"{probability:.4f}",),
+        MODEL: (model,),
+    }
+
+
+def changes(entries: Entries, label: Entries, language: bool) -> Changes:
+    """What has to be set, or with None removed, to make the entries say what the label says.
+
+    Parameters
+    ----------
+    entries : mapping
+        What is in the file.
+    label : mapping
+        From `wanted`.
+    language : bool
+        Whether the language follows the label; one that was set by hand never does.
+    """
+    new: Changes = {**entries, **label}
+    if language and label[LABEL] == (SCORE,):
+        new.setdefault(LANGUAGE, NO_WORDS)
+    if language and label[LABEL] == (SONG,) and entries.get(LABEL) == (SCORE,) and new.get(LANGUAGE) == NO_WORDS:
+        new[LANGUAGE] = None
+    return difference(entries, new)
+
+
+def difference(before: Entries, after: Mapping[str, Values | None]) -> Changes:
+    """What has to be set, or with None removed, to come from the one to the other."""
+    names = [*after, *(name for name in before if name not in after)]
+    return {name: after.get(name) for name in names if before.get(name) != after.get(name)}
+
+
+def made_by_hand(entries: Entries) -> bool:
+    """Whether ``INSTRUMENTAL`` is there and songscore did not write it, or not with this value."""
+    mark = entries.get(INSTRUMENTAL)
+    return mark is not None and (MODEL not in entries or mark != _MARKS.get("".join(entries.get(LABEL, ()))))
+
+
+def decided_again(entries: Entries, threshold: float) -> dict[str, Values]:
+    """The entries of the label that the stored probability gives with another threshold.
+
+    Raises
+    ------
+    TagError
+        No probability is stored, or none that songscore wrote.
+    """
+    try:
+        (probability,), (model,) = entries[PROBABILITY], entries[MODEL]
+        p = float(probability)
+    except (KeyError, ValueError):
+        raise TagError(f"there is no {PROBABILITY} in the tags; label the file first") from None
+    if not 0 <= p <= 1:
+        raise TagError(f"{PROBABILITY}={probability} is no probability; label the file again")
+    return wanted(SONG if p >= threshold else SCORE, p, model)
