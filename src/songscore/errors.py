@@ -18,7 +18,15 @@ from __future__ import annotations
 
 from typing import ClassVar, Literal
 
-__all__ = ["AudioError", "ManifestError", "ModelError", "SongscoreError", "TagError", "UnreadableAudio", "UnsupportedAudio"]
+__all__ = [
+    "AudioError",
+    "ManifestError",
+    "ModelError",
+    "SongscoreError",
+    "TagError",
+    "UnreadableAudio",
+    "UnsupportedAudio",
+]
 
 
 class SongscoreError(Exception):

@@ -54,5 +54,5 @@ def main() -> None:
     """Say whether music files are songs or instrumental score, how sure it is, and where the voice is."""
 
 
-for command in (label, release, plot, info, demo, train, evaluate):
+for command in (label, release, plot, info, demo, tag, train, evaluate):
     main.add_command(command)

@@ -30,10 +30,10 @@ _SPELT = {"results": "--from", "paths": "PATH", "certain_only": "--certain-only"
 
 
 @click.command()
-@click.argument("paths", nargs=-1, metavar="PATH...", type=click.Path(exists=True, path_type=Path))
+@click.argument("paths", nargs=-1, metavar="[PATH...]", type=click.Path(exists=True, path_type=Path))
 @click.option("--from", "results", type=_FILE, metavar="RESULTS", help="Take the labels from this file, not from PATH.")
 @click.option("--relabel", is_flag=True, help="Decide again from the probability in the tags, without listening.")
-@click.option("--undo", is_flag=True, help="Take the files back to what they were before, at once.")
+@click.option("--undo", is_flag=True, help="Take the files back to what they were; needs no --write.")
 @click.option("--write", is_flag=True, help="Write; without it you only see what would be written.")
 @click.option(
     "--threshold", type=float, default=0.5, show_default=True, help='Song probability from which the label is "song".'
@@ -73,6 +73,8 @@ def tag(
     """
     given = {name for name in ctx.params if ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE}
     _check_usage(given)
+    from songscore.batch import audio_files
+    from songscore.journal import read_results
     from songscore.tags import UndoJournal, Writing, tag_track
     from songscore.tags import relabel as decide_again
     from songscore.tags import undo as take_back
@@ -108,6 +110,9 @@ def _check_usage(given: set[str]) -> None:
 
 
 def _heard(paths: tuple[Path, ...], jobs: int, threshold: float, prior: float | None) -> Iterator[TrackResult]:
+    from songscore.batch import audio_files, classify_files
+    from songscore.cli.terminal import watched
+
     files = list(audio_files(paths))
     progress = sys.stderr.isatty() and not sys.stdout.isatty()
     results = classify_files(files, jobs=jobs, threshold=threshold, prior=prior)
@@ -117,20 +122,24 @@ def _heard(paths: tuple[Path, ...], jobs: int, threshold: float, prior: float | 
 
 def _show(result: TagResult) -> str:
     """Print what happened to a file, or would; the answer is its status."""
-    name, message = clean(result.path), clean(result.message)
-    if result.status == "changed":
-        click.echo(name)
-        for entry, values in result.changes.items():
-            _show_values("-", entry, result.before.get(entry), "red")
-            _show_values("+", entry, values, "green")
-    else:
-        click.echo(f"{name}: {result.status}{', ' * bool(message)}{message}", err=result.status == "failed")
+    from songscore.cli.terminal import clean
+
+    for line, colour in _lines(result):
+        click.secho(clean(line), fg=colour, err=result.status == "failed")
     return result.status
 
 
-def _show_values(sign: str, entry: str, values: tuple[str, ...] | None, colour: str) -> None:
-    if values is not None:
-        click.secho(clean(f"  {sign} {entry}={'; '.join(values)}"), fg=colour)
+def _lines(result: TagResult) -> Iterator[tuple[str, str | None]]:
+    if result.status != "changed":
+        yield f"{result.path}: {result.status}{', ' * bool(result.message)}{result.message}", None
+        return
+    yield result.path, None
+    for name, values in result.changes.items():
+        former = result.before.get(name)
+        if former is not None:
+            yield f"  - {name}={'; '.join(former)}", "red"
+        if values is not None:
+            yield f"  + {name}={'; '.join(values)}", "green"
 
 
 def _summary(met: Counter[str], written: bool) -> str:

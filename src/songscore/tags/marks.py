@@ -32,12 +32,13 @@ _MARKS: dict[str, Values] = {SONG: ("0",), SCORE: ("1",)}
 
 
 def wanted(label: Label, probability: float, model: str) -> dict[str, Values]:
-    """The entries of a label."""
+    """The entries of a label; the confidence is that of the probability as it is written."""
+    written = f"{probability:.4f}"
     return {
         INSTRUMENTAL: _MARKS[label],
-        CONFIDENCE: (f"{100 * (1 - probability):.1f}",),
+        CONFIDENCE: (f"{100 * (1 - float(written)):.1f}",),
         LABEL: (label,),
-        PROBABILITY: (f"{probability:.4f}",),
+        PROBABILITY: (written,),
         MODEL: (model,),
     }
 

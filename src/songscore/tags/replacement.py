@@ -6,6 +6,7 @@ import os
 import shutil
 import stat
 import tempfile
+import time
 from pathlib import Path
 
 from songscore.errors import TagError
@@ -41,7 +42,7 @@ def replace(target: Path, content: bytes, seen: os.stat_result, mtime_ns: int | 
             file.flush()
             shutil.copystat(target, new)
             _keep_owner(target, new, seen)
-            os.utime(new, None if mtime_ns is None else (seen.st_atime_ns, mtime_ns))
+            os.utime(new, ns=(seen.st_atime_ns, time.time_ns() if mtime_ns is None else mtime_ns))
             os.fsync(file.fileno())
         if not _same(seen, target.stat()):
             raise TagError("another program has changed it meanwhile; nothing was written")

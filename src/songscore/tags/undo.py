@@ -94,10 +94,14 @@ class UndoJournal:
     def back(self, path: str, entries: Entries) -> Changes:
         """What takes the entries back to what they were, where they still are what songscore wrote."""
         former: dict[str, Values | None] = dict(entries)
+        others: set[str] = set()
         for record in reversed(self._by_path.get(portable_path(path), [])):
             if former.get(MODEL) is None:
                 break
-            former |= {name: old for name, (old, new) in record.tags.items() if former.get(name) == new}
+            ours = {name for name, (_, new) in record.tags.items() if former.get(name) == new} - others
+            if ours:  # otherwise the file was never replaced
+                others |= record.tags.keys() - ours
+                former |= {name: record.tags[name][0] for name in ours}
         return difference(entries, former)
 
     @cached_property
