@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 import shutil
@@ -34,9 +35,11 @@ def test_python_examples_run_in_order(
 
 
 @pytest.mark.parametrize("examples", blocks("console"))
-def test_songscore_commands_succeed(examples: list[str], album: Path) -> None:
+def test_songscore_commands_succeed(examples: list[str], album: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(album, tmp_path / "album")
+    environment = {**os.environ, "XDG_STATE_HOME": str(tmp_path / "state")}
     for line in "".join(examples).splitlines():
         if line.startswith("$ songscore "):
             command = [sys.executable, "-m", "songscore", *shlex.split(line, comments=True)[2:]]
-            answer = subprocess.run(command, cwd=album, capture_output=True, text=True, check=False)
+            answer = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
             assert answer.returncode == 0, f"{line}\n{answer.stderr}"

@@ -1,0 +1,108 @@
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import mutagen
+import pytest
+
+pytest.importorskip("beets", reason="beets is not installed")
+
+CONFIG = """\
+directory: {library}
+library: {home}/library.db
+plugins: songscore
+import:
+  copy: yes
+songscore:
+  {options}
+"""
+
+FORMAT = "$title|$songscore_label|$songscore_probability|$songscore_vocal_fraction"
+
+
+@pytest.fixture
+def tracks(album: Path, tmp_path: Path) -> Path:
+    """A song and a score with titles, ready for import."""
+    folder = shutil.copytree(album, tmp_path / "tracks")
+    for path in folder.glob("*.flac"):
+        file = mutagen.File(path)
+        file["TITLE"], file["ALBUM"], file["ARTIST"] = path.stem[3:], "A Film", "Somebody"
+        file.save()
+    return folder
+
+
+def configure(tmp_path: Path, **options: object) -> None:
+    lines = "\n  ".join(f"{name}: {value}" for name, value in options.items()) or "{}"
+    (tmp_path / "config.yaml").write_text(
+        CONFIG.format(library=tmp_path / "library", home=tmp_path, options=lines), encoding="utf-8"
+    )
+
+
+def beet(tmp_path: Path, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    environment = {
+        **os.environ,
+        "BEETSDIR": str(tmp_path),
+        "XDG_STATE_HOME": str(tmp_path / "state"),
+        "OMP_NUM_THREADS": "1",
+    }
+    command = [sys.executable, "-m", "beets", *map(str, arguments)]
+    answer = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+    assert answer.returncode == 0, answer.stderr
+    return answer
+
+
+def listed(tmp_path: Path, *query: str) -> dict[str, list[str]]:
+    rows = beet(tmp_path, "ls", "-f", FORMAT, *query).stdout.splitlines()
+    return {title: fields for title, *fields in (row.split("|") for row in rows)}
+
+
+def test_an_import_sets_the_fields(tracks: Path, tmp_path: Path) -> None:
+    configure(tmp_path)
+    before = {path.name: path.read_bytes() for path in tracks.iterdir()}
+    beet(tmp_path, "import", "-A", tracks)
+    fields = listed(tmp_path)
+    assert fields["Main Title"][0] == "instrumental score"
+    assert fields["End Credits"][0] == "song"
+    for _, probability, fraction in fields.values():
+        assert 0 <= float(probability) <= 1
+        assert 0 <= float(fraction) <= 1
+    assert list(listed(tmp_path, "songscore_probability:0.5..1")) == ["End Credits"]
+    assert {path.name: path.read_bytes() for path in tracks.iterdir()} == before
+
+
+def test_the_command_labels_what_the_query_finds(tracks: Path, tmp_path: Path) -> None:
+    configure(tmp_path, auto="no", prior=0.999999)
+    beet(tmp_path, "import", "-A", tracks)
+    assert listed(tmp_path, "songscore_label::.") == {}
+    beet(tmp_path, "songscore", "title:Main")
+    assert {title: fields[0] for title, fields in listed(tmp_path, "songscore_label::.").items()} == {
+        "Main Title": "song"
+    }
+    configure(tmp_path, auto="no")
+    beet(tmp_path, "songscore", "title:Main")
+    assert listed(tmp_path, "title:Main")["Main Title"][0] == "song"
+    beet(tmp_path, "songscore", "--force", "title:Main")
+    assert listed(tmp_path, "title:Main")["Main Title"][0] == "instrumental score"
+
+
+def test_where_asked_for_the_copies_are_tagged(tracks: Path, tmp_path: Path) -> None:
+    configure(tmp_path, write="yes")
+    before = {path.name: path.read_bytes() for path in tracks.iterdir()}
+    beet(tmp_path, "import", "-A", tracks)
+    (copy,) = (tmp_path / "library").rglob("*Main Title.flac")
+    assert mutagen.File(copy)["SONGSCORE_LABEL"] == ["instrumental score"]
+    assert {path.name: path.read_bytes() for path in tracks.iterdir()} == before
+    assert beet(tmp_path, "update", "--pretend").stdout == ""
+
+
+def test_a_file_without_a_label_is_named(tracks: Path, tmp_path: Path) -> None:
+    configure(tmp_path, auto="no")
+    beet(tmp_path, "import", "-A", tracks)
+    (copy,) = (tmp_path / "library").rglob("*Main Title.flac")
+    copy.write_bytes(b"")
+    assert "no label for" in beet(tmp_path, "songscore").stderr
+    assert list(listed(tmp_path, "songscore_label::.")) == ["End Credits"]
