@@ -192,7 +192,9 @@ def test_threshold_and_prior_reach_the_classifier(monkeypatch: pytest.MonkeyPatc
 
     monkeypatch.setattr(batch, "classify_track", classify_track)
     run("label", "song.wav", "--threshold", "0.7", "--prior", "0.2")
-    assert asked == {"threshold": 0.7, "prior": 0.2}
+    assert asked == {"threshold": 0.7, "prior": 0.2, "thorough": False}
+    run("label", "song.wav", "--thorough")
+    assert asked["thorough"] is True
 
 
 def test_two_processes_give_the_same_answers_as_one(tracks: Path) -> None:

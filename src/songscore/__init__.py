@@ -26,8 +26,10 @@ _MODULES = {
     ],
     "estimators": ["SongClassifier", "VocalFeatures"],
     "model": ["load_model"],
+    "playlist": ["write_playlist"],
     "plotting": ["plot_features", "plot_release", "plot_timeline"],
     "release": ["ReleaseResult", "classify_release"],
+    "report": ["write_report"],
     "results": ["Contribution", "Explanation", "Segment", "TrackResult", "VocalTimeline"],
     "training": ["evaluate", "train"],
 }

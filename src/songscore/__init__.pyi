@@ -11,8 +11,10 @@ from songscore.errors import (
 )
 from songscore.estimators import SongClassifier, VocalFeatures
 from songscore.model import load_model
+from songscore.playlist import write_playlist
 from songscore.plotting import plot_features, plot_release, plot_timeline
 from songscore.release import ReleaseResult, classify_release
+from songscore.report import write_report
 from songscore.results import Contribution, Explanation, Segment, TrackResult, VocalTimeline
 from songscore.training import evaluate, train
 
@@ -42,5 +44,7 @@ __all__ = [
     "plot_release",
     "plot_timeline",
     "train",
+    "write_playlist",
+    "write_report",
 ]
 __version__: str

@@ -157,10 +157,12 @@ def release_folders(folders: Iterable[Path]) -> dict[Path, Path]:
 
     That is the folder it lies in, or the one above where that is called like a disc: CD1, Disc 2, disk-03 (bonus).
     """
-    return {file: _without_disc(file.parent, top) for top in folders for file in audio_files([top])}
+    return {file: release_folder(file, top) for top in folders for file in audio_files([top])}
 
 
-def _without_disc(folder: Path, top: Path) -> Path:
+def release_folder(file: Path, top: Path | None = None) -> Path:
+    """The folder of a file's release; `top` belongs to no other folder, whatever its name."""
+    folder = file.parent
     return folder.parent if folder != top and _DISC.match(folder.name) else folder
 
 

@@ -16,8 +16,10 @@ import click
 from songscore.cli.demo import demo
 from songscore.cli.info import info
 from songscore.cli.label import label
+from songscore.cli.playlist import playlist
 from songscore.cli.plot import plot
 from songscore.cli.release import release
+from songscore.cli.report import report
 from songscore.cli.tag import tag
 from songscore.cli.train import evaluate, train
 from songscore.errors import SongscoreError
@@ -54,5 +56,5 @@ def main() -> None:
     """Say whether music files are songs or instrumental score, how sure it is, and where the voice is."""
 
 
-for command in (label, release, plot, info, demo, tag, train, evaluate):
+for command in (label, release, tag, playlist, report, plot, info, demo, train, evaluate):
     main.add_command(command)

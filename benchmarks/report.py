@@ -1,0 +1,93 @@
+"""How quickly the report of a large run opens, sorts and filters in a headless browser.
+
+    python benchmarks/report.py --tracks 30000
+
+needs Playwright's Python package and Chromium (``--chromium``).
+"""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import click
+import numpy as np
+from playwright.sync_api import sync_playwright
+
+from songscore.report import write_report
+from songscore.results import SCORE, SONG, Segment, TrackResult, VocalTimeline
+
+
+def library(n: int) -> list[TrackResult]:
+    """Made-up answers: a third songs, a tenth in doubt, one in two hundred unreadable."""
+    random = np.random.default_rng(0)
+    return [_track(i, random) for i in range(n)]
+
+
+def _track(i: int, random: np.random.Generator) -> TrackResult:
+    path = f"Composer {i % 400:03d}/Album {i % 3000:04d}/{i % 20 + 1:02d} Track {i}.flac"
+    if i % 200 == 7:
+        return TrackResult(path=path, status="unreadable", message=f"{path}: damaged from the start")
+    song = i % 3 == 0
+    p = float(np.clip(random.normal(0.95 if song else 0.04, 0.2 if i % 10 == 0 else 0.02), 0, 1))
+    times = np.arange(0.5, random.uniform(60, 400))
+    voice = np.clip(random.normal(0.8 * song * (np.sin(times / 15) > 0), 0.1), 0, 1).astype(np.float32)
+    return TrackResult(
+        path=path,
+        label=SONG if p >= 0.5 else SCORE,
+        song_probability=p,
+        certain=p > 0.85 or p < 0.2,
+        vocal_fraction=float((voice > 0.3).mean()),
+        vocal_segments=(Segment(10.0, 20.0, 0.9),) if song else (),
+        timeline=VocalTimeline(times, voice),
+        duration=float(times[-1] + 0.5),
+        analysed=float(times[-1] + 0.5),
+        model="track-v1",
+    )
+
+
+@click.command()
+@click.option("--tracks", default=30_000, show_default=True)
+@click.option("--chromium", default="/usr/bin/chromium", show_default=True)
+@click.option("--pictures", type=click.Path(path_type=Path), help="Folder for screenshots.")
+def main(tracks: int, chromium: str, pictures: Path | None) -> None:
+    """Measure and print."""
+    with TemporaryDirectory() as folder, sync_playwright() as playwright:
+        page_file = Path(folder, "report.html")
+        began = time.perf_counter()
+        write_report(library(tracks), page_file, title="My library")
+        size = page_file.stat().st_size / 1e6
+        click.echo(f"written: {time.perf_counter() - began:.1f} s with the made-up answers, {size:.1f} MB")
+        browser = playwright.chromium.launch(
+            executable_path=chromium, args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+        )
+        page = browser.new_page(viewport={"width": 1280, "height": 900})
+        began = time.perf_counter()
+        page.goto(page_file.as_uri())
+        page.wait_for_selector("tbody tr")
+        click.echo(f"opened: {time.perf_counter() - began:.2f} s")
+        for name, act in {
+            "sorted by file": lambda: page.click("th >> text=File"),
+            "sorted by probability": lambda: page.click("th >> text=P(song)"),
+            "filtered by text": lambda: page.fill("#search", "composer 123 track"),
+            "text removed": lambda: page.fill("#search", ""),
+            "filtered by kind": lambda: page.get_by_role("radio", name="In doubt").check(),
+        }.items():
+            began = time.perf_counter()
+            act()
+            page.evaluate("() => new Promise(requestAnimationFrame)")
+            click.echo(f"{name}: {time.perf_counter() - began:.2f} s")
+        if pictures:
+            pictures.mkdir(parents=True, exist_ok=True)
+            page.screenshot(path=pictures / "desktop.png")
+            page.emulate_media(color_scheme="dark")
+            page.screenshot(path=pictures / "dark.png")
+            page.set_viewport_size({"width": 390, "height": 844})
+            page.emulate_media(color_scheme="light")
+            page.screenshot(path=pictures / "phone.png")
+        browser.close()
+
+
+if __name__ == "__main__":
+    main()

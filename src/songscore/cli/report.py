@@ -1,0 +1,36 @@
+"""``songscore report``: a run as one HTML page."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+
+@click.command()
+@click.argument("results", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option(
+    "--output",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="The page to write.  [default: RESULTS with the suffix .html]",
+)
+@click.option("--title", default="songscore", show_default=True, help="Heading of the page.")
+def report(results: Path, output: Path | None, title: str) -> None:
+    """Write one HTML page that shows every track, the doubtful ones first.
+
+    RESULTS are the answers of `songscore label --format jsonl`. The page needs nothing else and no network; it plays
+    the passages to check where the music still lies where it was labelled.
+    """
+    from songscore.audio import is_audio_path
+    from songscore.cli.terminal import clean
+    from songscore.journal import read_results
+    from songscore.report import write_report
+
+    page = output or results.with_suffix(".html")
+    if is_audio_path(page) or page == results:
+        raise click.BadParameter(f"{page} is not overwritten; give another name", param_hint="--output")
+    try:
+        write_report(read_results(results), page, title=title)
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="RESULTS") from error
+    click.echo(clean(str(page)))

@@ -1,0 +1,60 @@
+"""Playlists: extended M3U in UTF-8 (``.m3u8``), one track a line.
+
+A path that is not UTF-8, or that has a line break in it, cannot be written and is left out: it would name another file.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+from songscore.results import TrackResult, as_utf8
+
+
+def write_playlist(
+    results: Iterable[TrackResult], path: str | os.PathLike[str], *, absolute: bool = False
+) -> list[TrackResult]:
+    """Write a playlist, whole or not at all.
+
+    Parameters
+    ----------
+    results : iterable of TrackResult
+        The tracks, in order.
+    path : path
+        The playlist.
+    absolute : bool, default False
+        Absolute paths; without it, paths relative to the folder of the playlist.
+
+    Returns
+    -------
+    list of TrackResult
+        Tracks that could not be written, because of their names.
+    """
+    path = Path(path)
+    left_out, lines = [], ["#EXTM3U"]
+    for track in results:
+        entry = _entry(track, path.parent, absolute)
+        if entry is None:
+            left_out.append(track)
+        else:
+            lines += [f"#EXTINF:{round(track.duration or -1)},{Path(track.path or '').stem}", entry]
+    part = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        part.write_text("\n".join([*lines, ""]), "utf-8", newline="\n")
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+    return left_out
+
+
+def _entry(track: TrackResult, folder: Path, absolute: bool) -> str | None:
+    if track.path is None or track.path != as_utf8(track.path) or len(track.path.splitlines()) != 1:
+        return None
+    if absolute:
+        return str(Path(track.path).absolute())
+    try:
+        relative = os.path.relpath(track.path, folder)
+    except ValueError:  # another drive
+        return str(Path(track.path).absolute())
+    return f"./{relative}" if relative.startswith("#") else relative
