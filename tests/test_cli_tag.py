@@ -95,11 +95,15 @@ def test_write_then_relabel_then_undo(music: Path, journal: Path) -> None:
     assert contents(music) == before
 
 
-def test_labels_come_from_a_file_of_answers(music: Path, journal: Path) -> None:
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_labels_come_from_a_file_of_answers(music: Path, journal: Path, jobs: int) -> None:
+    before = contents(music)
     results = journal.with_name("results.jsonl")
     results.write_text("".join(json.dumps(answer(path).to_dict()) + "\n" for path in sorted(music.iterdir())))
-    assert run("--from", results, "--write", "--journal", journal).exit_code == 0
+    assert run("--from", results, "--write", "--jobs", jobs, "--journal", journal).exit_code == 0
     assert marks(music / "score.flac")["SONGSCORE_PROBABILITY"] == "0.1000"
+    assert run(music, "--undo", "--journal", journal).stderr == "2 changed\n"
+    assert contents(music) == before
 
 
 def test_a_file_of_something_else_is_wrong_usage(tmp_path: Path) -> None:

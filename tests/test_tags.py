@@ -566,6 +566,24 @@ def test_an_altered_journal_is_found_out(flac: Path, writing: Writing) -> None:
     assert flac.read_bytes() == after
 
 
+def test_of_files_that_became_the_same_each_gets_its_own_bytes_back(journal: UndoJournal) -> None:
+    for number, path in enumerate(("/music/a.mp3", "/music/b.mp3")):
+        journal.add(path, number, b"padding of %d" % number, b"the same", {}, {"INSTRUMENTAL": ("1",)})
+    assert journal.restored("/music/a.mp3", b"the same") == (b"padding of 0", 0)
+    assert journal.restored("/music/b.mp3", b"the same") == (b"padding of 1", 1)
+    assert journal.restored("/moved/c.mp3", b"the same") == (b"padding of 1", 1)
+    assert journal.restored("/music/a.mp3", b"another") is None
+
+
+def test_a_journal_that_cannot_be_written_is_named(flac: Path, tmp_path: Path) -> None:
+    before = flac.read_bytes()
+    (tmp_path / "state").write_text("in the way")
+    result = tag_track(label(flac), writing=Writing(journal=UndoJournal(tmp_path / "state" / "undo.jsonl")))
+    assert result.status == "failed"
+    assert str(tmp_path / "state") in result.message
+    assert flac.read_bytes() == before
+
+
 def test_without_its_record_a_file_cannot_be_undone(flac: Path, writing: Writing, tmp_path: Path) -> None:
     tag_track(label(flac), writing=writing)
     assert "does not say what its tags were" in undo(flac, UndoJournal(tmp_path / "other")).message

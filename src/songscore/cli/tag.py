@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import closing
+from functools import partial
 from importlib.util import find_spec
+from itertools import islice
+from multiprocessing import get_context
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -42,7 +46,7 @@ _SPELT = {"results": "--from", "paths": "PATH", "certain_only": "--certain-only"
 @click.option("--certain-only", is_flag=True, help="Leave files alone whose label is in the band of doubt.")
 @click.option("--language", is_flag=True, help="Also write zxx (no words) into the language of instrumental score.")
 @click.option("--keep-mtime", is_flag=True, help="Keep the modification time of the files.")
-@click.option("--jobs", type=click.IntRange(1), default=1, show_default=True, help="Processes that listen.")
+@click.option("--jobs", type=click.IntRange(1), default=1, show_default=True, help="Processes to use.")
 @click.option(
     "--journal", type=click.Path(dir_okay=False, path_type=Path), help="The undo journal.  [default: in your home]"
 )
@@ -88,7 +92,8 @@ def tag(
         work = (decide_again(path, threshold, writing=writing, language=language) for path in audio_files(paths))
     else:
         tracks = read_results(results) if results else _heard(paths, jobs, threshold, prior)
-        work = (tag_track(track, writing=writing, language=language, certain_only=certain_only) for track in tracks)
+        one = partial(tag_track, writing=writing, language=language, certain_only=certain_only)
+        work = _spread(one, tracks, jobs) if write else map(one, tracks)
     try:
         met = Counter(_show(result) for result in work)
     except ValueError as error:
@@ -118,6 +123,16 @@ def _heard(paths: tuple[Path, ...], jobs: int, threshold: float, prior: float | 
     results = classify_files(files, jobs=jobs, threshold=threshold, prior=prior)
     with closing(watched(results, len(files), progress, verbose=False)) as tracks:
         yield from tracks
+
+
+def _spread(one: Callable[[TrackResult], TagResult], tracks: Iterator[TrackResult], jobs: int) -> Iterator[TagResult]:
+    """Check and write in several processes, a few files at a time."""
+    if jobs == 1:
+        yield from map(one, tracks)
+        return
+    with ProcessPoolExecutor(jobs, get_context("spawn")) as pool:
+        while some := list(islice(tracks, 8 * jobs)):
+            yield from pool.map(one, some)
 
 
 def _show(result: TagResult) -> str:

@@ -35,17 +35,15 @@ def pieces(old: bytes, new: bytes) -> list[Piece]:
 
 
 def join(parts: Iterable[Piece], new: bytes) -> bytes:
-    """The version of which `pieces` told.
+    """The version of which `pieces` told."""
+    return b"".join(_part(part, new) for part in parts)
 
-    Raises
-    ------
-    ValueError
-        These are no pieces.
-    """
-    return b"".join(
-        zlib.decompress(base64.b64decode(part)) if isinstance(part, str) else new[part[0] : part[0] + part[1]]
-        for part in parts
-    )
+
+def _part(part: Piece, new: bytes) -> bytes:
+    if isinstance(part, str):
+        return zlib.decompress(base64.b64decode(part))
+    start, length = part
+    return new[start : start + length]
 
 
 def _spelt(literal: bytes) -> list[Piece]:

@@ -7,13 +7,15 @@ written to disk, and then the successor takes the file's place in one step.
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import wraps
+from itertools import zip_longest
 from pathlib import Path
 from typing import Concatenate, Literal, ParamSpec
+
+import numpy as np
 
 from songscore.audio import open_audio
 from songscore.classify import check_share
@@ -87,7 +89,8 @@ def _told(work: Callable[Concatenate[str, P], TagResult]) -> Callable[Concatenat
         try:
             return work(path, *args, **kwargs)
         except OSError as error:
-            message = error.strerror or str(error)
+            where = f": {error.filename}" if error.filename not in (None, path) else ""
+            message = f"{error.strerror or error}{where}"
         except SongscoreError as error:
             message = str(error)
         return TagResult(path=path, status="failed", message=message)
@@ -174,7 +177,7 @@ def _take_back(path: str, journal: UndoJournal) -> TagResult:
         return TagResult(path=path, status="unchanged", before=entries)
     check_writable(target, seen)
     content = target.read_bytes()
-    former, mtime_ns = journal.restored(content) or (None, None)
+    former, mtime_ns = journal.restored(str(target), content) or (None, None)
     if former is None:
         back = journal.back(str(target), entries)
         if not back:
@@ -194,22 +197,18 @@ def _checked(path: str, old: bytes, new: Changes) -> bytes:
         raise TagError("the tags cannot be read back; the file is left as it is")
     if was.others(NAMES) != now.others(NAMES):
         raise TagError("other tags would change; the file is left as it is")
-    expected = _sound(path, old)
-    try:
-        found = _sound(path, content)
-    except AudioError:
-        found = b""
-    if found != expected:
+    if not _same_sound(path, old, content):
         raise TagError("the sound would change; the file is left as it is")
     return content
 
 
-def _sound(path: str, content: bytes) -> bytes:
-    """A hash of the decoded samples, of the first two channels."""
-    with open_audio(named(content, path)) as stream:
+def _same_sound(path: str, old: bytes, new: bytes) -> bool:
+    """Whether both decode to the same samples, in the first two channels."""
+    with open_audio(named(old, path)) as stream:
         rate = stream.native_rate
-    samples = hashlib.sha256()
-    with open_audio(named(content, path), rate=rate) as stream:
-        for block in stream.blocks(layout="mid/side"):
-            samples.update(block.tobytes())
-    return samples.digest()
+    try:
+        with open_audio(named(old, path), rate=rate) as was, open_audio(named(new, path), rate=rate) as now:
+            blocks = zip_longest(was.blocks(layout="mid/side"), now.blocks(layout="mid/side"))
+            return all(np.array_equal(one, other) for one, other in blocks)
+    except AudioError:
+        return False

@@ -69,13 +69,14 @@ class UndoJournal:
             tags={name: (entries.get(name), values) for name, values in changes.items()},
         )
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        with self.path.open("ab") as file:
+        with self.path.open("ab", buffering=0) as file:  # in one piece, for other processes write here too
             file.write(b"\n" + json.dumps({"format": FORMAT, **asdict(record)}).encode() + b"\n")
-            file.flush()
             os.fsync(file.fileno())
 
-    def restored(self, content: bytes) -> tuple[bytes, int] | None:
+    def restored(self, path: str, content: bytes) -> tuple[bytes, int] | None:
         """The file as it was before the first of the changes that ended in this content, with its time in nanoseconds.
+
+        Where several files became the same, those at this path go first.
 
         Raises
         ------
@@ -84,7 +85,7 @@ class UndoJournal:
         """
         state, first = digest(content), len(self._records)
         while earlier := [number for number in self._by_digest.get(state, ()) if number < first]:
-            first = earlier[-1]
+            first = max(earlier, key=lambda number: (self._records[number].path == portable_path(path), number))
             record = self._records[first]
             content, state = join(record.pieces, content), record.before
             if digest(content) != state:

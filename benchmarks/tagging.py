@@ -1,0 +1,136 @@
+"""A library of 200 files in seven formats: tagged, decided again, undone, and byte-identical in the end.
+
+    python benchmarks/tagging.py --seconds 180
+
+Each file has its own length, sound and title, and those that take one have a cover. Prints the seconds per file of each
+step and the size of the undo journal. A sample that has changed, or in the end a byte, is an error.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TypeVar
+
+import click
+import mutagen
+import numpy as np
+from mutagen.flac import FLAC, Picture
+from mutagen.id3 import APIC, ID3, TIT2
+from mutagen.mp4 import MP4, MP4Cover
+
+from songscore.audio import open_audio
+from songscore.results import SCORE, SONG, TrackResult
+from songscore.tags import TagResult, UndoJournal, Writing, relabel, tag_track, undo
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+
+from sounds import FORMATS, write, write_m4a
+
+SUFFIXES = ("mp3", "flac", "ogg", "opus", "m4a", "wav", "aiff")
+RATE = 48_000
+T = TypeVar("T")
+COVER = np.random.default_rng(0).bytes(100_000)
+
+
+@click.command()
+@click.option("--files", default=200, show_default=True)
+@click.option("--seconds", default=10.0, show_default=True, help="Mean length of a file.")
+def main(files: int, seconds: float) -> None:
+    """Tag, decide again, undo."""
+    chance = np.random.default_rng(1)
+    with TemporaryDirectory() as folder:
+        paths = [make(Path(folder), number, seconds * chance.uniform(0.5, 1.5)) for number in range(files)]
+        odds = dict(zip(paths, chance.uniform(0, 1, files), strict=True))
+        megabytes = sum(path.stat().st_size for path in paths) / 1e6
+        click.echo(f"{files} files, {megabytes:.0f} MB, of {seconds:.0f} s on average; seconds per file")
+        bytes_before, sound_before = each(paths, "hash", digest), each(paths, "decode", samples)
+        journal = UndoJournal(Path(folder, "undo.jsonl"))
+        writing = Writing(journal=journal)
+        met(each(paths, "tag, dry run", lambda path: tag_track(track(path, odds[path]))), changed=files)
+        met(each(paths, "tag", lambda path: tag_track(track(path, odds[path]), writing=writing)), changed=files)
+        same(sound_before, each(paths, "decode", samples))
+        moved = sum(0.3 <= p < 0.5 for p in odds.values())
+        again = each(paths, "relabel", lambda path: relabel(path, 0.3, writing=writing))
+        met(again, changed=moved, unchanged=files - moved)
+        same(sound_before, each(paths, "decode", samples))
+        click.echo(f"undo journal: {journal.path.stat().st_size / (files + moved):.0f} bytes per change")
+        met(each(paths, "undo", lambda path: undo(path, journal)), changed=files)
+        same(bytes_before, each(paths, "hash", digest))
+    click.echo("every byte is what it was")
+
+
+def make(folder: Path, number: int, seconds: float) -> Path:
+    """A tone in noise, with a title and a cover."""
+    suffix = SUFFIXES[number % len(SUFFIXES)]
+    path = folder / f"{number:03d}.{suffix}"
+    time_axis = np.arange(round(seconds * RATE)) / RATE
+    noise = np.random.default_rng(number).standard_normal(len(time_axis))
+    y = (0.3 * np.sin(2 * np.pi * (200 + number) * time_axis) + 0.05 * noise).astype(np.float32)
+    write_m4a(path, y, RATE) if suffix == "m4a" else write(path, y, RATE, **FORMATS[f"a.{suffix}"])
+    dress(path, f"Track {number}")
+    return path
+
+
+def dress(path: Path, title: str) -> None:
+    file = mutagen.File(path)
+    if file.tags is None:
+        file.add_tags()
+    if isinstance(file.tags, ID3):
+        file.tags.add(TIT2(encoding=3, text=[title]))
+        file.tags.add(APIC(encoding=0, mime="image/jpeg", type=3, desc="", data=COVER))
+    elif isinstance(file, MP4):
+        file["\xa9nam"], file["covr"] = [title], [MP4Cover(COVER)]
+    else:
+        file["TITLE"] = title
+    if isinstance(file, FLAC):
+        picture = Picture()
+        picture.data = COVER
+        file.add_picture(picture)
+    file.save()
+
+
+def track(path: Path, p: float) -> TrackResult:
+    return TrackResult(path=str(path), label=SONG if p >= 0.5 else SCORE, song_probability=p, model="track-v1")
+
+
+def each(paths: list[Path], step: str, work: Callable[[Path], T]) -> dict[Path, T]:
+    start = time.perf_counter()
+    found = {path: work(path) for path in paths}
+    click.echo(f"{step:<14}{(time.perf_counter() - start) / len(paths):8.4f}")
+    return found
+
+
+def met(results: dict[Path, TagResult], **expected: int) -> None:
+    found = Counter(result.status for result in results.values())
+    if found != Counter(expected):
+        raise click.ClickException(
+            f"{dict(found)}, not {expected}: {[r.message for r in results.values() if r.message]}"
+        )
+
+
+def same(before: dict[Path, str], now: dict[Path, str]) -> None:
+    other = [path.name for path in before if before[path] != now[path]]
+    if other:
+        raise click.ClickException(f"not what they were: {', '.join(other)}")
+
+
+def digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def samples(path: Path) -> str:
+    decoded = hashlib.sha256()
+    with open_audio(path, rate=RATE) as stream:
+        for block in stream.blocks():
+            decoded.update(block.tobytes())
+    return decoded.hexdigest()
+
+
+if __name__ == "__main__":
+    main()
