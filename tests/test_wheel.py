@@ -39,8 +39,9 @@ def run(*command: str | Path) -> str:
     return answer.stdout
 
 
-def test_the_wheel_carries_the_model_the_stub_and_the_typing_mark(wheel: Path) -> None:
+def test_the_wheel_carries_the_model_the_stub_the_typing_mark_and_the_beets_plugin(wheel: Path) -> None:
     with ZipFile(wheel) as archive:
+        assert "beetsplug/songscore.py" in archive.namelist()
         names = {name.removeprefix("songscore/") for name in archive.namelist() if name.startswith("songscore/")}
     assert {"py.typed", "__init__.pyi"} <= names
     assert {f"models/track-v1.{suffix}" for suffix in ("npz", "json", "md")} <= names
