@@ -145,14 +145,22 @@ def by_jobs(data: Path, work: Path, seconds: float) -> str:
 def main(data: Path, work: Path, tracks: int, seconds: float, long: bool, markdown: Path | None) -> None:
     """Measure, and print the tables."""
     work.mkdir(parents=True, exist_ok=True)
-    lines = ["Multiples of the time that plain decoding of the same file takes, medians:", ""]
-    lines += [*by_format(data, work, tracks, seconds), ""]
-    lines += [*by_length(data, work, [30.0, 240.0, *([HOUR, 10 * HOUR] if long else [])]), ""]
-    lines.append(by_jobs(data, work, seconds))
-    text = "\n".join(lines) + "\n"
-    click.echo(text)
+    lines = []
+    for line in report(data, work, tracks, seconds, [30.0, 240.0, *([HOUR, 10 * HOUR] if long else [])]):
+        click.echo(line)
+        lines.append(line + "\n")
     if markdown:
-        markdown.write_text(text, "utf-8")
+        markdown.write_text("".join(lines), "utf-8")
+
+
+def report(data: Path, work: Path, tracks: int, seconds: float, lengths: list[float]) -> Iterator[str]:
+    yield "Multiples of the time that plain decoding of the same file takes, medians:"
+    yield ""
+    yield from by_format(data, work, tracks, seconds)
+    yield ""
+    yield from by_length(data, work, lengths)
+    yield ""
+    yield by_jobs(data, work, seconds)
 
 
 if __name__ == "__main__":

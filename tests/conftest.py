@@ -2,10 +2,14 @@ from __future__ import annotations
 
 import csv
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+
+from songscore import batch
+from songscore.results import TrackResult
 
 ROOT = Path(__file__).parents[1]
 
@@ -27,6 +31,32 @@ def music() -> Music:
         pytest.skip(f"no labelled music: {manifest} does not exist (set SONGSCORE_DATA)")
     with manifest.open(newline="", encoding="utf-8") as lines:
         return Music(home / "music", list(csv.DictReader(lines)))
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """No test reads or fills the cache of who runs it."""
+    folder = tmp_path_factory.mktemp("cache")
+    monkeypatch.setenv("SONGSCORE_CACHE_DIR", str(folder))
+    return folder
+
+
+@pytest.fixture
+def answers(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[..., TrackResult]], None]:
+    """Put a function of path, threshold and prior in the place of listening, wherever many files are labelled."""
+
+    class Unheard:
+        def hear(self, path: str, *how: object) -> bytes:
+            return b""
+
+        def close(self) -> None:
+            pass
+
+    def put(answer: Callable[..., TrackResult]) -> None:
+        monkeypatch.setattr(batch, "Workers", Unheard)
+        monkeypatch.setattr(batch, "_answer", lambda path, reply, **options: answer(Path(path), **options))
+
+    return put
 
 
 @pytest.fixture(scope="session")

@@ -19,11 +19,13 @@ import pytest
 import soundfile
 from click.testing import CliRunner, Result
 
-from songscore import batch
 from songscore.cli import main
 from songscore.cli.formats import harmless
 from songscore.cli.terminal import answer_table, clean, sparkline
+from songscore.journal import read_results
 from songscore.results import Segment, TrackResult, VocalTimeline, exact_path
+
+Answers = Callable[[Callable[..., TrackResult]], None]
 
 START_UP = 0.4
 """Seconds that `--help` may take; the best of several tries, since other work may be going on."""
@@ -74,9 +76,9 @@ def answer(path: Path, **_: object) -> TrackResult:
 
 
 @pytest.fixture
-def fake(monkeypatch: pytest.MonkeyPatch) -> None:
+def fake(answers: Answers) -> None:
     """Answers that depend on no model."""
-    monkeypatch.setattr(batch, "classify_track", answer)
+    answers(answer)
 
 
 @pytest.fixture
@@ -183,18 +185,24 @@ def test_a_folder_without_music_is_said_and_the_status_is_1(tmp_path: Path) -> N
     assert result.stderr == f"no music files in {tmp_path}\n"
 
 
-def test_threshold_and_prior_reach_the_classifier(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_threshold_and_prior_reach_the_decision(answers: Answers) -> None:
     asked: dict[str, object] = {}
 
-    def classify_track(path: Path, **options: object) -> TrackResult:
+    def asking(path: Path, **options: object) -> TrackResult:
         asked.update(options)
         return answer(path)
 
-    monkeypatch.setattr(batch, "classify_track", classify_track)
+    answers(asking)
     run("label", "song.wav", "--threshold", "0.7", "--prior", "0.2")
-    assert asked == {"threshold": 0.7, "prior": 0.2, "thorough": False}
-    run("label", "song.wav", "--thorough")
-    assert asked["thorough"] is True
+    assert asked == {"threshold": 0.7, "prior": 0.2}
+
+
+def test_thorough_hears_more_of_a_long_track(album: Path) -> None:
+    long = album / "02 End Credits.flac"
+    default, thorough = (
+        json.loads(run("label", long, "--format", "jsonl", *more).stdout) for more in ([], ["--thorough"])
+    )
+    assert default["analysed"] <= thorough["analysed"] == thorough["duration"]
 
 
 def test_two_processes_give_the_same_answers_as_one(tracks: Path) -> None:
@@ -386,18 +394,44 @@ def test_the_output_file_has_what_standard_output_would_have(tmp_path: Path) -> 
     assert list(tmp_path.iterdir()) == [output]
 
 
-def test_an_output_file_is_replaced_whole_or_not_at_all(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    def classify_track(path: Path, **_: object) -> TrackResult:
-        if path.name == "stop":
-            raise KeyboardInterrupt
-        return answer(path)
+def interrupted(path: Path, **_: object) -> TrackResult:
+    if path.name == "stop":
+        raise KeyboardInterrupt
+    return answer(path)
 
-    monkeypatch.setattr(batch, "classify_track", classify_track)
-    output = tmp_path / "out.jsonl"
+
+@pytest.mark.parametrize("form", ["csv", "json", "table", "parquet"])
+def test_an_output_file_is_replaced_whole_or_not_at_all(form: str, answers: Answers, tmp_path: Path) -> None:
+    answers(interrupted)
+    output = tmp_path / "out"
     output.write_text("before")
-    assert run("label", "song.wav", "stop", "--format", "jsonl", "--output", output).exit_code == 130
+    asked = ["--format", form, "--output", output]
+    assert run("label", "song.wav", "stop", *asked).exit_code == 130
     assert output.read_text() == "before"
+    assert [track.path for track in read_results(tmp_path / "out.journal")] == ["song.wav"]
+    assert run("label", "song.wav", "score.wav", *asked).exit_code == 2
+    assert run("label", "song.wav", "score.wav", *asked, "--resume").exit_code == 0
+    assert output.read_bytes() != b"before"
     assert list(tmp_path.iterdir()) == [output]
+
+
+def test_json_lines_of_a_stopped_run_are_gone_on_with(answers: Answers, tmp_path: Path) -> None:
+    answers(interrupted)
+    output = tmp_path / "out.jsonl"
+    asked = ["--format", "jsonl", "--output", output]
+    stopped = run("label", "song.wav", "stop", *asked)
+    assert (stopped.exit_code, "1 answers are in" in stopped.stderr) == (130, True)
+    first = output.read_text()
+    refused = run("label", "song.wav", *asked)
+    assert (refused.exit_code, "--resume" in refused.stderr, output.read_text()) == (2, True, first)
+    assert run("label", "song.wav", "bad.mp3", *asked, "--resume").exit_code == 1
+    assert [track.path for track in read_results(output)] == ["song.wav", "bad.mp3"]
+    assert output.read_text().startswith(first)
+    assert run("label", "song.wav", *asked, "--resume").exit_code == 1, "a file without a label is in the journal"
+
+
+def test_resume_needs_an_output() -> None:
+    assert run("label", "song.wav", "--resume").exit_code == 2
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no such device")
@@ -520,8 +554,8 @@ def test_the_demo_is_right_and_keeps_its_files_where_asked(tmp_path: Path) -> No
     assert [json.loads(line)["label"] for line in labelled] == ["song", "instrumental score"]
 
 
-def test_the_demo_fails_where_an_answer_is_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(batch, "classify_track", lambda path, **_: answer(Path("song.wav")))
+def test_the_demo_fails_where_an_answer_is_wrong(answers: Answers) -> None:
+    answers(lambda path, **_: answer(Path("song.wav")))
     result = run("demo")
     assert result.exit_code == 1
     assert "a wrong answer" in result.stderr

@@ -7,6 +7,7 @@ import io
 import json
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -14,11 +15,12 @@ import soundfile
 from click.testing import CliRunner, Result
 from matplotlib import image
 
-from songscore import batch
 from songscore.cli import main
 from songscore.cli.release import COLUMNS
 from songscore.demo import render_song
 from songscore.results import TrackResult
+
+Answers = Callable[[Callable[..., TrackResult]], None]
 
 
 def run(*arguments: str | Path, **environment: str) -> Result:
@@ -37,9 +39,9 @@ def answer(path: Path, **_: object) -> TrackResult:
 
 
 @pytest.fixture
-def library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def library(tmp_path: Path, answers: Answers, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Releases whose answers depend on no model, in the current folder."""
-    monkeypatch.setattr(batch, "classify_track", answer)
+    answers(answer)
     releases = {
         "Deluxe/CD1": [f"{i:02d} cue.flac" for i in range(12)],
         "Deluxe/Disc 2": ["01 song.flac", "02 song.flac"],

@@ -5,6 +5,7 @@ import json
 import os
 import shutil
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,11 +14,12 @@ import pytest
 from click.testing import CliRunner, Result
 from sounds import sine, write
 
-from songscore import batch
 from songscore.cli import main
 from songscore.results import SCORE, SONG, TrackResult
 from songscore.tags.containers import Tags
 from songscore.tags.marks import NAMES
+
+Answers = Callable[[Callable[..., TrackResult]], None]
 
 SCORE_TAGS = """\
 {path}
@@ -39,8 +41,8 @@ def answer(path: Path, **_: object) -> TrackResult:
 
 
 @pytest.fixture(autouse=True)
-def classifier(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(batch, "classify_track", answer)
+def classifier(answers: Answers) -> None:
+    answers(answer)
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ import itertools
 import json
 import os
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -11,8 +12,10 @@ import pandas as pd
 import pytest
 from scipy import integrate, stats
 
-from songscore import ReleaseResult, TrackResult, batch, classify_release, classify_track
+from songscore import ReleaseResult, TrackResult, classify_release, classify_track
 from songscore.release import classify_releases, release_folders, song_counts
+
+Answers = Callable[[Callable[..., TrackResult]], None]
 
 EXACT = 1e-9
 SURE = 2e-3
@@ -179,11 +182,9 @@ def fill(folder: Path, *names: str) -> None:
 
 
 @pytest.fixture
-def by_name(monkeypatch: pytest.MonkeyPatch) -> None:
+def by_name(answers: Answers) -> None:
     """Answers by the name of the file."""
-    monkeypatch.setattr(
-        batch, "classify_track", lambda path, **_: track(0.99 if "song" in path.name else 0.01, str(path))
-    )
+    answers(lambda path, **_: track(0.99 if "song" in path.name else 0.01, str(path)))
 
 
 def test_a_folder_with_music_is_a_release_and_its_discs_belong_to_it(tmp_path: Path) -> None:

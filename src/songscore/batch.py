@@ -1,43 +1,31 @@
-"""Many files: which ones, and their answers as they come."""
+"""Many files: their answers as they come."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Executor, Future, ProcessPoolExecutor, as_completed
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack
 from functools import partial
 from itertools import islice
-from multiprocessing import get_context
 from pathlib import Path
 
-from threadpoolctl import threadpool_limits
-
-from songscore.audio import is_audio_path
-from songscore.classify import check_share, classify_track
+from songscore.cache import Cache
+from songscore.classify import check_share, conclude
+from songscore.folders import audio_files
+from songscore.heard import Heard, read_reply
+from songscore.model import load_model
 from songscore.results import TrackResult
+from songscore.workers import DEADLINE, Workers, hear_in_child
 
 Progress = Callable[[TrackResult], None]
+CacheFolder = str | os.PathLike[str] | bool | None
 
 _AHEAD = 4
-"""Tracks handed out per worker before the first of them is done."""
+"""Tracks handed out per process before the first of them is done."""
 
-
-def audio_files(paths: Iterable[str | os.PathLike[str]]) -> Iterator[Path]:
-    """Files named as they are; folders walked, sorted, for files with the suffix of a sound file.
-
-    Hidden files and folders inside a folder are passed over, and so are folders that cannot be read and links to
-    folders.
-    """
-    for path in map(Path, paths):
-        if not path.is_dir():
-            yield path
-            continue
-        for folder, folders, names in os.walk(path):
-            folders[:] = sorted(name for name in folders if not name.startswith("."))
-            for name in sorted(names):
-                if not name.startswith(".") and is_audio_path(name):
-                    yield Path(folder, name)
+_AHEAD_OF_EXECUTOR = 512
+"""The same for an executor, of which nobody knows how many machines it has."""
 
 
 def classify_folder(
@@ -45,22 +33,35 @@ def classify_folder(
     *,
     jobs: int = 1,
     executor: Executor | None = None,
+    cache: CacheFolder = None,
     progress: Progress | None = None,
+    timeout: float | None = DEADLINE,
+    ordered: bool = False,
     threshold: float = 0.5,
     prior: float | None = None,
     thorough: bool = False,
 ) -> Iterator[TrackResult]:
     """Label every audio file below a folder.
 
+    Files are decoded in processes of their own: one that crashes the decoder, or keeps it busy for too long, is a
+    result with a status, and the rest goes on.
+
     Parameters
     ----------
     folder : path
     jobs : int, default 1
-        Processes to use; with 1 everything happens in this one.
+        Processes to use.
     executor : concurrent.futures.Executor, optional
-        Where to run instead, and then `jobs` is not used.
+        Where to run instead, and then `jobs` is not used: threads, processes, or the machines of a Dask cluster
+        (``client.get_executor()``), which must see the files under the same names.
+    cache : path or bool, optional
+        Folder in which to keep what was heard, so that another run needs no decoding; True for the user's own.
     progress : callable, optional
         Called with each result before it is yielded.
+    timeout : float, optional
+        Seconds that a file may take; None for any time.
+    ordered : bool, default False
+        Yield in order of path, also with several jobs.
     threshold, prior, thorough
         As for `classify_track`.
 
@@ -79,7 +80,15 @@ def classify_folder(
     if not Path(folder).is_dir():
         raise NotADirectoryError(f"{os.fspath(folder)} is not a folder; classify_track labels a file")
     results = classify_files(
-        audio_files([folder]), jobs=jobs, executor=executor, threshold=threshold, prior=prior, thorough=thorough
+        audio_files([folder]),
+        jobs=jobs,
+        executor=executor,
+        cache=cache,
+        timeout=timeout,
+        ordered=ordered,
+        threshold=threshold,
+        prior=prior,
+        thorough=thorough,
     )
     return _watched(results, progress)
 
@@ -89,6 +98,9 @@ def classify_files(
     *,
     jobs: int = 1,
     executor: Executor | None = None,
+    cache: CacheFolder = None,
+    timeout: float | None = DEADLINE,
+    ordered: bool = False,
     threshold: float = 0.5,
     prior: float | None = None,
     thorough: bool = False,
@@ -96,13 +108,28 @@ def classify_files(
     """`classify_folder` for given files."""
     if jobs < 1:
         raise ValueError(f"jobs must be 1 or more, not {jobs}")
+    if timeout is not None and not timeout > 0:
+        raise ValueError(f"timeout must be more than 0 s, not {timeout}")
     check_share("threshold", threshold)
     if prior is not None:
         check_share("prior", prior)
-    label = partial(classify_track, threshold=threshold, prior=prior, thorough=thorough)
-    if executor is None and jobs == 1:
-        return map(label, paths)
-    return _spread(label, iter(paths), jobs, executor)
+    how = thorough, _folder(cache), timeout
+    answer = partial(_answer, threshold=threshold, prior=prior)
+    return _answers(map(os.fspath, paths), how, answer, jobs, executor, ordered)
+
+
+def _folder(cache: CacheFolder) -> str | None:
+    """Absolute, since an executor's processes may be somewhere else."""
+    if cache is None or cache is False:
+        return None
+    return os.path.abspath(Cache(None if cache is True else cache).folder)  # noqa: PTH100 - does not follow links
+
+
+def _answer(path: str, reply: bytes, *, threshold: float, prior: float | None) -> TrackResult:
+    model, heard = load_model(), read_reply(reply, path)
+    if isinstance(heard, Heard):
+        return conclude(heard, model, threshold, prior)
+    return TrackResult(path=path, status=heard.status, message=heard.message, model=model.name)
 
 
 def _watched(results: Iterator[TrackResult], progress: Progress | None) -> Iterator[TrackResult]:
@@ -112,24 +139,41 @@ def _watched(results: Iterator[TrackResult], progress: Progress | None) -> Itera
         yield result
 
 
-def _spread(
-    label: Callable[[Path], TrackResult], paths: Iterator[Path], jobs: int, executor: Executor | None
+def _answers(
+    paths: Iterator[str],
+    how: tuple[bool, str | None, float | None],
+    answer: Callable[[str, bytes], TrackResult],
+    jobs: int,
+    executor: Executor | None,
+    ordered: bool,
 ) -> Iterator[TrackResult]:
-    """Keep a few tracks per worker in flight, so that neither a long list nor a slow reader fills the memory."""
+    load_model()
     with ExitStack() as stack:
-        pool = executor or stack.enter_context(ProcessPoolExecutor(jobs, get_context("spawn"), _one_thread))
-        flying: set[Future[TrackResult]] = {pool.submit(label, path) for path in islice(paths, _AHEAD * jobs)}
-        try:
-            while flying:
-                done = next(as_completed(flying))
-                flying.remove(done)
-                flying.update(pool.submit(label, path) for path in islice(paths, 1))
-                yield done.result()
-        finally:
-            for future in flying:
-                future.cancel()
+        submit: Callable[[str], Future[bytes]]
+        if executor is None:
+            threads = ThreadPoolExecutor(jobs)
+            stack.callback(threads.shutdown, cancel_futures=True)
+            workers = Workers()
+            stack.callback(workers.close)
+            submit, ahead = lambda path: threads.submit(workers.hear, path, *how), _AHEAD * jobs
+        else:
+            submit, ahead = lambda path: executor.submit(hear_in_child, path, *how), _AHEAD_OF_EXECUTOR
+        for path, reply in _spread(submit, paths, ahead, ordered):
+            yield answer(path, reply)
 
 
-def _one_thread() -> None:
-    """Worker processes share the cores already; threads inside each would fight over them."""
-    threadpool_limits(1)
+def _spread(
+    submit: Callable[[str], Future[bytes]], paths: Iterator[str], ahead: int, ordered: bool
+) -> Iterator[tuple[str, bytes]]:
+    """Keep a few in flight, so that neither a long list nor a slow reader fills the memory."""
+    flying = {submit(path): path for path in islice(paths, ahead)}
+    try:
+        while flying:
+            done = {next(iter(flying))} if ordered else wait(flying, return_when=FIRST_COMPLETED).done
+            for future in [future for future in flying if future in done]:
+                path = flying.pop(future)
+                flying.update((submit(following), following) for following in islice(paths, 1))
+                yield path, future.result()
+    finally:
+        for future in flying:
+            future.cancel()

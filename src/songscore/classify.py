@@ -14,7 +14,8 @@ from songscore.audio import Source
 from songscore.errors import AudioError
 from songscore.features.summary import runs, smooth
 from songscore.features.vocal import STEP, step_times
-from songscore.hearing import Heard, hear
+from songscore.heard import Heard
+from songscore.hearing import hear
 from songscore.model import TrackModel, load_model
 from songscore.results import SCORE, SONG, Segment, Status, TrackResult, VocalTimeline
 

@@ -9,7 +9,6 @@ can still change; the rest is read where it can. Formats that do not seek are re
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from math import ceil, sqrt
 
 import numpy as np
@@ -25,6 +24,8 @@ from songscore.features.spectrum import (
     window_ends,
 )
 from songscore.features.summary import Listening, Window, join_windows, listen, listen_to_window
+from songscore.features.vocal import FRAMES_PER_STEP
+from songscore.heard import Heard
 from songscore.model import TrackModel
 
 SONG_ENOUGH, SCORE_ENOUGH = 2.0, -2.5
@@ -38,17 +39,6 @@ GROWING = 60
 
 _OVERHANG = (N_FFT - HOP_LENGTH) / SAMPLE_RATE + 0.01
 _END = 0.05
-
-
-@dataclass(frozen=True, slots=True)
-class Heard:
-    """A sound that was read: all that an answer needs, whatever threshold and prior it is asked with."""
-
-    path: str | None
-    duration: float
-    analysed: float
-    damage: str
-    listening: Listening
 
 
 def hear(source: Source, model: TrackModel, *, thorough: bool = False) -> Heard:
@@ -74,6 +64,14 @@ def hear(source: Source, model: TrackModel, *, thorough: bool = False) -> Heard:
             stream.rewind()
         listening = listen(stream.blocks(), model.detector)
         return Heard(stream.path, stream.duration, stream.analysed, stream.damage, listening)
+
+
+def is_enough(heard: Heard, model: TrackModel) -> bool:
+    """Whether a model that may not be the one that listened would have stopped no later."""
+    ends = window_ends(_n_frames(heard.duration))
+    n_heard = int(np.isin(ends - np.diff(ends, prepend=0), heard.listening.step * FRAMES_PER_STEP).sum())
+    whole = bool(heard.damage) or len(ends) < FEWEST or n_heard == len(ends)
+    return whole or _is_settled(model.log_odds(heard.listening.features), n_heard, len(ends))
 
 
 def _sample(stream: AudioStream, model: TrackModel) -> Listening | None:

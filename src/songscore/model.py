@@ -90,9 +90,8 @@ class TrackModel:
         self.card = card
         self.name: str = metadata["name"]
         self.features: list[str] = metadata["features"]
-        self.detector = VoiceDetector(
-            {k.removeprefix("detector."): v for k, v in arrays.items() if k.startswith("detector.")}
-        )
+        detector = {k.removeprefix("detector."): v for k, v in arrays.items() if k.startswith("detector.")}
+        self.detector, self.detector_digest = VoiceDetector(detector), digest(detector, {})
         self._decision = {k.removeprefix("decision."): v for k, v in arrays.items() if k.startswith("decision.")}
         self._canary = {k.removeprefix("canary."): v for k, v in arrays.items() if k.startswith("canary.")}
         self.self_test()

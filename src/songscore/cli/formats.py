@@ -123,6 +123,14 @@ def harmless(cell: object) -> object:
     return f"'{text}" if text.startswith(FORMULA) else text
 
 
+def check_output(form: str, output: Path) -> None:
+    """Refuse, before any work, what could not be written at its end."""
+    if form == "parquet":
+        _check_parquet(output)
+    if is_audio_path(output):
+        raise click.BadParameter(f"{output} is named like a sound file and is not overwritten", param_hint="--output")
+
+
 def _check_parquet(output: Path | None) -> None:
     if output is None:
         raise click.UsageError("--format parquet needs --output FILE")
@@ -209,8 +217,7 @@ def _destination(output: Path | None, form: str) -> Iterator[IO[Any]]:
 @contextmanager
 def _replacing(output: Path, form: str) -> Iterator[IO[Any]]:
     """Write beside the file and put the new one in its place at the end, so that it is never seen half written."""
-    if is_audio_path(output):
-        raise click.BadParameter(f"{output} is named like a sound file and is not overwritten", param_hint="--output")
+    check_output(form, output)
     new = output.with_name(f".songscore-{os.getpid()}.tmp")
     try:
         with _open(new, form) as file:

@@ -67,9 +67,10 @@ def playlist(
 
 def _answers(paths: tuple[Path, ...], results: Path | None, jobs: int) -> Iterator[TrackResult]:
     if results is None:
-        from songscore.batch import audio_files, classify_files
+        from songscore.batch import classify_files
+        from songscore.folders import audio_files
 
-        yield from classify_files(audio_files(paths), jobs=jobs)
+        yield from classify_files(audio_files(paths), jobs=jobs, cache=True)
         return
     from songscore.journal import read_results
 

@@ -80,7 +80,7 @@ def release(
     if not home:
         click.echo(f"no music files in {clean(', '.join(map(str, folders)))}", err=True)
     missed = 0
-    tracks = watched(classify_files(list(home), jobs=jobs), len(home), progress, verbose=False)
+    tracks = watched(classify_files(list(home), jobs=jobs, cache=True), len(home), progress, verbose=False)
     with writing(form, output, _forms()) as write, closing(tracks):
         for answer in classify_releases(tracks, home):
             write(answer)

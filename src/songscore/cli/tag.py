@@ -77,7 +77,7 @@ def tag(
     """
     given = {name for name in ctx.params if ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE}
     _check_usage(given)
-    from songscore.batch import audio_files
+    from songscore.folders import audio_files
     from songscore.journal import read_results
     from songscore.tags import UndoJournal, Writing, tag_track
     from songscore.tags import relabel as decide_again
@@ -115,12 +115,13 @@ def _check_usage(given: set[str]) -> None:
 
 
 def _heard(paths: tuple[Path, ...], jobs: int, threshold: float, prior: float | None) -> Iterator[TrackResult]:
-    from songscore.batch import audio_files, classify_files
+    from songscore.batch import classify_files
     from songscore.cli.terminal import watched
+    from songscore.folders import audio_files
 
     files = list(audio_files(paths))
     progress = sys.stderr.isatty() and not sys.stdout.isatty()
-    results = classify_files(files, jobs=jobs, threshold=threshold, prior=prior)
+    results = classify_files(files, jobs=jobs, cache=True, threshold=threshold, prior=prior)
     with closing(watched(results, len(files), progress, verbose=False)) as tracks:
         yield from tracks
 

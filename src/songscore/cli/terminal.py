@@ -4,13 +4,22 @@ from __future__ import annotations
 
 import os
 import re
+from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TextColumn,
+    TimeRemainingColumn,
+)
 from rich.table import Table
 from rich.text import Text
 
@@ -109,21 +118,45 @@ def watched(results: Iterable[TrackResult], total: int, progress: bool, verbose:
     total : int
         How many there will be.
     progress : bool
-        Show a bar.
+        Show a bar with counts, rate and time left.
     verbose : bool
         Show each voice curve and the reasons.
     """
-    console = Console(stderr=True, highlight=False)
-    columns = TextColumn("labelling"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
+    console, met = Console(stderr=True, highlight=False), Counter[str]()
+    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), _Rate(), TimeRemainingColumn()
     with Progress(
         *columns, console=console, transient=console.is_terminal, disable=not progress, redirect_stdout=False
     ) as bar:
-        task = bar.add_task("", total=total)
+        task = bar.add_task(_counts(met), total=total)
         for result in results:
             for line in _remarks(result, verbose):
                 console.print(line, soft_wrap=True)
-            bar.advance(task)
+            met.update(_kinds(result))
+            bar.update(task, advance=1, description=_counts(met))
             yield result
+
+
+class _Rate(ProgressColumn):
+    """Files a second, or a minute where that is easier to read."""
+
+    def render(self, task: Task) -> Text:
+        rate = task.finished_speed or task.speed
+        if rate is None:
+            return Text()
+        return Text(f"{rate:.1f}/s" if rate >= 1 else f"{60 * rate:.1f}/min")
+
+
+def _kinds(track: TrackResult) -> Iterator[str]:
+    if track.label is None:
+        yield "failed"
+        return
+    yield "songs" if track.label == SONG else "scores"
+    if not track.certain:
+        yield "doubtful"
+
+
+def _counts(met: Counter[str]) -> str:
+    return ", ".join(f"{met[kind]} {kind}" for kind in ("songs", "scores", "doubtful", "failed"))
 
 
 def _remarks(track: TrackResult, verbose: bool) -> Iterator[Text]:
