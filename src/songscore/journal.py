@@ -87,19 +87,20 @@ class Journal:
 
 
 def read_results(path: str | os.PathLike[str]) -> Iterator[TrackResult]:
-    """Answers from a file of JSON Lines, in the order in which they were written.
+    """The answers in a file of JSON Lines; the torn last line of a run that was stopped is none.
 
     Raises
     ------
     ValueError
-        A line is not an answer; the message names it.
+        A line is no answer; the message has the file and the line.
     """
     with Path(path).open(encoding="utf-8") as lines:
         for number, line in enumerate(lines, 1):
             try:
                 yield TrackResult.from_dict(json.loads(line))
             except (ValueError, RecursionError) as error:
-                raise ValueError(f"{os.fspath(path)}, line {number}: {error}") from error
+                if line.endswith("\n"):
+                    raise ValueError(f"{os.fspath(path)}, line {number}: {error}") from error
 
 
 def _without_torn_line(path: Path) -> int:

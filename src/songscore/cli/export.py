@@ -1,0 +1,32 @@
+"""``songscore export``: JSON Lines in another form."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from songscore.cli.label import FORMATS
+
+
+@click.command()
+@click.argument("results", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option(
+    "--format", "form", type=click.Choice(FORMATS), default="table", show_default=True, help="How to write the answers."
+)
+@click.option(
+    "--output", type=click.Path(dir_okay=False, path_type=Path), help="File to write instead of standard output."
+)
+def export(results: Path, form: str, output: Path | None) -> None:
+    """Write the answers of `songscore label --format jsonl`, or a journal, in another form."""
+    from songscore.cli.formats import writing
+    from songscore.journal import read_results
+
+    if output is not None and output.exists() and output.samefile(results):
+        raise click.BadParameter(f"{output} is what is read", param_hint="--output")
+    try:
+        with writing(form, output) as write:
+            for track in read_results(results):
+                write(track)
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="RESULTS") from error
