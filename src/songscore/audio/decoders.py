@@ -142,7 +142,8 @@ class SoundFileDecoder:
         self._file.close()
         with _native_call():
             self._file = soundfile.SoundFile(self._source)
-            self._file.seek(frame)
+            if frame:
+                self._file.seek(frame)
 
 
 def _promised(file: soundfile.SoundFile, n_frames: int) -> int:

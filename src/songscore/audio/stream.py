@@ -90,10 +90,19 @@ class AudioStream:
         return y if self.native_rate == self._rate else soxr.resample(y, self.native_rate, self._rate, QUALITY)
 
     def rewind(self) -> None:
-        """Forget every `passage` and be at the start again."""
+        """Forget every `passage` and be at the start again.
+
+        Raises
+        ------
+        UnreadableAudio
+            There is no way back.
+        """
         self._decoded = 0
         if self._decoder.seekable is not None:
-            self._decoder.seek(0)
+            try:
+                self._decoder.seek(0)
+            except DecodeError as error:
+                raise UnreadableAudio(f"{self.path or 'the file object'}: {error}") from error
 
     def blocks(self, seconds: float = 20.0, layout: Layout = "mono") -> Iterator[FloatArray]:
         """The sound at the working rate.
