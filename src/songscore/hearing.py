@@ -31,6 +31,9 @@ from songscore.model import TrackModel
 SONG_ENOUGH, SCORE_ENOUGH = 2.0, -2.5
 """Log-odds of a song beyond which the rest of a track is not read; benchmarks/sequential.py shows what that costs."""
 
+SCORE_ENOUGH_OF_MANY, MANY = -1.3, 4
+"""The same after several times as many windows as have to be heard: only sounds of more than forty minutes have them."""
+
 FEWEST = 6
 """Windows below which everything is read."""
 
@@ -114,7 +117,8 @@ def _is_time(n_heard: int) -> bool:
 
 
 def _is_settled(log_odds: float, n_heard: int, n_windows: int) -> bool:
-    return log_odds >= SONG_ENOUGH or (log_odds <= SCORE_ENOUGH and n_heard >= half(n_windows))
+    enough = SCORE_ENOUGH if n_heard < MANY * half(n_windows) else SCORE_ENOUGH_OF_MANY
+    return log_odds >= SONG_ENOUGH or (log_odds <= enough and n_heard >= half(n_windows))
 
 
 def half(n_windows: int) -> int:

@@ -118,7 +118,7 @@ def listen(blocks: Iterable[FloatArray], detector: VoiceDetector) -> Listening:
     def watched() -> Iterator[FloatArray]:
         nonlocal peak
         for block in blocks:
-            peak = max(peak, float(np.abs(block).max(initial=0)))
+            peak = max(peak, float(block.max(initial=0)), -float(block.min(initial=0)))
             yield block
 
     heard = listen_to_mel(mel_frames(watched()), detector)
