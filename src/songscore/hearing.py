@@ -32,7 +32,7 @@ SONG_ENOUGH, SCORE_ENOUGH = 2.0, -2.5
 """Log-odds of a song beyond which the rest of a track is not read; benchmarks/sequential.py shows what that costs."""
 
 SCORE_ENOUGH_OF_MANY, MANY = -1.3, 4
-"""The same after several times as many windows as have to be heard: only sounds of more than forty minutes have them."""
+"""The same after several times as many windows as have to be heard, which only sounds of over 40 minutes have."""
 
 FEWEST = 6
 """Windows below which everything is read."""
