@@ -1,10 +1,12 @@
-"""How often songscore is right, on tracks of artists and origins that training never saw.
+"""How often songscore is right, on tracks of artists and origins that training never saw, and how often others are.
 
     python benchmarks/accuracy.py                 # the answers that training the shipped model left behind
     python benchmarks/accuracy.py --retrain       # make them again first (hours; see shipped_model.py)
+    python benchmarks/accuracy.py --peers --markdown docs/figures/peers.md --json docs/figures/peers.json
 
 Each track in ``track-v1.tracks.csv`` was judged by a detector and a classifier trained without its artist, its source
-and everything from the same origin. Intervals are 95 % over resampled artists and sources.
+and everything from the same origin. Intervals are 95 % over resampled artists and sources. With ``--peers``, the
+programs of ``peers.py`` hear the same audio, once; their scores are kept in the folder of the training.
 """
 
 from __future__ import annotations
@@ -62,22 +64,40 @@ def worst(tracks: list[dict[str, str]], n: int) -> Iterator[str]:
 
 @click.command()
 @click.option("--retrain", is_flag=True, help="Make the shipped model and its answers again first.")
+@click.option("--peers", is_flag=True, help="Beside other programs, with slices.")
 @click.option("--tracks", type=click.Path(path_type=Path, exists=True), default=TRACKS, show_default=True)
+@click.option("--data", type=click.Path(path_type=Path), default=HERE.parent.parent / "shared" / "data")
+@click.option("--work", type=click.Path(path_type=Path), default=HERE.parent / "build" / "training")
 @click.option("--worst", "n_worst", default=20, show_default=True, help="Mistakes to list.")
-@click.option("--json", "as_json", is_flag=True, help="Figures as JSON.")
-def main(retrain: bool, tracks: Path, n_worst: int, as_json: bool) -> None:
+@click.option("--json", "json_file", type=click.Path(path_type=Path), help="File for the figures as JSON.")
+@click.option("--markdown", type=click.Path(path_type=Path), help="File for the tables.")
+def main(
+    retrain: bool,
+    peers: bool,
+    tracks: Path,
+    data: Path,
+    work: Path,
+    n_worst: int,
+    json_file: Path | None,
+    markdown: Path | None,
+) -> None:
     """Print the figures."""
     if retrain:
         subprocess.run([sys.executable, HERE / "shipped_model.py"], check=True)
     rows = read_tracks(tracks)
-    measured = measure(rows)
-    if as_json:
-        click.echo(json.dumps(measured, indent=1))
-        return
-    click.echo(metrics_table(measured))
-    click.echo(f"\nThe {n_worst} most confident mistakes on recordings: label in the manifest, song probability, file")
-    for line in worst(rows, n_worst):
-        click.echo(line)
+    if peers:
+        from beside import beside
+
+        measured, text = beside(rows, data, work)
+    else:
+        measured = measure(rows)
+        title = f"The {n_worst} most confident mistakes on recordings: label in the manifest, song probability, file"
+        text = "\n".join([metrics_table(measured), "", title, *worst(rows, n_worst)])
+    click.echo(text)
+    if json_file:
+        json_file.write_text(json.dumps(measured, indent=1) + "\n", "utf-8")
+    if markdown:
+        markdown.write_text(text + "\n", "utf-8")
 
 
 if __name__ == "__main__":

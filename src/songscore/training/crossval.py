@@ -37,13 +37,13 @@ class Trained:
 
     Attributes
     ----------
-    detector : dict of str to array
-        Trained on everything.
+    detectors : dict of int to arrays
+        By the fold that each was trained without; that of `ALL` was trained on everything.
     heard : dict of int to Listening
         For each song, instrumental and speech clip, what was heard by a detector that was trained without its fold.
     """
 
-    detector: Arrays
+    detectors: dict[int, Arrays]
     heard: Heard
 
 
@@ -73,16 +73,15 @@ def cross_validate(
     work.mkdir(parents=True, exist_ok=True)
     corpus.save(work)
     heard: Heard = {}
-    detector: Arrays = {}
+    detectors: dict[int, Arrays] = {}
     with ProcessPoolExecutor(jobs, get_context("spawn")) as pool:
         parts = {pool.submit(_part, work, fold, settings, part): part for part in [ALL, *range(int(fold.max()) + 1)]}
         for future in as_completed(parts):
             arrays, judged = future.result()
             report("the detector is trained" if parts[future] == ALL else f"fold {parts[future]} is judged")
             heard |= judged
-            if parts[future] == ALL:
-                detector = arrays
-    return Trained(detector, heard)
+            detectors[parts[future]] = arrays
+    return Trained(detectors, heard)
 
 
 def _digest(corpus: Corpus, fold: NDArray[np.int64], settings: Settings) -> str:

@@ -81,7 +81,8 @@ def calibration_error(song: Booleans, probability: Floats, n_bins: int = 10) -> 
     return float(sum(gaps))
 
 
-FIGURES: Mapping[str, Callable[[Booleans, Floats], float]] = {
+Compute = Callable[[Booleans, Floats], float]
+FIGURES: Mapping[str, Compute] = {
     "auc": lambda song, p: float(roc_auc_score(song, p)),
     "balanced_accuracy": balanced_accuracy,
     "best_balanced_accuracy": best_balanced_accuracy,
@@ -93,16 +94,20 @@ FIGURES: Mapping[str, Callable[[Booleans, Floats], float]] = {
 
 
 def figures(
-    song: Booleans, probability: Floats, group: NDArray[np.str_], *, n_draws: int = 500, seed: int = 0
+    song: Booleans,
+    probability: Floats,
+    group: NDArray[np.str_],
+    wanted: Mapping[str, Compute] = FIGURES,
+    *,
+    n_draws: int = 500,
+    seed: int = 0,
 ) -> dict[str, Figure]:
-    """Every figure of `FIGURES` with its interval."""
+    """Every figure that is wanted, with its interval."""
     draws = [d for d in _draws(group, n_draws, seed) if 0 < song[d].sum() < len(d)]
-    return {name: _figure(compute, song, probability, draws) for name, compute in FIGURES.items()}
+    return {name: _figure(compute, song, probability, draws) for name, compute in wanted.items()}
 
 
-def _figure(
-    compute: Callable[[Booleans, Floats], float], song: Booleans, probability: Floats, draws: list[NDArray[np.int64]]
-) -> Figure:
+def _figure(compute: Compute, song: Booleans, probability: Floats, draws: list[NDArray[np.int64]]) -> Figure:
     low, high = np.percentile([compute(song[d], probability[d]) for d in draws], [2.5, 97.5])
     return Figure(compute(song, probability), float(low), float(high))
 

@@ -20,7 +20,7 @@ from songscore.training.artefact import write_model
 from songscore.training.card import render_card
 from songscore.training.compose import compose
 from songscore.training.corpus import Corpus, build_corpus
-from songscore.training.crossval import Heard, cross_validate
+from songscore.training.crossval import ALL, Heard, cross_validate
 from songscore.training.decision import (
     Lessons,
     certainty_bounds,
@@ -113,9 +113,9 @@ def train(
         _check_roles(corpus)
         fold = folds(rows, n_folds)[corpus.row]
         trained = cross_validate(corpus, fold, settings, kept, jobs, report)
-    tracks = _tracks(rows, corpus, trained.heard, fold)
+    tracks = labelled_tracks(rows, corpus, trained.heard, fold)
     song, trusted, n = tracks.song, tracks.trusted, len(tracks.song)
-    lessons = _with_composed(rows, corpus, trained.heard, fold, tracks, settings.seed)
+    lessons = with_composed(rows, corpus, trained.heard, fold, tracks, settings.seed)
     log_odds = cross_validated_log_odds(lessons)[:n]
     _write_tracks(folder / f"{name}.tracks.csv", rows, corpus, tracks, log_odds)
     bounds = certainty_bounds(log_odds[trusted], song[trusted])
@@ -129,10 +129,11 @@ def train(
         "metrics": slices(rows, corpus, tracks, log_odds),
     }
     decision = fit_decision(lessons, np.ones(len(lessons.song), np.bool_))
-    n_parameters = sum(array.size for array in trained.detector.values())
+    detector = trained.detectors[ALL]
+    n_parameters = sum(array.size for array in detector.values())
     card = render_card(name, rows, about, Counter(corpus.role.tolist()), n_parameters)
     examples = lessons.features[: n : max(1, n // 8)]
-    write_model(folder, name, trained.detector, decision, DECISION_FEATURES, examples, about, card)
+    write_model(folder, name, detector, decision, DECISION_FEATURES, examples, about, card)
     return read_model(folder, name)
 
 
@@ -142,7 +143,8 @@ def _check_roles(corpus: Corpus) -> None:
         raise ManifestError(f"nothing readable in the role of {', '.join(sorted(missing))}")
 
 
-def _tracks(rows: Sequence[Row], corpus: Corpus, heard: Heard, fold: NDArray[np.int64]) -> Tracks:
+def labelled_tracks(rows: Sequence[Row], corpus: Corpus, heard: Heard, fold: NDArray[np.int64]) -> Tracks:
+    """The clips to judge and what was heard in them."""
     clip = np.array([i for i in sorted(heard) if corpus.role[i] in ("song", "instrumental")])
     vectors = [heard[i].features for i in clip]
     matrix = np.array([[vector[feature.name] for feature in FEATURES] for vector in vectors])
@@ -150,7 +152,7 @@ def _tracks(rows: Sequence[Row], corpus: Corpus, heard: Heard, fold: NDArray[np.
     return Tracks(clip, matrix, corpus.role[clip] == "song", fold[clip], trusted)
 
 
-def _with_composed(
+def with_composed(
     rows: Sequence[Row], corpus: Corpus, heard: Heard, fold: NDArray[np.int64], tracks: Tracks, seed: int
 ) -> Lessons:
     """What the track classifier learns from: the tracks, and tracks composed of what is surely one or the other."""
