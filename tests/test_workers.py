@@ -181,6 +181,24 @@ def test_a_child_that_cannot_start_is_an_error_and_not_a_status(pool: Workers, m
         hear(pool, "a.wav")
 
 
+@linux
+def test_a_child_that_is_killed_at_its_start_is_replaced(
+    pool: Workers, sound: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    died = tmp_path / "died"
+    program = f"""
+import os, pathlib
+if not (died := pathlib.Path({str(died)!r})).exists():
+    died.touch()
+    os.kill(os.getpid(), 9)
+from songscore.workers import serve
+serve()
+"""
+    monkeypatch.setattr(workers, "_PROGRAM", program)
+    assert isinstance(hear(pool, sound), Heard)
+    assert died.exists()
+
+
 def test_a_program_in_the_current_folder_is_not_run(
     pool: Workers, sound: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -34,6 +34,9 @@ DEADLINE = 900.0
 MEMORY = 2 << 30
 """Bytes that a child may allocate, where the system can tell it so."""
 
+STARTS = 3
+"""Children that may die at their start before it is given up."""
+
 _LENGTH = struct.Struct("<Q")
 _PROGRAM = "from songscore.workers import serve; serve()"
 
@@ -85,8 +88,17 @@ class Worker:
         self._buried()
 
     def _started(self) -> subprocess.Popen[bytes]:
-        if self._process is not None:
-            return self._process
+        """The child; one that dies at its start may have been killed for no fault of its own."""
+        complaints = ""
+        for _ in range(STARTS):
+            if self._process is None and not self._over:
+                complaints = self._start()
+        if self._process is None:
+            raise RuntimeError(f"a worker process does not start ({complaints})")
+        return self._process
+
+    def _start(self) -> str:
+        """Why it is dead already, or nothing."""
         self._complaints = tempfile.TemporaryFile()  # noqa: SIM115 - it lives as long as the child
         self._process = process = subprocess.Popen(
             [sys.executable, "-P", "-c", _PROGRAM],
@@ -98,11 +110,11 @@ class Worker:
         assert process.stdout
         if self._over:
             process.kill()
-        if _read(process.stdout) is None:
-            self._complaints.seek(0)
-            complaints = self._complaints.read().decode(errors="replace").strip()
-            raise RuntimeError(f"a worker process does not start ({self._buried()}): {complaints}")
-        return process
+        if _read(process.stdout) is not None:
+            return ""
+        self._complaints.seek(0)
+        complaints = self._complaints.read().decode(errors="replace")
+        return f"{self._buried()}: {complaints}".rstrip(": \n")
 
     def _buried(self) -> str:
         """Wait for the end of the child, and say how it died."""

@@ -1,0 +1,264 @@
+"""What a run over a library survives: killed again and again, with files and decoders that fail in every way.
+
+    python benchmarks/faults.py --work build/faults --markdown docs/figures/faults.md
+
+A library of good, damaged and hostile files (``tests/hostile.py``) is labelled once in peace. Then the same is done by
+runs that are killed with SIGKILL at random moments, each followed by ``--resume``, while worker processes are killed
+too, a decoder crashes, hangs and asks for all memory, and files grow, vanish and lose their permissions. At last the
+disk is full. No answer may be lost, doubled or other than in peace.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+import soundfile
+
+HERE = Path(__file__).parent
+sys.path.insert(0, str(HERE.parent / "tests"))
+
+from hostile import flipped, good_files, write_hostile  # noqa: E402
+
+from songscore.results import exact_path  # noqa: E402
+
+PROGRAM = """
+from songscore import workers
+from songscore.cli import main
+workers._PROGRAM = '''
+import ctypes, os
+from songscore import listener, workers
+honest = listener.hear
+def hear(path, model, *, thorough):
+    name = os.path.basename(path)
+    if name.startswith("crash"):
+        ctypes.string_at(0)
+    if name.startswith("hang"):
+        ctypes.PyDLL(None).sleep(10000)
+    if name.startswith("hungry"):
+        bytearray(64 << 30)
+    return honest(path, model, thorough=thorough)
+listener.hear = hear
+workers.serve()
+'''
+main()
+"""
+TIMEOUT = 10.0
+UNSTEADY = ("grows", "vanishes", "closes")
+"""Files that change during the run: their answers may differ, not be missing."""
+
+Answers = dict[str, tuple[Any, ...]]
+
+
+def write_library(folder: Path, n_tracks: int) -> int:
+    """Hostile files, then short tracks up to a number; how many there are."""
+    if not folder.exists():
+        write_hostile(folder / "hostile", seconds=4, junk=5_000_000)
+        shutil.rmtree(folder / "hostile" / "links")
+        for fault in ("crash", "hungry"):
+            for i in range(10):
+                (folder / f"{fault} {i}.flac").write_bytes((folder / "hostile" / "a.flac").read_bytes())
+        (folder / "hang.flac").write_bytes(b"")
+        shutil.copy(folder / "hostile" / "a.flac", folder / "hang.flac")
+        for kind in UNSTEADY:
+            for i in range(5):
+                shutil.copy(folder / "hostile" / "a.flac", folder / f"{kind} {i}.flac")
+        dice = np.random.default_rng(0)
+        for i in range(n_tracks - sum(path.is_file() for path in folder.rglob("*"))):
+            t = np.arange(3 * 16_000) / 16_000
+            tune = np.sin(2 * np.pi * 110 * 2 ** (dice.integers(0, 36) / 12) * t + dice.normal(0, 0.3) * np.sin(30 * t))
+            soundfile.write(folder / f"track {i:04d}.flac", 0.3 * tune * np.exp(-(t % dice.uniform(0.2, 1))), 16_000)
+    return sum(1 for path in folder.rglob("*") if not path.is_dir() and path.suffix != ".part")
+
+
+def start(library: Path, output: Path, *more: str, **how: Any) -> subprocess.Popen[bytes]:
+    """Label the library in a process group of its own."""
+    command = [sys.executable, "-c", PROGRAM, "label", library, "--format", "jsonl", "--output", output, "--resume"]
+    command += ["--jobs", "2", "--timeout", f"{TIMEOUT:g}", "--no-cache", *more]
+    return subprocess.Popen(command, stderr=subprocess.PIPE, start_new_session=True, **how)
+
+
+def finish(process: subprocess.Popen[bytes]) -> str:
+    """Wait; what was said. A run that takes ten minutes hangs."""
+    said = process.communicate(timeout=600)[1].decode(errors="replace")
+    assert "Traceback" not in said, said
+    return said
+
+
+def read(output: Path) -> tuple[Answers, int]:
+    """The answers by path, and how many came more than once. The torn last line of a killed run is none."""
+    lines = [json.loads(line) for line in output.read_bytes().split(b"\n")[:-1]]
+    found = {
+        line["path"]: tuple(line[key] for key in ("status", "label", "song_probability", "duration")) for line in lines
+    }
+    return found, len(lines) - len(found)
+
+
+def workers_of(parent: int) -> list[int]:
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            _, of, *_ = (process / "stat").read_text().rpartition(")")[2].split()
+            if int(of) == parent:
+                found.append(int(process.name))
+    return found
+
+
+def disturb(library: Path, parent: int, over: threading.Event, dice: random.Random) -> None:
+    """Kill a worker now and then, and change files under the run's hands."""
+    for i in range(10_000):
+        if over.wait(dice.uniform(1, 4)):
+            return
+        for worker in workers_of(parent)[:1]:
+            with suppress(OSError):
+                os.kill(worker, signal.SIGKILL)
+        path = library / f"{UNSTEADY[i % 3]} {i % 5}.flac"
+        with suppress(OSError):
+            if path.name.startswith("grows"):
+                with path.open("ab") as file:
+                    file.write(bytes(1000))
+            elif path.name.startswith("vanishes"):
+                path.unlink()
+            else:
+                path.chmod(0)
+
+
+def killed(library: Path, output: Path, kills: int, dice: random.Random) -> Iterator[str]:
+    """Kill the run at random moments until it has been killed often enough, then let it end."""
+    for kill in range(kills + 1):
+        process = start(library, output)
+        over = threading.Event()
+        trouble = threading.Thread(target=disturb, args=[library, process.pid, over, dice])
+        trouble.start()
+        try:
+            if kill < kills:
+                with suppress(subprocess.TimeoutExpired):
+                    process.communicate(timeout=dice.uniform(0.3, 8))
+                with suppress(ProcessLookupError):
+                    (os.killpg if kill % 2 else os.kill)(process.pid, signal.SIGKILL)
+                process.communicate(timeout=60)
+            else:
+                finish(process)
+        finally:
+            over.set()
+            trouble.join()
+        yield f"killed after {len(output.read_bytes().splitlines()) if output.exists() else 0} answers"
+
+
+def full_disk(library: Path, output: Path, size: int) -> str:
+    """Run where no file may grow beyond a size; then where it may."""
+
+    def limit() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
+
+    said = finish(start(library, output, preexec_fn=limit))
+    assert "File too large" in said, said
+    finish(start(library, output))
+    return said
+
+
+@click.command()
+@click.option("--work", type=click.Path(path_type=Path), default=HERE.parent / "build" / "faults")
+@click.option("--tracks", default=2000, show_default=True, help="Files in the library.")
+@click.option("--kills", default=20, show_default=True, help="Times that the run is killed.")
+@click.option("--mutations", default=5000, show_default=True, help="Files with flipped bits.")
+@click.option("--markdown", type=click.Path(path_type=Path), help="File for the table.")
+def main(work: Path, tracks: int, kills: int, mutations: int, markdown: Path | None) -> None:
+    """Do all of it, and print a table."""
+    dice = random.Random(0)
+    shutil.rmtree(work, ignore_errors=True)
+    work.mkdir(parents=True)
+    library = work / "library"
+    n_files = write_library(library, tracks)
+    began = time.perf_counter()
+    finish(start(library, work / "peace.jsonl"))
+    peace, _ = read(work / "peace.jsonl")
+    click.echo(
+        f"{n_files} files in peace: {time.perf_counter() - began:.0f} s, {dict(Counter(a[0] for a in peace.values()))}"
+    )
+    for line in killed(library, work / "war.jsonl", kills, dice):
+        click.echo(line)
+    war, doubled = read(work / "war.jsonl")
+    full_disk(library, work / "full.jsonl", (work / "war.jsonl").stat().st_size // 2)
+    full, doubled_when_full = read(work / "full.jsonl")
+    steady = [path for path in peace if not Path(path).name.startswith(UNSTEADY)]
+    rows = {
+        "files": n_files,
+        "kills of the run": kills,
+        "results lost": len(peace.keys() - war.keys()) + len(peace.keys() - full.keys() - vanished(library)),
+        "results doubled": doubled + doubled_when_full,
+        "results wrong": sum(peace[p] != war.get(p, peace[p]) for p in steady)
+        + sum(peace[p] != full.get(p, peace[p]) for p in steady),
+        "hangs": 0,
+    } | mutated(work / "mutated", mutations)
+    text = "| | |\n|---|---|\n" + "".join(f"| {name} | {value} |\n" for name, value in rows.items())
+    click.echo(text)
+    if markdown:
+        markdown.write_text(text, "utf-8")
+    sys.exit(any(rows[name] for name in ("results lost", "results doubled", "results wrong", "labels without sound")))
+
+
+def vanished(library: Path) -> set[str]:
+    return {str(library / f"vanishes {i}.flac") for i in range(5)}
+
+
+def mutated(folder: Path, n_files: int) -> dict[str, int]:
+    """Flip bits in good files of every format, label them, and look at what was labelled."""
+    folder.mkdir()
+    good = good_files(folder, 3)
+    made = 0
+    for seed in range(n_files):
+        if made >= n_files:
+            break
+        for name, content, _ in flipped(good, random.Random(seed)):
+            (folder / f"{seed} {name}").write_bytes(content)
+            made += 1
+    finish(start(folder, folder / "run.jsonl"))
+    found, _ = read(folder / "run.jsonl")
+    labelled = [path for path, answer in found.items() if answer[1] is not None]
+    return {
+        "mutated files": made,
+        "of these labelled": len(labelled),
+        "tracebacks": 0,
+        "timeouts": sum(answer[0] == "timeout" for answer in found.values()),
+        "labels without sound": sum(not sounds(Path(exact_path(path))) for path in labelled),
+    }
+
+
+def sounds(path: Path) -> bool:
+    """Whether an independent decoder, FFmpeg's or libsndfile's, finds two seconds in it."""
+    import av
+
+    with suppress(Exception), av.open(str(path)) as container:
+        seconds = 0.0
+        with suppress(av.FFmpegError):
+            for frame in container.decode(audio=0):
+                seconds += frame.samples / frame.sample_rate
+        if seconds >= 1.9:
+            return True
+    with suppress(Exception), soundfile.SoundFile(path) as file:
+        seconds = 0.0
+        with suppress(soundfile.LibsndfileError):
+            while n := len(file.read(4096)):
+                seconds += n / file.samplerate
+        return seconds >= 1.9
+    return False
+
+
+if __name__ == "__main__":
+    main()
