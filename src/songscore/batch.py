@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack
@@ -13,7 +14,7 @@ from pathlib import Path
 from songscore.cache import Cache
 from songscore.classify import check_share, conclude
 from songscore.folders import audio_files
-from songscore.heard import Heard, read_reply
+from songscore.heard import Heard, Refusal, read_reply
 from songscore.model import load_model
 from songscore.results import TrackResult
 from songscore.workers import DEADLINE, Workers, hear_in_child
@@ -119,10 +120,14 @@ def classify_files(
 
 
 def _folder(cache: CacheFolder) -> str | None:
-    """Absolute, since an executor's processes may be somewhere else."""
     if cache is None or cache is False:
         return None
-    return os.path.abspath(Cache(None if cache is True else cache).folder)  # noqa: PTH100 - does not follow links
+    return _absolute(Cache(None if cache is True else cache).folder)
+
+
+def _absolute(path: str | os.PathLike[str]) -> str:
+    """For processes that may be in another folder; follows no links."""
+    return os.path.abspath(path)  # noqa: PTH100
 
 
 def _answer(path: str, reply: bytes, *, threshold: float, prior: float | None) -> TrackResult:
@@ -157,7 +162,7 @@ def _answers(
             stack.callback(workers.close)
             submit, ahead = lambda path: threads.submit(workers.hear, path, *how), _AHEAD * jobs
         else:
-            submit, ahead = lambda path: executor.submit(hear_in_child, path, *how), _AHEAD_OF_EXECUTOR
+            submit, ahead = lambda path: executor.submit(hear_in_child, _absolute(path), *how), _AHEAD_OF_EXECUTOR
         for path, reply in _spread(submit, paths, ahead, ordered):
             yield answer(path, reply)
 
@@ -173,7 +178,18 @@ def _spread(
             for future in [future for future in flying if future in done]:
                 path = flying.pop(future)
                 flying.update((submit(following), following) for following in islice(paths, 1))
-                yield path, future.result()
+                yield path, _reply(future, path)
     finally:
         for future in flying:
             future.cancel()
+
+
+def _reply(future: Future[bytes], path: str) -> bytes:
+    """What was heard, or that Dask has lost several machines over it; whatever else goes wrong is an error."""
+    try:
+        return future.result()
+    except Exception as error:
+        distributed = sys.modules.get("distributed")
+        if distributed is None or not isinstance(error, distributed.KilledWorker):
+            raise
+        return Refusal("unreadable", f"{path}: every worker that heard it was lost").to_bytes()
