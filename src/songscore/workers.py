@@ -11,6 +11,7 @@ A request is a line of JSON. A reply is the length of its content, eight bytes, 
 from __future__ import annotations
 
 import atexit
+import faulthandler
 import json
 import os
 import signal
@@ -33,6 +34,9 @@ DEADLINE = 900.0
 
 MEMORY = 2 << 30
 """Bytes that a child may allocate, where the system can tell it so."""
+
+GRACE = 10.0
+"""Seconds after its time that a child ends by itself, should its parent be gone while a decoder lets no Python run."""
 
 STARTS = 3
 """Children that may die at their start before it is given up."""
@@ -64,7 +68,7 @@ class Worker:
         assert process.stdout
         with _deadline(process, timeout) as overdue:
             try:
-                process.stdin.write(json.dumps(request).encode() + b"\n")
+                process.stdin.write(json.dumps([request, timeout]).encode() + b"\n")
                 process.stdin.flush()
                 reply = _read(process.stdout)
             except (OSError, ValueError):
@@ -209,7 +213,11 @@ def serve() -> None:
     requests: SimpleQueue[bytes] = SimpleQueue()
     threading.Thread(target=_receive, args=[requests], daemon=True).start()
     while True:
-        _write(replies, listen_to(**json.loads(requests.get())))
+        request, timeout = json.loads(requests.get())
+        if timeout is not None:
+            faulthandler.dump_traceback_later(timeout + GRACE, exit=True)
+        _write(replies, listen_to(**request))
+        faulthandler.cancel_dump_traceback_later()
 
 
 def _receive(requests: SimpleQueue[bytes]) -> None:
