@@ -12,6 +12,7 @@ from __future__ import annotations
 import csv
 import os
 import subprocess
+import sys
 from pathlib import Path
 
 import click
@@ -19,6 +20,7 @@ import click
 HERE = Path(__file__).parent
 MANIFEST = HERE / "track-v1.manifest.csv"
 MODELS = HERE.parent / "src" / "songscore" / "models"
+sys.path.sort(key=lambda folder: folder == str(HERE))  # last, so that torch finds Python's own ``profile``
 
 
 def debian_packages() -> list[str]:
