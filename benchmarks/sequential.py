@@ -113,7 +113,7 @@ def stop(path: NDArray[np.float64], song: float, score: float) -> int:
     if len(path) < hearing.FEWEST:
         return len(path)
     for n, value in enumerate(path, 1):
-        if value >= song or (value <= score and n >= hearing.half(len(path))):
+        if value >= song or (value <= score and n >= hearing.most(len(path)) / 2):
             return n
     return len(path)
 

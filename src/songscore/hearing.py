@@ -3,7 +3,7 @@
 A song is proved by a few seconds of voice, an instrumental score only by listening everywhere. So windows of
 `WINDOW_SECONDS` are read in an order that spreads over the whole sound at once: the bit-reversed one (van der Corput
 1935), in which the first half of the windows is every other one. After each, the question is asked whether the answer
-can still change; the rest is read where it can. Formats that do not seek are read from start to end.
+can still change, and more is read while it can. Formats that do not seek are read from start to end.
 """
 
 from __future__ import annotations
@@ -31,14 +31,11 @@ from songscore.model import TrackModel
 SONG_ENOUGH, SCORE_ENOUGH = 2.0, -2.5
 """Log-odds of a song beyond which the rest of a track is not read; benchmarks/sequential.py shows what that costs."""
 
-SCORE_ENOUGH_OF_MANY, MANY = -1.3, 4
-"""The same after several times as many windows as have to be heard, which only sounds of over 40 minutes have."""
-
 FEWEST = 6
 """Windows below which everything is read."""
 
 GROWING = 60
-"""Windows, ten minutes, up to which a score is called after half of them; beyond, their number grows as its root."""
+"""Windows, ten minutes, up to which doubt has everything read; beyond, what is read grows as the root of the length."""
 
 _OVERHANG = (N_FFT - HOP_LENGTH) / SAMPLE_RATE + 0.01
 _END = 0.05
@@ -117,10 +114,10 @@ def _is_time(n_heard: int) -> bool:
 
 
 def _is_settled(log_odds: float, n_heard: int, n_windows: int) -> bool:
-    enough = SCORE_ENOUGH if n_heard < MANY * half(n_windows) else SCORE_ENOUGH_OF_MANY
-    return log_odds >= SONG_ENOUGH or (log_odds <= enough and n_heard >= half(n_windows))
+    score = log_odds <= SCORE_ENOUGH and n_heard >= most(n_windows) / 2
+    return log_odds >= SONG_ENOUGH or score or n_heard >= most(n_windows)
 
 
-def half(n_windows: int) -> int:
-    """Windows after which a score may be called."""
-    return ceil(min(n_windows, sqrt(n_windows * GROWING)) / 2)
+def most(n_windows: int) -> int:
+    """Windows after which no more are heard; a score may be called after half of them."""
+    return ceil(min(n_windows, sqrt(n_windows * GROWING)))
