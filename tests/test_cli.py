@@ -394,6 +394,20 @@ def test_the_output_file_has_what_standard_output_would_have(tmp_path: Path) -> 
     assert list(tmp_path.iterdir()) == [output]
 
 
+@pytest.mark.parametrize(
+    ("name", "asked", "begins"),
+    [("a.csv", [], "path,"), ("a.JSON", [], "["), ("a.txt", [], ""), ("a.csv", ["--format", "json"], "[")],
+)
+@pytest.mark.usefixtures("fake")
+def test_the_ending_of_the_output_says_the_form_where_nothing_else_does(
+    name: str, asked: list[str], begins: str, tmp_path: Path
+) -> None:
+    assert run("label", "song.wav", "--output", tmp_path / name, *asked).exit_code == 0
+    text = (tmp_path / name).read_text()
+    assert text.startswith(begins)
+    assert "song.wav" in text
+
+
 def interrupted(path: Path, **_: object) -> TrackResult:
     if path.name == "stop":
         raise KeyboardInterrupt

@@ -57,6 +57,15 @@ def library(tmp_path: Path, answers: Answers, monkeypatch: pytest.MonkeyPatch) -
 
 
 @pytest.mark.usefixtures("library")
+def test_the_ending_of_the_output_says_the_form() -> None:
+    assert run("release", ".", "--output", "all.json").exit_code == 0
+    assert len(json.loads(Path("all.json").read_text())) == 3
+    refused = run("release", ".", "--output", "all.parquet")
+    assert refused.exit_code == 2
+    assert "parquet" in refused.stderr
+
+
+@pytest.mark.usefixtures("library")
 def test_every_folder_with_music_has_a_verdict_and_discs_belong_together() -> None:
     result = run("release", ".", "--format", "jsonl")
     verdicts = {

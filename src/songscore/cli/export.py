@@ -6,18 +6,13 @@ from pathlib import Path
 
 import click
 
-from songscore.cli.label import FORMATS
+from songscore.cli import options
 
 
 @click.command()
 @click.argument("results", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option(
-    "--format", "form", type=click.Choice(FORMATS), default="table", show_default=True, help="How to write the answers."
-)
-@click.option(
-    "--output", type=click.Path(dir_okay=False, path_type=Path), help="File to write instead of standard output."
-)
-def export(results: Path, form: str, output: Path | None) -> None:
+@options.output(*options.FORMS)
+def export(results: Path, form: str | None, output: Path | None) -> None:
     """Write the answers of `songscore label --format jsonl`, or a journal, in another form."""
     from songscore.cli.formats import writing
     from songscore.journal import read_results
@@ -25,7 +20,7 @@ def export(results: Path, form: str, output: Path | None) -> None:
     if output is not None and output.exists() and output.samefile(results):
         raise click.BadParameter(f"{output} is what is read", param_hint="--output")
     try:
-        with writing(form, output) as write:
+        with writing(options.form_for(form, output), output) as write:
             for track in read_results(results):
                 write(track)
     except ValueError as error:

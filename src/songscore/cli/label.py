@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections import Counter
 from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import Executor
@@ -13,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from songscore.cli import options
+
 if TYPE_CHECKING:
     from songscore.results import TrackResult
 
     Answer = Callable[[list[Path]], Generator[TrackResult]]
-
-FORMATS = ("table", "csv", "json", "jsonl", "parquet")
 
 
 def _check_paths(ctx: click.Context, param: click.Parameter, paths: tuple[str, ...]) -> tuple[Path, ...]:
@@ -29,14 +28,9 @@ def _check_paths(ctx: click.Context, param: click.Parameter, paths: tuple[str, .
 
 @click.command()
 @click.argument("paths", nargs=-1, required=True, callback=_check_paths)
-@click.option(
-    "--format", "form", type=click.Choice(FORMATS), default="table", show_default=True, help="How to write the answers."
-)
-@click.option(
-    "--output", type=click.Path(dir_okay=False, path_type=Path), help="File to write instead of standard output."
-)
+@options.output(*options.FORMS)
 @click.option("--resume", is_flag=True, help="Go on with an --output that was not finished.")
-@click.option("--jobs", type=click.IntRange(1), default=1, show_default=True, help="Processes to use.")
+@options.jobs
 @click.option(
     "--scheduler", metavar="tcp://HOST:PORT", help="Dask scheduler whose workers do the work, instead of --jobs."
 )
@@ -51,24 +45,20 @@ def _check_paths(ctx: click.Context, param: click.Parameter, paths: tuple[str, .
     "--thorough", is_flag=True, help="Listen to everything, also where the label would not change: exact timelines."
 )
 @click.option("--verbose", is_flag=True, help="Show each voice curve and the reasons on standard error.")
-@click.option(
-    "--progress/--no-progress",
-    default=None,
-    help="Show progress on standard error.  [default: on a terminal, unless answers are printed there one by one]",
-)
+@options.progress
 @click.pass_context
 def label(
     ctx: click.Context,
     /,
     paths: tuple[Path, ...],
-    form: str,
+    form: str | None,
     output: Path | None,
     resume: bool,
     scheduler: str | None,
     verbose: bool,
     progress: bool | None,
     timeout: float | None,
-    **options: Any,
+    **how: Any,
 ) -> None:
     """Label music files, and every music file below folders.
 
@@ -83,17 +73,17 @@ def label(
     for other forms, which are made of that at the end. What was stopped, by Ctrl-C, a crash or a full disk, goes on
     with --resume; files that have an answer are not read again.
     """
-    if progress is None:
-        progress = sys.stderr.isatty() and (form == "table" or output is not None or not sys.stdout.isatty())
+    form = options.form_for(form, output)
+    progress = options.shows_progress(progress, form, output)
     if resume and output is None:
         raise click.UsageError("--resume needs the --output to go on with")
     if timeout is not None:
-        options["timeout"] = timeout
+        how["timeout"] = timeout
     files = _files(paths)
     with ExitStack() as stack:
         if scheduler is not None:
-            options["executor"] = stack.enter_context(_dask(scheduler))
-        answer = partial(_answers, options=options, progress=progress, verbose=verbose)
+            how["executor"] = stack.enter_context(_dask(scheduler))
+        answer = partial(_answers, how=how, progress=progress, verbose=verbose)
         if output is None or (output.exists() and not output.is_file()):
             missed = _straight(files, answer, form, output)
         else:
@@ -115,12 +105,12 @@ def _files(paths: tuple[Path, ...]) -> list[Path]:
     return files
 
 
-def _answers(files: list[Path], *, options: dict[str, Any], progress: bool, verbose: bool) -> Generator[TrackResult]:
+def _answers(files: list[Path], *, how: dict[str, Any], progress: bool, verbose: bool) -> Generator[TrackResult]:
     from songscore.batch import classify_files
     from songscore.cli.terminal import watched
 
     try:
-        results = classify_files(files, **options)
+        results = classify_files(files, **how)
     except ValueError as error:
         raise click.UsageError(str(error)) from error
     yield from watched(results, len(files), progress, verbose)

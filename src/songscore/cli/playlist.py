@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from songscore.cli import options
+
 if TYPE_CHECKING:
     from songscore.results import TrackResult
 
@@ -29,7 +31,7 @@ if TYPE_CHECKING:
     help="Only tracks of releases (folders) with this verdict.",
 )
 @click.option("--absolute", is_flag=True, help="Absolute paths.  [default: relative to the playlist]")
-@click.option("--jobs", type=click.IntRange(1), default=1, show_default=True, help="Processes to use.")
+@options.jobs
 @click.option(
     "--output", type=click.Path(dir_okay=False, path_type=Path), required=True, help="The .m3u8 file to write."
 )

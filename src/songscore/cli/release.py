@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from functools import partial
@@ -10,6 +9,8 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 import click
+
+from songscore.cli import options
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -32,6 +33,7 @@ COLUMNS = (
 )
 """Columns of CSV."""
 
+FORMS = ("table", "csv", "json", "jsonl")
 STYLES = {"soundtrack": "green", "score": "cyan", "mixed": "yellow"}
 
 
@@ -43,24 +45,17 @@ STYLES = {"soundtrack": "green", "score": "cyan", "mixed": "yellow"}
     metavar="FOLDER...",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
 )
-@click.option(
-    "--format",
-    "form",
-    type=click.Choice(("table", "csv", "json", "jsonl")),
-    default="table",
-    show_default=True,
-    help="Form of the answers.",
-)
-@click.option(
-    "--output", type=click.Path(dir_okay=False, path_type=Path), help="File to write instead of standard output."
-)
-@click.option("--jobs", type=click.IntRange(1), default=1, show_default=True, help="Processes to use.")
-@click.option(
-    "--progress/--no-progress", default=None, help="Show progress on standard error.  [default: on a terminal]"
-)
+@options.output(*FORMS)
+@options.jobs
+@options.progress
 @click.pass_context
 def release(
-    ctx: click.Context, folders: tuple[Path, ...], form: str, output: Path | None, jobs: int, progress: bool | None
+    ctx: click.Context,
+    folders: tuple[Path, ...],
+    form: str | None,
+    output: Path | None,
+    jobs: int,
+    progress: bool | None,
 ) -> None:
     """Say of every folder with music whether it is a soundtrack (songs), a score (instrumental), or mixed.
 
@@ -74,8 +69,8 @@ def release(
     from songscore.cli.terminal import clean, watched
     from songscore.release import classify_releases, release_folders
 
-    if progress is None:
-        progress = sys.stderr.isatty() and (form == "table" or output is not None or not sys.stdout.isatty())
+    form = options.form_for(form, output, FORMS)
+    progress = options.shows_progress(progress, form, output)
     home = release_folders(folders)
     if not home:
         click.echo(f"no music files in {clean(', '.join(map(str, folders)))}", err=True)

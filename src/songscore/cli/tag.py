@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING
 import click
 from click.core import ParameterSource
 
+from songscore.cli import options
+
 if TYPE_CHECKING:
     from songscore.results import TrackResult
     from songscore.tags import TagResult
@@ -46,7 +48,7 @@ _SPELT = {"results": "--from", "paths": "PATH", "certain_only": "--certain-only"
 @click.option("--certain-only", is_flag=True, help="Leave files alone whose label is in the band of doubt.")
 @click.option("--language", is_flag=True, help="Also write zxx (no words) into the language of instrumental score.")
 @click.option("--keep-mtime", is_flag=True, help="Keep the modification time of the files.")
-@click.option("--jobs", type=click.IntRange(1), default=1, show_default=True, help="Processes to use.")
+@options.jobs
 @click.option(
     "--journal", type=click.Path(dir_okay=False, path_type=Path), help="The undo journal.  [default: in your home]"
 )
@@ -109,9 +111,8 @@ def _check_usage(given: set[str]) -> None:
             raise click.UsageError(f"{_SPELT.get(mode, f'--{mode}')} goes without {', '.join(clash)}")
     if not given & {"paths", "results"}:
         raise click.UsageError("name files or folders, or a file of answers with --from")
-    for package in ("mutagen", "platformdirs"):
-        if find_spec(package) is None:
-            raise click.UsageError(f"tags need {package}: pip install 'songscore[tags]'")
+    if find_spec("mutagen") is None:
+        raise click.UsageError("tags need mutagen: pip install 'songscore[tags]'")
 
 
 def _heard(paths: tuple[Path, ...], jobs: int, threshold: float, prior: float | None) -> Iterator[TrackResult]:
