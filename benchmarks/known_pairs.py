@@ -1,0 +1,48 @@
+"""Karaoke with and without its singer, where other singers of the same collection were in the training.
+
+    python benchmarks/known_pairs.py --work build/training
+
+The cross-validation leaves the whole collection out, since it is one origin. Here a detector is trained without every
+other singer of it, in the time of one part of the cross-validation, and the shipped classifier decides on what that
+detector hears of the singers left out.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+import numpy as np
+from shipped_model import HERE, MANIFEST
+
+from songscore.features.summary import listen_to_mel
+from songscore.features.vocal import VoiceDetector
+from songscore.model import load_model
+from songscore.training.corpus import build_corpus, dequantise
+from songscore.training.evaluation import figures
+from songscore.training.fit import train_detector
+from songscore.training.manifest import read_manifest
+from songscore.training.settings import Settings
+
+
+@click.command()
+@click.option("--work", type=click.Path(path_type=Path, exists=True), default=HERE.parent / "build" / "training")
+def main(work: Path) -> None:
+    """Train, and print the figures."""
+    rows = read_manifest(MANIFEST, work)
+    corpus = build_corpus(rows, work / "cache" / "spectra")
+    singers = sorted({row.group for row in rows if row.role == "pair"})
+    left_out = np.isin([rows[i].group for i in corpus.row], singers[::2])
+    arrays = train_detector(corpus, ~left_out, Settings(), report=lambda line: click.echo(line, err=True)).arrays()
+
+    detector, model = VoiceDetector(arrays), load_model()
+    judged = np.flatnonzero(left_out & (corpus.role != "voice"))
+    heard = [listen_to_mel([dequantise(corpus.clip(i))], detector) for i in judged.tolist()]
+    probability = np.array([model.decide(one.features).probability for one in heard])
+    song = corpus.role[judged] == "song"
+    for name, figure in figures(song, probability, np.array([rows[i].group for i in corpus.row[judged]])).items():
+        click.echo(f"{name.replace('_', ' ')}: {figure}")
+
+
+if __name__ == "__main__":
+    main()
