@@ -15,6 +15,7 @@ os.environ |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 
 import click
 import numpy as np
+import soundfile
 import soxr
 from library import decode
 from speed import cpu
@@ -22,10 +23,14 @@ from speed import cpu
 from songscore import classify_track
 from songscore.audio import open_audio
 from songscore.audio.stream import QUALITY
+from songscore.audio.stream import _mono as to_mono
 from songscore.features.spectral import window_features
 from songscore.features.spectrum import SAMPLE_RATE, mel_spectrum, mel_windows
 from songscore.features.summary import listen_to_mel
 from songscore.model import load_model
+
+BLOCK = 65_536
+"""Frames that songscore takes from the decoder at once."""
 
 
 def stages(path: Path) -> dict[str, float]:
@@ -36,20 +41,17 @@ def stages(path: Path) -> dict[str, float]:
         y = np.concatenate(list(stream.blocks()))
     with open_audio(path, rate=native_rate) as stream:
         native = np.concatenate(list(stream.blocks()))
+    with soundfile.SoundFile(path) as file:
+        blocks = list(file.blocks(BLOCK, dtype="float32", always_2d=True))
     mel = mel_spectrum(y)
     windows = list(mel_windows([mel]))
     heard = listen_to_mel([mel], model.detector)
-
-    def read() -> None:
-        with open_audio(path, rate=native_rate) as stream:
-            for _ in stream.blocks():
-                pass
 
     decoding = cpu(lambda: decode(path))
     return {
         "open and inspect": cpu(lambda: open_audio(path).__exit__(None, None, None)),
         "decode": decoding,
-        "to mono, and checks for damage": cpu(read) - decoding,
+        "to mono, and checks of the samples": cpu(lambda: [to_mono(block) for block in blocks]),
         "resample to 16 kHz": cpu(lambda: soxr.resample(native, native_rate, SAMPLE_RATE, QUALITY)),
         "mel spectrum": cpu(lambda: mel_spectrum(y)),
         "voice detector": cpu(lambda: [model.detector(window) for window in windows]),

@@ -81,7 +81,7 @@ class AudioStream:
                 block = self._decoder.read(min(self._block_size, left))
                 if not len(block):
                     break
-                parts.append(_mono(_finite(block)))
+                parts.append(_mono(block))
                 left -= len(block)
         except DecodeError:
             return np.empty(0, np.float32)
@@ -146,7 +146,7 @@ class AudioStream:
             yield stream.resample_chunk(block[:0], last=True)
 
     def _native(self) -> Iterator[FloatArray]:
-        """Finite native blocks; silence stands for what lies between damage and the next good block."""
+        """Native blocks; silence stands for what lies between damage and the next good block."""
         size, gap = self._block_size, 0
         while True:
             try:
@@ -163,7 +163,7 @@ class AudioStream:
             yield from self._silence(gap, size)
             gap = 0
             self._decoded += len(block)
-            yield _finite(block)
+            yield block
         self._conclude()
 
     @property
@@ -210,24 +210,28 @@ def _in_blocks(parts: Iterator[FloatArray], size: int) -> Iterator[FloatArray]:
 
 
 def _mono(block: FloatArray) -> FloatArray:
+    block, energy = _finite(block)
     n_channels = block.shape[1]
     if n_channels == 1:
         return block[:, 0]
     mixed: FloatArray = block @ np.full(n_channels, 1 / n_channels, np.float32)
-    if np.vdot(mixed, mixed) * n_channels >= _CANCELLED * np.vdot(block, block):
+    if np.vdot(mixed, mixed) * n_channels >= _CANCELLED * energy:
         return mixed
     return np.ascontiguousarray(block[:, np.argmax(np.einsum("ij,ij->j", block, block))])
 
 
 def _mid_side(block: FloatArray) -> FloatArray:
+    block, _ = _finite(block)
     if block.shape[1] == 1:
         return np.concatenate([block, np.zeros_like(block)], axis=1)
     return block[:, :2] @ np.array([[0.5, 0.5], [0.5, -0.5]], np.float32)
 
 
-def _finite(block: FloatArray) -> FloatArray:
-    """The block, with zeros for what is no number and a bound on what is too large to square."""
+def _finite(block: FloatArray) -> tuple[FloatArray, np.float32]:
+    """The block, with zeros for what is no number and a bound on what is too large to square, and its energy."""
     with np.errstate(over="ignore", invalid="ignore"):
-        if np.vdot(block, block) < _LARGEST_ENERGY:
-            return block
-    return np.nan_to_num(block, nan=0.0, posinf=0.0, neginf=0.0).clip(-_LOUDEST, _LOUDEST)
+        energy = np.vdot(block, block)
+        if energy < _LARGEST_ENERGY:
+            return block, energy
+        bounded = np.nan_to_num(block, nan=0.0, posinf=0.0, neginf=0.0).clip(-_LOUDEST, _LOUDEST)
+        return bounded, np.vdot(bounded, bounded)
