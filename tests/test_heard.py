@@ -85,6 +85,14 @@ def test_what_is_no_record_is_a_value_error(content: bytes) -> None:
         Heard.from_bytes(content, None)
 
 
+@pytest.mark.parametrize(
+    "content", [b"{}", b'{"status": "ok", "message": ""}', b'{"status": "silent"}', b'{"status": [], "message": ""}']
+)
+def test_what_is_no_refusal_is_a_value_error(content: bytes) -> None:
+    with pytest.raises(ValueError, match="not a reply"):
+        read_reply(content, "a")
+
+
 @given(st.binary(max_size=200), st.integers(0, 200))
 def test_no_bytes_raise_anything_else(noise: bytes, at: int) -> None:
     record = heard().to_bytes()

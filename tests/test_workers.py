@@ -219,6 +219,13 @@ def test_threads_have_a_child_each(pool: Workers, sound: Path) -> None:
     assert [type(one) for one in heard] == [Heard] * 3
 
 
+def test_a_reply_that_is_none_is_a_status(sound: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Workers, "hear", lambda *_: b"{}")
+    (track,) = classify_files([sound])
+    assert (track.status, track.label) == ("unreadable", None)
+    assert "a worker" in track.message
+
+
 @pytest.mark.parametrize("make", [ThreadPoolExecutor, lambda n: ProcessPoolExecutor(n, get_context("spawn"))])
 def test_any_executor_gives_the_same_answers(make: type[ThreadPoolExecutor], sound: Path, tmp_path: Path) -> None:
     for i in range(3):
@@ -229,3 +236,4 @@ def test_any_executor_gives_the_same_answers(make: type[ThreadPoolExecutor], sou
     with make(2) as executor:
         together = [track.to_dict() for track in classify_folder(tmp_path, executor=executor, ordered=True)]
     assert together == alone
+    assert not children()

@@ -17,7 +17,7 @@ from songscore.folders import audio_files
 from songscore.heard import Heard, Refusal, read_reply
 from songscore.model import load_model
 from songscore.results import TrackResult
-from songscore.workers import DEADLINE, Workers, hear_in_child
+from songscore.workers import DEADLINE, Workers, dismiss_children, hear_in_child
 
 Progress = Callable[[TrackResult], None]
 CacheFolder = str | os.PathLike[str] | bool | None
@@ -131,7 +131,11 @@ def _absolute(path: str | os.PathLike[str]) -> str:
 
 
 def _answer(path: str, reply: bytes, *, threshold: float, prior: float | None) -> TrackResult:
-    model, heard = load_model(), read_reply(reply, path)
+    model = load_model()
+    try:
+        heard = read_reply(reply, path)
+    except ValueError as error:
+        heard = Refusal("unreadable", f"{path}: the answer of a worker was lost: {error}")
     if isinstance(heard, Heard):
         return conclude(heard, model, threshold, prior)
     return TrackResult(path=path, status=heard.status, message=heard.message, model=model.name)
@@ -162,6 +166,7 @@ def _answers(
             stack.callback(workers.close)
             submit, ahead = lambda path: threads.submit(workers.hear, path, *how), _AHEAD * jobs
         else:
+            stack.callback(dismiss_children)
             submit, ahead = lambda path: executor.submit(hear_in_child, _absolute(path), *how), _AHEAD_OF_EXECUTOR
         for path, reply in _spread(submit, paths, ahead, ordered):
             yield answer(path, reply)

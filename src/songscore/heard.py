@@ -10,13 +10,16 @@ import json
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast, get_args
 
 import numpy as np
 
 from songscore.features.summary import SPECTRAL, Listening
 from songscore.features.vocal import ACTIVITIES
 from songscore.results import Status
+
+REFUSALS = frozenset(get_args(Status)) - {"ok", "partial"}
+"""Statuses of what was not heard."""
 
 _STEP, _ACTIVITY, _SPECTRAL = np.dtype("<i4"), np.dtype("<f4"), np.dtype("<f8")
 
@@ -109,7 +112,10 @@ def read_reply(content: bytes, path: str) -> Heard | Refusal:
     if b"\n" in content:
         return Heard.from_bytes(content, path)
     head = _object(content)
-    return Refusal(head["status"], head["message"])
+    status, message = head.get("status"), head.get("message")
+    if not isinstance(status, str) or status not in REFUSALS or not isinstance(message, str):
+        raise ValueError(f"not a reply: status {status!r}, message {message!r}")
+    return Refusal(cast("Status", status), message)
 
 
 def _object(line: bytes) -> dict[str, Any]:

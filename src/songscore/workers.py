@@ -167,7 +167,13 @@ class Workers:
             self._open = False
             for worker in self._all:
                 worker.kill()
+        self.dismiss()
+
+    def dismiss(self) -> None:
+        """End the children that have nothing to do."""
+        with self._lock:
             idle, self._idle = self._idle, []
+            self._all.difference_update(idle)
         for worker in idle:
             worker.close()
 
@@ -200,6 +206,11 @@ if hasattr(os, "register_at_fork"):
 def hear_in_child(path: str, thorough: bool, cache: str | None, timeout: float | None) -> bytes:
     """`Workers.hear` with the children of this process: what an executor's threads, processes and machines run."""
     return _shared.hear(path, thorough, cache, timeout)
+
+
+def dismiss_children() -> None:
+    """End the children of `hear_in_child` that have nothing to do, in this process."""
+    _shared.dismiss()
 
 
 def serve() -> None:
