@@ -195,6 +195,16 @@ def test_the_picture_for_notebooks_stays_small_for_a_long_track() -> None:
     assert len(song(timeline=VocalTimeline(times, np.zeros(len(times), np.float32)))._repr_html_()) < 10_000
 
 
+@pytest.mark.parametrize(
+    ("times", "probability"),
+    [([2.5, 1.5], [0, 0]), ([1e300], [0]), ([None], [0]), ([-5], [0]), ([0.5], [2]), ([0.5], [-1]), ([0.5], [])],
+)
+def test_a_timeline_that_no_track_has_is_refused(times: list[float | None], probability: list[float]) -> None:
+    fields = song().to_dict() | {"timeline": {"times": times, "probability": probability}}
+    with pytest.raises(ValueError, match="not an answer of songscore"):
+        TrackResult.from_dict(fields)
+
+
 def test_a_timeline_is_cut_where_steps_are_missing() -> None:
     times = np.array([0.5, 1.5, 2.5, 10.5, 20.5, 21.5])
     stretches = VocalTimeline(times, np.arange(6, dtype=np.float32)).stretches()

@@ -94,12 +94,12 @@ def read_results(path: str | os.PathLike[str]) -> Iterator[TrackResult]:
     ValueError
         A line is no answer; the message has the file and the line.
     """
-    with Path(path).open(encoding="utf-8") as lines:
+    with Path(path).open("rb") as lines:
         for number, line in enumerate(lines, 1):
             try:
-                yield TrackResult.from_dict(json.loads(line))
+                yield TrackResult.from_dict(json.loads(line.decode()))
             except (ValueError, RecursionError) as error:
-                if line.endswith("\n"):
+                if line.endswith(b"\n"):
                     raise ValueError(f"{os.fspath(path)}, line {number}: {error}") from error
 
 

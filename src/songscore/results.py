@@ -15,6 +15,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from html import escape
+from itertools import pairwise
 from typing import Any, Literal, get_args
 from urllib.parse import quote_from_bytes, unquote_to_bytes
 
@@ -26,6 +27,9 @@ Status = Literal["ok", "partial", "silent", "not_music", "too_short", "unreadabl
 
 SONG: Label = "song"
 SCORE: Label = "instrumental score"
+
+_LATEST = 1e9
+"""Seconds, thirty years, before which every sound ends."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -319,6 +323,9 @@ def _timeline(fields: Mapping[str, list[float | None]]) -> VocalTimeline:
     times, probability = ([_float(x) for x in fields[key]] for key in ("times", "probability"))
     if len(times) != len(probability):
         raise ValueError(f"not an answer of songscore: {len(times)} times, {len(probability)} probabilities")
+    ascending = all(a < b for a, b in pairwise([-1.0, *times, _LATEST]))
+    if not (ascending and all(0 <= p <= 1 or math.isnan(p) for p in probability)):
+        raise ValueError("not an answer of songscore: times that do not ascend, or probabilities beyond 0 and 1")
     return VocalTimeline(np.array(times, np.float64), np.array(probability, np.float32))
 
 

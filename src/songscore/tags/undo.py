@@ -1,7 +1,8 @@
 """The undo journal: how each file was before songscore changed its tags.
 
 JSON Lines in UTF-8. A record is on disk before the file is replaced, so a record without its change may be there, but
-no change without its record. A line that is no JSON was cut off when its process died, and its file was not replaced.
+no change without its record. A line that is no record is passed over: it was cut off when its process died, and its
+file was not replaced.
 
 Fields: ``format``, ``path`` (as `songscore.results.portable_path`), ``time``, ``mtime_ns`` and ``before`` (SHA-256) of
 the former file, ``after`` (SHA-256) of the new one, ``pieces`` (see `songscore.tags.delta`), and ``tags``: names with
@@ -13,12 +14,15 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import zlib
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import platformdirs
 
@@ -87,7 +91,10 @@ class UndoJournal:
         while earlier := [number for number in self._by_digest.get(state, ()) if number < first]:
             first = max(earlier, key=lambda number: (self._records[number].path == portable_path(path), number))
             record = self._records[first]
-            content, state = join(record.pieces, content), record.before
+            try:
+                content, state = join(record.pieces, content), record.before
+            except (ValueError, TypeError, zlib.error):
+                state = ""
             if digest(content) != state:
                 raise TagError(f"{self.path}: the record of {record.path} does not lead back to what it was")
         return (content, self._records[first].mtime_ns) if first < len(self._records) else None
@@ -133,13 +140,19 @@ def digest(content: bytes) -> str:
 def _read(path: Path) -> Iterator[Record]:
     with path.open("rb") as lines:
         for line in lines:
-            try:
-                fields = json.loads(line)
-            except ValueError:
-                continue
-            if isinstance(fields, dict) and fields.pop("format", None) == FORMAT:
-                tags = {name: (_values(old), _values(new)) for name, (old, new) in fields.pop("tags").items()}
-                yield Record(**fields, tags=tags)
+            with suppress(ValueError, KeyError, TypeError, AttributeError, RecursionError):
+                yield _record(json.loads(line))
+
+
+def _record(fields: dict[str, Any]) -> Record:
+    if fields.pop("format") != FORMAT:
+        raise ValueError("a record of another version")
+    tags = {name: (_values(old), _values(new)) for name, (old, new) in fields.pop("tags").items()}
+    record = Record(**fields, tags=tags)
+    texts = record.path, record.before, record.after
+    if not all(isinstance(text, str) for text in texts) or not isinstance(record.mtime_ns, int):
+        raise TypeError("a field of another type")
+    return record
 
 
 def _values(texts: list[str] | None) -> Values | None:

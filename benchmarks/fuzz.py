@@ -1,0 +1,135 @@
+"""Coverage-guided fuzzing of everything of ours that reads files: bytes may be refused, and nothing else.
+
+    python benchmarks/fuzz.py journal -max_total_time=600
+
+What follows the target is libFuzzer's. Needs atheris (dependency group ``test``; Linux). What a target finds is
+written to the folder in which it runs, as ``crash-...``.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import atheris
+
+with atheris.instrument_imports(include=["songscore"]):
+    from songscore import classify_track
+    from songscore.demo import render_song
+    from songscore.errors import ManifestError, ModelError, TagError
+    from songscore.heard import Heard, Refusal, read_reply
+    from songscore.hearing import hear
+    from songscore.journal import Journal, read_results
+    from songscore.model import load_model, read_model
+    from songscore.tags import UndoJournal
+    from songscore.training.manifest import read_manifest
+
+MODELS = Path(sys.modules["songscore"].__file__ or "").parent / "models"
+
+
+def journal(content: bytes, folder: Path) -> None:
+    """Answers, and going on with them: whole lines stay, and what is added is read again."""
+    path = folder / "run.jsonl"
+    path.write_bytes(content)
+    try:
+        before = [track.to_dict() for track in read_results(path)]
+        with Journal(path, resume=True) as run:
+            done = len(run)
+    except ValueError:
+        return
+    after = [track.to_dict() for track in read_results(path)]
+    assert before[: len(after)] == after
+    assert done == len({track["path"] for track in after})
+    assert path.read_bytes() == content[: content.rfind(b"\n") + 1]
+
+
+def manifest(content: bytes, folder: Path) -> None:
+    path = folder / "manifest.csv"
+    path.write_bytes(content)
+    try:
+        read_manifest(path)
+    except ManifestError:
+        return
+
+
+def model(content: bytes, folder: Path) -> None:
+    """The arrays, or, where the first bit says so, the metadata of a model; none but the true one may be accepted."""
+    for suffix in ("json", "md", "npz"):
+        (folder / f"track-v1.{suffix}").write_bytes((MODELS / f"track-v1.{suffix}").read_bytes())
+    path = folder / ("track-v1.npz" if content[:1] < b"\x80" else "track-v1.json")
+    path.write_bytes(content[1:])
+    try:
+        found = read_model(folder, "track-v1")
+    except ModelError:
+        return
+    assert found.metadata == load_model().metadata
+
+
+def cache(content: bytes, _: Path) -> None:
+    """An entry of the cache; what is accepted is written as it was read."""
+    try:
+        heard = Heard.from_bytes(content, None)
+    except ValueError:
+        return
+    again = Heard.from_bytes(heard.to_bytes(), None)
+    assert again.to_bytes() == heard.to_bytes()
+
+
+def reply(content: bytes, _: Path) -> None:
+    """What a worker process says."""
+    try:
+        read_reply(content, "a.mp3")
+    except ValueError:
+        return
+
+
+def undo(content: bytes, folder: Path) -> None:
+    """The undo journal of tags."""
+    path = folder / "undo.jsonl"
+    path.write_bytes(content)
+    try:
+        UndoJournal(path).restored("a.mp3", b"tagged")
+    except TagError:
+        return
+
+
+TARGETS: dict[str, Callable[[bytes, Path], None]] = {
+    target.__name__: target for target in (journal, manifest, model, cache, reply, undo)
+}
+
+
+def seeds(name: str) -> list[bytes]:
+    """Good input to start from."""
+    if name == "model":
+        return [b"\0" + (MODELS / "track-v1.npz").read_bytes(), b"\xff" + (MODELS / "track-v1.json").read_bytes()]
+    if name == "manifest":
+        return [b"path,label,group,role\na.mp3,song,A,\nb.mp3,instrumental score,B,\nc.wav,,C,speech\n"]
+    if name == "undo":
+        with TemporaryDirectory() as folder:
+            UndoJournal(Path(folder) / "undo").add("a.mp3", 1, b"sound", b"tagged", {"TITLE": ("a",)}, {"TITLE": None})
+            return [(Path(folder) / "undo").read_bytes()]
+    model = load_model()
+    sound = render_song()
+    if name in ("cache", "reply"):
+        return [hear(sound, model).to_bytes(), Refusal("silent", "nothing").to_bytes()]
+    line = json.dumps(classify_track(sound).to_dict()).encode() + b"\n"
+    return [line, line * 2 + line[:50]]
+
+
+def main() -> None:
+    name, arguments = sys.argv[1], sys.argv[2:]
+    target = TARGETS[name]
+    with TemporaryDirectory(dir="/dev/shm" if Path("/dev/shm").is_dir() else None) as folder:
+        corpus = Path(folder) / "corpus"
+        corpus.mkdir()
+        for i, seed in enumerate(seeds(name)):
+            (corpus / str(i)).write_bytes(seed)
+        atheris.Setup([sys.argv[0], *arguments, str(corpus)], lambda content: target(content, Path(folder)))
+        atheris.Fuzz()
+
+
+if __name__ == "__main__":
+    main()
