@@ -69,12 +69,13 @@
     svg.setAttribute("preserveAspectRatio", "none");
     svg.setAttribute("role", "img");
     svg.setAttribute("aria-label", "probability of a voice over time");
-    let curve = "", unheard = "";
+    let heard = "", curve = "";
     for (let i = 0; i < text.length; i++) {
-      if (text[i] === ".") unheard += `M${i} 15h1v1h-1z`;
-      else if (text[i] !== "0") curve += `M${i} 16v-${parseInt(text[i], 16) + 1}h1V16z`;
+      if (text[i] === ".") continue;
+      heard += `M${i} 0h1v16h-1z`;
+      if (text[i] !== "0") curve += `M${i} 16v-${parseInt(text[i], 16) + 1}h1V16z`;
     }
-    for (const [d, name] of [[unheard, "unheard"], [curve, "curve"]]) {
+    for (const [d, name] of [[heard, "heard"], [curve, "curve"]]) {
       const path = document.createElementNS(SVG, "path");
       path.setAttribute("d", d);
       path.setAttribute("class", name);
