@@ -29,7 +29,7 @@ TRACKS = HERE / "track-v1.tracks.csv"
 SLICES: dict[str, Callable[[dict[str, str]], bool]] = {
     "recordings": lambda row: row["kind"] == "recording",
     "without doubtful labels": lambda row: row["kind"] == "recording" and not row["doubt"],
-    "with Debian's": lambda row: row["kind"] in ("recording", "recording (Debian)"),
+    "with more": lambda row: row["kind"] in ("recording", "recording (more)"),
     "generated": lambda row: row["kind"] == "generated",
     "with and without the singer": lambda row: row["kind"] == "pair",
 }

@@ -31,10 +31,10 @@ from songscore.training.fit import train_detector
 from songscore.training.manifest import folds, read_manifest
 from songscore.training.settings import Settings
 
-STEPS = 2000
+STEPS = 1000
 LEFT_OUT = (1, 3)
-SHIPPED = Settings(steps=STEPS)
-HALF = Settings(steps=STEPS, channels=(8, 16, 24, 32), width=48)
+SHIPPED = Settings(steps=STEPS, average=0.99)
+HALF = Settings(steps=STEPS, average=0.99, channels=(8, 16, 24, 32), width=48)
 
 
 @dataclass(frozen=True)

@@ -132,7 +132,7 @@ def test_noise_has_a_mean_power_of_one_and_no_negative_power() -> None:
     assert (noise >= 0).all()
 
 
-@pytest.mark.parametrize("change", [augment.compress, augment.add_noise])
+@pytest.mark.parametrize("change", [augment.compress, augment.add_noise, augment.age])
 def test_a_change_of_no_example_changes_nothing(change) -> None:
     mel = exponential(3, FRAMES, N_MELS)
     torch.testing.assert_close(change(mel, Chance(0, "cpu"), 0.0), mel)
@@ -150,6 +150,18 @@ def test_a_band_limit_takes_away_and_never_adds() -> None:
     assert (limited <= 1).all()
     assert (limited[:, :, 16:42] == 1).all()
     assert (limited[:, :, -1] < 0.5).float().mean() > 0.5
+
+
+def test_what_is_aged_keeps_a_band_and_gets_hiss() -> None:
+    tone = torch.zeros(40, 20, N_MELS)
+    tone[:, :, 30] = 1.0
+    aged = augment.age(tone, Chance(0, "cpu"), probability=1.0)
+    assert (aged[:, :, 30] >= 1).all()
+    assert (aged[:, :, :30].sum(dim=(1, 2)) > 0).all()
+    edges = torch.zeros(40, 20, N_MELS)
+    edges[:, :, [0, -1]] = 1.0
+    kept = augment.age(edges, Chance(0, "cpu"), probability=1.0)
+    assert (kept[:, :, -1].mean(1) < 0.5).all()
 
 
 def test_quantised_power_is_within_a_quarter_of_a_decibel_of_the_loudest_cell_down() -> None:

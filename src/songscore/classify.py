@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from songscore.audio import Source
 from songscore.errors import AudioError
+from songscore.features.spectrum import WINDOW_SECONDS
 from songscore.features.summary import runs, smooth
 from songscore.features.vocal import STEP, step_times
 from songscore.heard import Heard
@@ -22,6 +23,9 @@ from songscore.results import SCORE, SONG, Segment, Status, TrackResult, VocalTi
 MODEL = "track-v1"
 SHORTEST = 2.0
 """Seconds of sound below which nothing is said."""
+
+SURE = WINDOW_SECONDS
+"""Seconds of sound below which nothing is certain: the bounds of certainty come from longer tracks."""
 
 SILENCE = 1e-6
 """Peak of a silent track, -120 dB of full scale: below the last bit of 16 and of 20 bits, above numerical dust."""
@@ -152,7 +156,7 @@ def conclude(heard: Heard, model: TrackModel, threshold: float = 0.5, prior: flo
     return known(
         label=SONG if decision.probability >= threshold else SCORE,
         song_probability=decision.probability,
-        certain=decision.certain and not heard.damage,
+        certain=decision.certain and not heard.damage and heard.analysed >= SURE,
         vocal_fraction=min(1.0, sum(s.end - s.start for s in segments) / (len(voice) * STEP)),
         vocal_segments=segments,
         timeline=VocalTimeline(step_times(step), voice),

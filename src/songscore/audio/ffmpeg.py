@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import av
 import numpy as np
 from av.audio.stream import AudioStream as AvStream
 
 from songscore.audio.decoders import DecodeError, FloatArray, UnknownCodec
+
+_ANY_TEXT: dict[str, Any] = {"metadata_errors": "ignore"} if int(av.__version__.split(".")[0]) < 19 else {}
+"""Tags that are not UTF-8 are no errors; from 19 on PyAV has no other way."""
 
 _GUESSES_LENGTH = frozenset({"aac", "ac3", "dts", "eac3", "mp3"})
 """Containers without a length, for which FFmpeg guesses one from the bit rate."""
@@ -38,7 +41,7 @@ class AvDecoder:
         self._file = Path(file).open("rb") if isinstance(file, str) else file  # noqa: SIM115
         self._owned = isinstance(file, str)
         try:
-            self._container = av.open(self._file, mode="r", metadata_errors="ignore")
+            self._container = av.open(self._file, mode="r", **_ANY_TEXT)
         except (av.FFmpegError, ValueError) as error:
             self._close_file()
             raise DecodeError(_reason(error)) from error

@@ -106,11 +106,26 @@ def equalise(mel: Tensor, chance: Chance, bumps: int = 3, strength_db: float = 8
 
 def limit_band(mel: Tensor, chance: Chance, low: float = 0.25, high: float = 0.15) -> Tensor:
     """Low-passes from 2.1 kHz up on a share `low` of the examples, high-passes below 570 Hz on a share `high`."""
-    batch, _, n_mels = mel.shape
+    batch = len(mel)
+    ceiling = torch.where(chance.flags(low, batch), chance.uniform(0.53, 1.0, batch), 2.0)
+    bottom = torch.where(chance.flags(high, batch), chance.uniform(0, 0.2, batch), -1.0)
+    return _between(mel, bottom, ceiling)
+
+
+def age(mel: Tensor, chance: Chance, probability: float = 0.06) -> Tensor:
+    """What a horn and a wax cylinder leave, on some examples: 100-400 Hz to 2-4 kHz, under surface noise."""
+    batch = len(mel)
+    aged = _between(mel, chance.uniform(0.03, 0.15, batch), chance.uniform(0.52, 0.76, batch))
+    hiss = noise(mel.shape, chance) * db_to_power(chance.uniform(-25, 0, batch))[:, None, None]
+    aged = aged + hiss * aged.mean(dim=(1, 2), keepdim=True)
+    return torch.where(chance.flags(probability, batch)[:, None, None], aged, mel)
+
+
+def _between(mel: Tensor, bottom: Tensor, ceiling: Tensor) -> Tensor:
+    """Slopes beyond two bands, given for each example as shares of `N_MELS`."""
+    n_mels = mel.shape[2]
     bands = torch.arange(n_mels, device=mel.device)
-    ceiling = torch.where(chance.flags(low, batch), chance.uniform(0.53, 1.0, batch), 2.0) * n_mels
-    bottom = torch.where(chance.flags(high, batch), chance.uniform(0, 0.2, batch), -1.0) * n_mels
-    loss = 6 * (bands - ceiling[:, None]).clamp_min(0) + 4 * (bottom[:, None] - bands).clamp_min(0)
+    loss = 6 * (bands - ceiling[:, None] * n_mels).clamp_min(0) + 4 * (bottom[:, None] * n_mels - bands).clamp_min(0)
     return mel * db_to_power(-loss.clamp_max(70))[:, None, :]
 
 

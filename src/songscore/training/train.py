@@ -13,8 +13,11 @@ from tempfile import TemporaryDirectory
 import numpy as np
 from numpy.typing import NDArray
 
+from songscore.classify import SURE
 from songscore.errors import ManifestError
+from songscore.features.spectrum import N_FFT, SAMPLE_RATE
 from songscore.features.summary import FEATURES
+from songscore.features.vocal import STEP
 from songscore.model import TrackModel, read_model
 from songscore.training.artefact import write_model
 from songscore.training.card import render_card
@@ -32,7 +35,7 @@ from songscore.training.evaluation import figures
 from songscore.training.manifest import Row, folds, read_manifest
 from songscore.training.settings import Settings
 
-DECISION_FEATURES = ["voice_top_5s", "voice_top_10s", "speech_mean", "music_mean"]
+DECISION_FEATURES = ["voice_top_5s", "voice_top_10s", "voice_top_30s", "speech_mean"]
 """What the track classifier weighs: evidence that a long track does not dilute; benchmarks/ablation.py tries others."""
 
 
@@ -50,6 +53,8 @@ class Tracks:
     fold : (n,) int64
     trusted : (n,) bool
         False where the manifest doubts the label.
+    long : (n,) bool
+        Whether an answer may be certain at all, see `songscore.classify.SURE`.
     """
 
     clip: NDArray[np.int64]
@@ -57,6 +62,7 @@ class Tracks:
     song: NDArray[np.bool_]
     fold: NDArray[np.int64]
     trusted: NDArray[np.bool_]
+    long: NDArray[np.bool_]
 
 
 def train(
@@ -114,18 +120,19 @@ def train(
         fold = folds(rows, n_folds)[corpus.row]
         trained = cross_validate(corpus, fold, settings, kept, jobs, report)
     tracks = labelled_tracks(rows, corpus, trained.heard, fold)
-    song, trusted, n = tracks.song, tracks.trusted, len(tracks.song)
+    song, n = tracks.song, len(tracks.song)
+    settling = tracks.trusted & tracks.long
     lessons = with_composed(rows, corpus, trained.heard, fold, tracks, settings.seed)
     log_odds = cross_validated_log_odds(lessons)[:n]
     _write_tracks(folder / f"{name}.tracks.csv", rows, corpus, tracks, log_odds)
-    bounds = certainty_bounds(log_odds[trusted], song[trusted])
+    bounds = certainty_bounds(log_odds[settling], song[settling])
     about = {
         "seed": settings.seed,
         "settings": asdict(settings),
         "n_features": len(DECISION_FEATURES),
         "manifest_sha256": hashlib.sha256(Path(manifest).read_bytes()).hexdigest(),
         "certain": bounds,
-        "coverage": coverage(log_odds[trusted], song[trusted], bounds),
+        "coverage": coverage(log_odds[settling], song[settling], bounds),
         "metrics": slices(rows, corpus, tracks, log_odds),
     }
     decision = fit_decision(lessons, np.ones(len(lessons.song), np.bool_))
@@ -149,7 +156,8 @@ def labelled_tracks(rows: Sequence[Row], corpus: Corpus, heard: Heard, fold: NDA
     vectors = [heard[i].features for i in clip]
     matrix = np.array([[vector[feature.name] for feature in FEATURES] for vector in vectors])
     trusted = np.array([not rows[corpus.row[i]].doubt for i in clip])
-    return Tracks(clip, matrix, corpus.role[clip] == "song", fold[clip], trusted)
+    long = np.array([len(heard[i].activity) * STEP + N_FFT / SAMPLE_RATE >= SURE for i in clip])
+    return Tracks(clip, matrix, corpus.role[clip] == "song", fold[clip], trusted, long)
 
 
 def with_composed(
