@@ -11,6 +11,9 @@ from songscore.report import write_report
 playwright = pytest.importorskip("playwright.sync_api")
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
+PATIENCE = 120_000
+"""Milliseconds that a busy machine may take to begin to play."""
+
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium; Debian has it as the package chromium")
 
 
@@ -134,6 +137,6 @@ def test_a_passage_is_played_where_the_music_lies_beside_the_page(browser, tmp_p
     page = browser.new_page()
     page.goto((tmp_path / "report.html").as_uri())
     page.get_by_role("button", name="from 0:02").click()
-    page.wait_for_function("document.getElementById('audio').currentTime >= 2")
+    page.wait_for_function("document.getElementById('audio').currentTime >= 2", timeout=PATIENCE)
     assert page.locator("#trouble").inner_text() == ""
     page.close()

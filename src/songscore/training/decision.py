@@ -79,7 +79,9 @@ def certainty_bounds(log_odds: Floats, song: Booleans, error_rate: float = ERROR
 
 
 def coverage(log_odds: Floats, song: Booleans, bounds: dict[str, float]) -> dict[str, float]:
-    """Share of the tracks beyond the bounds, and the share of wrong labels among these."""
+    """Share of the tracks beyond the bounds, and the share of wrong labels among these; 0 of none."""
+    if not len(song):
+        return {"certain": 0.0, "wrong": 0.0}
     certain = (log_odds >= bounds["song_above"]) | (log_odds <= bounds["score_below"])
     wrong = (log_odds >= 0) != song
     return {"certain": float(certain.mean()), "wrong": float(wrong[certain].mean()) if certain.any() else 0.0}
