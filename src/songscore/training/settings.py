@@ -45,9 +45,9 @@ class Settings:
     average: float = 0.999
     share_song: float = 0.25
     share_over: float = 0.10
-    share_mix: float = 0.31
-    share_voice: float = 0.03
-    share_speech: float = 0.03
+    share_mix: float = 0.28
+    share_voice: float = 0.06
+    share_speech: float = 0.06
     share_noise: float = 0.03
     share_led: float = 0.25
     n_leads: int = 200
