@@ -33,8 +33,10 @@ SILENCE = 1e-6
 VOICE_THRESHOLD = 0.3
 """Vocal presence in a passage with a voice; benchmarks/segments.py shows what other values cost."""
 
-MUSIC_THRESHOLD = 0.2
-SPEECH_THRESHOLD = 0.5
+SOUND_THRESHOLD = 0.2
+SPEECH_THRESHOLD, MUSIC_THRESHOLD, SUNG_THRESHOLD = 0.3, 0.3, 0.7
+"""Means of speech above, and of music and voice below which there is speech alone; no song of training was like that."""
+
 SHORTEST_SEGMENT = 0.4
 LONGEST_GAP = 0.4
 
@@ -185,9 +187,9 @@ def no_music(activity: NDArray[np.float32]) -> str:
         Probabilities of voice, speech and music.
     """
     voice, speech, music = activity.T
-    if np.percentile(np.maximum(voice, music), 95) < MUSIC_THRESHOLD and speech.mean() < SPEECH_THRESHOLD:
+    if np.percentile(np.maximum(voice, music), 95) < SOUND_THRESHOLD and speech.mean() < SPEECH_THRESHOLD:
         return "neither music nor a voice was heard"
-    if speech.mean() > SPEECH_THRESHOLD and music.mean() < MUSIC_THRESHOLD and voice.mean() < SPEECH_THRESHOLD:
+    if speech.mean() > SPEECH_THRESHOLD and music.mean() < MUSIC_THRESHOLD and voice.mean() < SUNG_THRESHOLD:
         return "speech without music"
     return ""
 
