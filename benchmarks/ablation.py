@@ -38,9 +38,11 @@ FAMILIES = {
     "without spectral features": CURVE + OTHERS,
     "without speech and music curves": CURVE + TIMBRE,
     "voice curve alone": CURVE,
-    "strongest 5, 10 and 30 seconds of the voice, and speech (the shipped choice)": DECISION_FEATURES,
+    "strongest 5 and 30 seconds of the voice (the shipped choice)": DECISION_FEATURES,
+    "strongest 10 and 30 seconds": ["voice_top_10s", "voice_top_30s"],
+    "strongest 5, 10 and 30 seconds, and speech": ["voice_top_5s", "voice_top_10s", "voice_top_30s", "speech_mean"],
     "strongest 5 and 10 seconds, speech and music": ["voice_top_5s", "voice_top_10s", "speech_mean", "music_mean"],
-    "strongest seconds of the voice alone": STRONGEST,
+    "strongest 2, 5, 10 and 30 seconds": STRONGEST,
     "spectral features alone": TIMBRE,
     **{f"all without {name}": [n for n in CURVE + OTHERS + TIMBRE if n != name] for name in TIMBRE},
 }

@@ -35,7 +35,7 @@ from songscore.training.evaluation import figures
 from songscore.training.manifest import Row, folds, read_manifest
 from songscore.training.settings import Settings
 
-DECISION_FEATURES = ["voice_top_5s", "voice_top_10s", "voice_top_30s", "speech_mean"]
+DECISION_FEATURES = ["voice_top_5s", "voice_top_30s"]
 """What the track classifier weighs: evidence that a long track does not dilute; benchmarks/ablation.py tries others."""
 
 
