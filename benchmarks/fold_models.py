@@ -67,7 +67,7 @@ def _put_together(rows: list[Row], cache: Path, folder: Path) -> None:
     lessons = with_composed(rows, corpus, trained.heard, fold, tracks, settings.seed)
     log_odds = cross_validated_log_odds(lessons)[: len(tracks.song)]
     for part in range(N_FOLDS):
-        others = tracks.trusted & tracks.long & (tracks.fold != part)
+        others = tracks.trusted & tracks.sure & (tracks.fold != part)
         about = {"certain": certainty_bounds(log_odds[others], tracks.song[others]), "seed": settings.seed}
         decision = fit_decision(lessons, lessons.fold != part)
         examples = lessons.features[:: len(lessons.song) // 8]

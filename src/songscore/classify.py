@@ -25,7 +25,7 @@ SHORTEST = 2.0
 """Seconds of sound below which nothing is said."""
 
 SURE = WINDOW_SECONDS
-"""Seconds of sound below which nothing is certain: the bounds of certainty come from longer tracks."""
+"""Seconds of sound below which nothing is certain, see `may_be_certain`."""
 
 SILENCE = 1e-6
 """Peak of a silent track, -120 dB of full scale: below the last bit of 16 and of 20 bits, above numerical dust."""
@@ -35,7 +35,7 @@ VOICE_THRESHOLD = 0.3
 
 SOUND_THRESHOLD = 0.2
 SPEECH_THRESHOLD, MUSIC_THRESHOLD, SUNG_THRESHOLD = 0.3, 0.3, 0.7
-"""Means of speech above, and of music and voice below which there is speech alone; no song of training was like that."""
+"""Means of speech above, and of music and voice below which there is speech alone; no song of training is like that."""
 
 SHORTEST_SEGMENT = 0.4
 LONGEST_GAP = 0.4
@@ -158,7 +158,7 @@ def conclude(heard: Heard, model: TrackModel, threshold: float = 0.5, prior: flo
     return known(
         label=SONG if decision.probability >= threshold else SCORE,
         song_probability=decision.probability,
-        certain=decision.certain and not heard.damage and heard.analysed >= SURE,
+        certain=decision.certain and not heard.damage and may_be_certain(heard.analysed, heard.listening.activity),
         vocal_fraction=min(1.0, sum(s.end - s.start for s in segments) / (len(voice) * STEP)),
         vocal_segments=segments,
         timeline=VocalTimeline(step_times(step), voice),
@@ -176,6 +176,19 @@ def _refusal(heard: Heard) -> tuple[Status, str] | None:
         return "silent", f"no sample exceeds {SILENCE:g} of full scale"
     why = no_music(heard.listening.activity)
     return ("not_music", why) if why else None
+
+
+def may_be_certain(seconds: float, activity: NDArray[np.float32]) -> bool:
+    """Whether an answer may be certain at all: the bounds of certainty come from tracks that are long and have music.
+
+    Parameters
+    ----------
+    seconds : float
+        Sound that was heard.
+    activity : (n_steps, 3) float32
+        Probabilities of voice, speech and music.
+    """
+    return seconds >= SURE and float(activity[:, 2].mean()) >= MUSIC_THRESHOLD
 
 
 def no_music(activity: NDArray[np.float32]) -> str:

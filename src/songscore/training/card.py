@@ -18,7 +18,7 @@ calibrated probability, and where the voice is.
 
 A convolutional network with {parameters:,} parameters reads the mel spectrum (80 bands, 60 to 8000 Hz, 25 frames a
 second) and gives the probabilities of voice, speech and music every 80 ms. A logistic regression weighs {n_features}
-named features of these curves and of the spectrum. Both run in numpy.
+named features of these curves. Both run in numpy.
 
 ## Training
 
@@ -52,8 +52,8 @@ from the same origin. In brackets: 95 % interval over resampled artists and sour
 The probability is calibrated for a collection of as many songs as instrumental scores; `prior` shifts it for others.
 
 `certain` means that at most {error_rate:.0%} of the tracks of the other class look like this (class-conditional
-conformal prediction on the out-of-fold answers). It holds for music like that of the evaluation, and no track
-shorter than {sure:.0f} s is certain. {coverage}
+conformal prediction on the out-of-fold answers). It holds for music like that of the evaluation: no track
+shorter than {sure:.0f} s is certain, and no voice without music. {coverage}
 ## Limits
 
 Training music is mostly of openly licensed games, bands and singers: a few dozen singers in mixes, mostly of Western

@@ -13,7 +13,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 from numpy.typing import NDArray
 
-from songscore.classify import SURE
+from songscore.classify import may_be_certain
 from songscore.errors import ManifestError
 from songscore.features.spectrum import N_FFT, SAMPLE_RATE
 from songscore.features.summary import FEATURES
@@ -53,8 +53,8 @@ class Tracks:
     fold : (n,) int64
     trusted : (n,) bool
         False where the manifest doubts the label.
-    long : (n,) bool
-        Whether an answer may be certain at all, see `songscore.classify.SURE`.
+    sure : (n,) bool
+        `songscore.classify.may_be_certain`.
     """
 
     clip: NDArray[np.int64]
@@ -62,7 +62,7 @@ class Tracks:
     song: NDArray[np.bool_]
     fold: NDArray[np.int64]
     trusted: NDArray[np.bool_]
-    long: NDArray[np.bool_]
+    sure: NDArray[np.bool_]
 
 
 def train(
@@ -121,7 +121,7 @@ def train(
         trained = cross_validate(corpus, fold, settings, kept, jobs, report)
     tracks = labelled_tracks(rows, corpus, trained.heard, fold)
     song, n = tracks.song, len(tracks.song)
-    settling = tracks.trusted & tracks.long
+    settling = tracks.trusted & tracks.sure
     lessons = with_composed(rows, corpus, trained.heard, fold, tracks, settings.seed)
     log_odds = cross_validated_log_odds(lessons)[:n]
     _write_tracks(folder / f"{name}.tracks.csv", rows, corpus, tracks, log_odds)
@@ -156,8 +156,9 @@ def labelled_tracks(rows: Sequence[Row], corpus: Corpus, heard: Heard, fold: NDA
     vectors = [heard[i].features for i in clip]
     matrix = np.array([[vector[feature.name] for feature in FEATURES] for vector in vectors])
     trusted = np.array([not rows[corpus.row[i]].doubt for i in clip])
-    long = np.array([len(heard[i].activity) * STEP + N_FFT / SAMPLE_RATE >= SURE for i in clip])
-    return Tracks(clip, matrix, corpus.role[clip] == "song", fold[clip], trusted, long)
+    seconds = [len(heard[i].activity) * STEP + N_FFT / SAMPLE_RATE for i in clip]
+    sure = np.array([may_be_certain(s, heard[i].activity) for s, i in zip(seconds, clip, strict=True)])
+    return Tracks(clip, matrix, corpus.role[clip] == "song", fold[clip], trusted, sure)
 
 
 def with_composed(
