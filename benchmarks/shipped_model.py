@@ -3,7 +3,7 @@
     python benchmarks/shipped_model.py --data ../shared/data --work build/training
 
 needs the ``train`` dependency group, the labelled music of the project, and for the rest of the music Debian's package
-tools (``apt-get``, ``dpkg``; no root), 4.5 GB of packages, and GitHub, 73 MB. Two cores and under three hours; the same
+tools (``apt-get``, ``dpkg``; no root), 4.8 GB of packages, and GitHub, 73 MB. Two cores and under three hours; the same
 seed gives the same arrays on the same machine.
 """
 
