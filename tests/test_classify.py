@@ -12,7 +12,7 @@ import pytest
 import soundfile
 
 from songscore import TrackResult, classify_track, extract_features
-from songscore.classify import SHORTEST, no_music, vocal_segments
+from songscore.classify import SHORTEST, SURE, may_be_certain, no_music, vocal_segments
 from songscore.demo import render_score, render_song
 from songscore.errors import AudioError
 from songscore.features.vocal import STEP
@@ -239,7 +239,11 @@ def test_no_passage_goes_on_over_what_was_not_heard():
 
 @pytest.mark.parametrize(
     ("activity", "answer"),
-    [((0.0, 0.9, 0.0), "speech without music"), ((0.0, 0.0, 0.0), "neither music nor a voice was heard")],
+    [
+        ((0.0, 0.9, 0.0), "speech without music"),
+        ((0.6, 0.4, 0.2), "speech without music"),
+        ((0.0, 0.0, 0.0), "neither music nor a voice was heard"),
+    ],
 )
 def test_activity_without_music_is_named(activity, answer):
     assert no_music(np.tile(np.float32(activity), (100, 1))) == answer
@@ -248,6 +252,13 @@ def test_activity_without_music_is_named(activity, answer):
 @pytest.mark.parametrize("activity", [(0.0, 0.0, 0.9), (0.9, 0.0, 0.0), (0.5, 0.9, 0.9), (0.9, 0.9, 0.0)])
 def test_activity_with_music_or_a_voice_is_judged(activity):
     assert no_music(np.tile(np.float32(activity), (100, 1))) == ""
+
+
+@pytest.mark.parametrize(
+    ("seconds", "music", "answer"), [(SURE, 0.4, True), (SURE - 0.1, 0.4, False), (SURE, 0.2, False)]
+)
+def test_nothing_short_and_no_voice_without_music_is_certain(seconds, music, answer):
+    assert may_be_certain(seconds, np.tile(np.float32([0.9, 0.0, music]), (100, 1))) is answer
 
 
 @pytest.mark.slow
