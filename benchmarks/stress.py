@@ -30,7 +30,7 @@ from songscore.training.manifest import Row
 
 RATIOS = (12, 6, 3, 0, -3, -6, -9, -12)
 N_DRAWS = 20
-CHOPPED_PER_FOLD = 10
+OVERLAID_PER_FOLD = 10
 
 Samples = NDArray[np.float32]
 
@@ -92,27 +92,33 @@ def false_alarms(models: FoldModels) -> Iterator[str]:
         for how, heard in (("alone", sounds), ("over a score", mixed)):
             answers = [called(y.astype(np.float32), RATE, shipped) for y in heard]
             yield f"| {name}, {how} | {len(answers)} | {cells(answers)} |"
-    for name, answers in chopped(models).items():
+    for name, answers in overlaid(models).items():
         yield f"| {name} | {len(answers)} | {cells(answers)} |"
     choirs = [row for row in models.rows if row.kind == "wordless choir"]
     answers = [called(read(row), SAMPLE_RATE, models.of(row)) for row in choirs]
     yield f"| recordings with wordless choir | {len(choirs)} | {cells(answers)} |"
 
 
-def chopped(models: FoldModels) -> dict[str, list[tuple[bool, bool, bool]]]:
-    """Instrumentals, and the same with bits of a voice of the same fold that come back on the beat."""
-    found = {"instrumentals": [], "the same with chopped vocal samples, 0 dB": []}
+def overlaid(models: FoldModels) -> dict[str, list[tuple[bool, bool, bool]]]:
+    """Instrumentals, and the same at equal power with what is no singing, all of it from one fold: bits of a voice
+    that come back on the beat, and a speaker."""
+    found = {"instrumentals": [], "the same with chopped vocal samples": [], "the same with a speaker": []}
     for part, model in enumerate(models.models):
         rng = np.random.default_rng(part)
-        rows = [row for row in models.rows if models.fold[row.name] == part and row.name.startswith("music/")]
-        voices = [row for row in rows if row.role == "voice"]
+        rows = [row for row in models.rows if models.fold[row.name] == part]
+        voices, speakers = ([row for row in rows if row.role == role] for role in ("voice", "speech"))
         scores = [row for row in rows if row.role == "instrumental" and row.weight > 0 and not row.doubt]
-        for index in rng.choice(len(scores), min(CHOPPED_PER_FOLD, len(scores)), replace=False):
+        scores = [row for row in scores if row.name.startswith("music/")]
+        for index in rng.choice(len(scores), min(OVERLAID_PER_FOLD, len(scores)), replace=False):
             music = read(scores[index])
             chops = samples_on_the_beat(read(voices[rng.integers(len(voices))]), len(music), rng)
-            mixed = music + chops * np.float32(np.sqrt(power(music) / power(chops[chops != 0])))
-            for name, y in zip(found, (music, mixed), strict=True):
-                found[name].append(called(y, SAMPLE_RATE, model))
+            speech = np.resize(read(speakers[rng.integers(len(speakers))]), len(music))
+            sounds = (
+                np.zeros_like(music),
+                *(y * np.float32(np.sqrt(power(music) / power(y[y != 0]))) for y in (chops, speech)),
+            )
+            for name, y in zip(found, sounds, strict=True):
+                found[name].append(called(music + y, SAMPLE_RATE, model))
     return found
 
 

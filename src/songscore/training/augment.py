@@ -36,6 +36,10 @@ class Chance:
     def flags(self, probability: float, n: int) -> Tensor:
         return torch.rand(n, generator=self.generator, device=self.device) < probability
 
+    def some(self, probability: float, n: int) -> Tensor:
+        """Which of `n` examples something happens to."""
+        return torch.nonzero(self.flags(probability, n))[:, 0]
+
     def choose(self, weights: Tensor, n: int) -> Tensor:
         return torch.multinomial(weights, n, replacement=True, generator=self.generator)
 
@@ -114,11 +118,10 @@ def limit_band(mel: Tensor, chance: Chance, low: float = 0.25, high: float = 0.1
 
 def age(mel: Tensor, chance: Chance, probability: float = 0.06) -> Tensor:
     """What a horn and a wax cylinder leave, on some examples: 100-400 Hz to 2-4 kHz, under surface noise."""
-    batch = len(mel)
-    aged = _between(mel, chance.uniform(0.03, 0.15, batch), chance.uniform(0.52, 0.76, batch))
-    hiss = noise(mel.shape, chance) * db_to_power(chance.uniform(-25, 0, batch))[:, None, None]
-    aged = aged + hiss * aged.mean(dim=(1, 2), keepdim=True)
-    return torch.where(chance.flags(probability, batch)[:, None, None], aged, mel)
+    some = chance.some(probability, len(mel))
+    n = len(some)
+    aged = _between(mel[some], chance.uniform(0.03, 0.15, n), chance.uniform(0.52, 0.76, n))
+    return mel.index_copy(0, some, _noisy(aged, chance.uniform(-25, 0, n), chance))
 
 
 def _between(mel: Tensor, bottom: Tensor, ceiling: Tensor) -> Tensor:
@@ -140,9 +143,14 @@ def compress(mel: Tensor, chance: Chance, probability: float = 0.3) -> Tensor:
 
 def add_noise(mel: Tensor, chance: Chance, probability: float = 0.15) -> Tensor:
     """A noise floor of smooth colour at 5 to 50 dB below the mean, on some examples: hiss, surface noise."""
-    batch = len(mel)
-    ratio = db_to_power(chance.uniform(-50, -5, batch)) * chance.flags(probability, batch)
-    return mel + noise(mel.shape, chance) * (ratio * mel.mean(dim=(1, 2)))[:, None, None]
+    some = chance.some(probability, len(mel))
+    return mel.index_copy(0, some, _noisy(mel[some], chance.uniform(-50, -5, len(some)), chance))
+
+
+def _noisy(mel: Tensor, ratio_db: Tensor, chance: Chance) -> Tensor:
+    """The same with noise at a level relative to its mean power."""
+    hiss = noise(mel.shape, chance) * db_to_power(ratio_db)[:, None, None]
+    return mel + hiss * mel.mean(dim=(1, 2), keepdim=True)
 
 
 def noise(shape: tuple[int, ...] | torch.Size, chance: Chance) -> Tensor:

@@ -24,7 +24,7 @@ from songscore.training.settings import Settings
 
 Arrays = dict[str, FloatArray]
 Heard = dict[int, Listening]
-RECIPE = 4
+RECIPE = 5
 """Version of what the training modules do; whatever changes the arrays of the same settings raises it."""
 
 ALL = -1

@@ -37,15 +37,15 @@ class Settings:
 
     seed: int = 1
     steps: int = 6000
-    batch: int = 32
+    batch: int = 36
     frames: int = 256
     learning_rate: float = 3e-3
     weight_decay: float = 1e-2
     dropout: float = 0.1
     average: float = 0.999
     share_song: float = 0.25
-    share_over: float = 0.10
-    share_mix: float = 0.28
+    share_over: float = 0.11
+    share_mix: float = 0.30
     share_voice: float = 0.06
     share_speech: float = 0.06
     share_noise: float = 0.03
