@@ -30,7 +30,7 @@ from songscore.training.manifest import Row
 
 RATIOS = (12, 6, 3, 0, -3, -6, -9, -12)
 N_DRAWS = 20
-OVERLAID_PER_FOLD = 10
+OVERLAID_PER_FOLD = 40
 
 Samples = NDArray[np.float32]
 

