@@ -31,7 +31,7 @@ from songscore.training.manifest import folds, read_manifest
 from songscore.training.settings import Settings
 from songscore.training.train import DECISION_FEATURES
 
-RULES = ((hearing.SONG_ENOUGH, hearing.SCORE_ENOUGH), (2.0, -3.1), (2.0, -2.1), (3.0, -2.7), (1.0, -1.0))
+RULES = ((hearing.SONG_ENOUGH, hearing.SCORE_ENOUGH), (2.0, -2.7), (3.0, -3.1), (3.0, -2.1), (1.0, -1.0))
 STEPS = WINDOW // FRAMES_PER_STEP
 
 

@@ -28,7 +28,7 @@ from songscore.features.vocal import FRAMES_PER_STEP
 from songscore.heard import Heard
 from songscore.model import TrackModel
 
-SONG_ENOUGH, SCORE_ENOUGH = 2.0, -2.7
+SONG_ENOUGH, SCORE_ENOUGH = 3.0, -2.7
 """Log-odds of a song beyond which the rest of a track is not read; benchmarks/sequential.py shows what that costs."""
 
 FEWEST = 6
