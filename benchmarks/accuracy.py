@@ -55,6 +55,21 @@ def measure(tracks: list[dict[str, str]]) -> dict[str, dict[str, list[float]]]:
     return found
 
 
+def certainty_table(tracks: list[dict[str, str]]) -> Iterator[str]:
+    """The share of each slice that is certain, and the share of these that contradict their label."""
+    kept = {name: [row for row in tracks if belongs(row)] for name, belongs in {"all": bool, **SLICES}.items()}
+    certain = {name: [row for row in rows if row["certain"] == "1"] for name, rows in kept.items()}
+    yield "| | " + " | ".join(kept) + " |"
+    yield "|---" * (len(kept) + 1) + "|"
+    yield "| certain | " + " | ".join(f"{len(certain[name]) / len(kept[name]):.1%}" for name in kept) + " |"
+    wrong = (np.mean([is_wrong(row) for row in rows]) for rows in certain.values())
+    yield "| wrong of these | " + " | ".join(f"{share:.1%}" for share in wrong) + " |"
+
+
+def is_wrong(row: dict[str, str]) -> bool:
+    return (float(row["song_probability"]) >= 0.5) != (row["song"] == "1")
+
+
 def worst(tracks: list[dict[str, str]], n: int) -> Iterator[str]:
     """The most confident mistakes on recordings, as a table."""
     yield "| label in the list | song probability | file |"
@@ -96,7 +111,7 @@ def main(
     else:
         measured = measure(rows)
         title = f"The {n_worst} most confident mistakes on recordings:"
-        text = "\n".join([metrics_table(measured), "", title, "", *worst(rows, n_worst)])
+        text = "\n".join([metrics_table(measured), "", *certainty_table(rows), "", title, "", *worst(rows, n_worst)])
     click.echo(text)
     if json_file:
         json_file.write_text(json.dumps(measured, indent=1) + "\n", "utf-8")

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from songscore.training.decision import (
     ERROR_RATE,
     NEVER,
+    PLAIN,
     Lessons,
     certainty_bounds,
     coverage,
@@ -58,17 +59,17 @@ def test_with_too_few_tracks_nothing_is_ever_certain() -> None:
     assert coverage(log_odds, labels(2, 2), bounds) == {"certain": 0, "wrong": 0}
 
 
-def test_classes_far_apart_do_not_make_an_unlikely_label_certain() -> None:
+def test_classes_far_apart_do_not_make_a_doubtful_label_certain() -> None:
     log_odds = np.concatenate([np.full(ENOUGH, -8.0), np.full(ENOUGH, 8.0)])
     bounds = certainty_bounds(log_odds, labels(ENOUGH, ENOUGH))
-    assert (bounds["song_above"], bounds["score_below"]) == (0, 0)
+    assert (bounds["song_above"], bounds["score_below"]) == (PLAIN, -PLAIN)
 
 
 def test_a_larger_error_rate_needs_fewer_tracks_and_gives_lower_bounds() -> None:
-    log_odds = np.concatenate([np.linspace(-4, 2, 50), np.linspace(-2, 4, 50)])
+    log_odds = np.concatenate([np.linspace(-12, 6, 50), np.linspace(-6, 12, 50)])
     strict, lenient = (certainty_bounds(log_odds, labels(50, 50), rate) for rate in (0.02, 0.2))
-    assert 0 <= lenient["song_above"] < strict["song_above"] < NEVER
-    assert -NEVER < strict["score_below"] < lenient["score_below"] <= 0
+    assert PLAIN <= lenient["song_above"] < strict["song_above"] < NEVER
+    assert -NEVER < strict["score_below"] < lenient["score_below"] <= -PLAIN
 
 
 def test_coverage_is_the_share_beyond_the_bounds_and_the_wrong_share_of_it() -> None:

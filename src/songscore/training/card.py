@@ -53,8 +53,8 @@ from the same origin. In brackets: 95 % interval over resampled artists and sour
 The probability is calibrated for a collection of as many songs as instrumental scores; `prior` shifts it for others.
 
 `certain` means that at most {error_rate:.0%} of the tracks of the other class look like this (class-conditional
-conformal prediction on the out-of-fold answers). It holds for music like that of the evaluation: no track
-shorter than {sure:.0f} s is certain, and no voice without music. {coverage}
+conformal prediction on the out-of-fold answers), and that the odds are nine to one or better. It holds for music like
+that of the evaluation: no track shorter than {sure:.0f} s is certain, and no voice without music. {coverage}
 ## Limits
 
 Training music is mostly of openly licensed games, bands and singers: a few dozen singers in mixes, mostly of Western
@@ -107,4 +107,7 @@ def _coverage(coverage: Mapping[str, float]) -> str:
     if not coverage:
         return ""
     certain, wrong = coverage["certain"], coverage["wrong"]
-    return f"Out of fold, {certain:.0%} of the tracks were certain; {wrong:.1%} of these contradict the manifest.\n"
+    found = (
+        f"{certain:.0%} of the tracks that set the bounds were certain; {wrong:.1%} of these contradict the manifest"
+    )
+    return f"Out of fold, {found}.\n"

@@ -13,6 +13,9 @@ from songscore.estimators import SongClassifier
 ERROR_RATE = 0.01
 """Stated share of the tracks of a class that may look certain of the other."""
 
+PLAIN = 2.2
+"""Log-odds, nine to one, within which no label is certain, however well the two classes are told apart."""
+
 NEVER = 1e6
 """Log-odds that no track reaches."""
 
@@ -69,20 +72,25 @@ def certainty_bounds(log_odds: Floats, song: Booleans, error_rate: float = ERROR
 
     A new instrumental, exchangeable with these, lies at or above ``song_above`` with a probability of at most
     `error_rate`, and a new song at or below ``score_below`` likewise. With too few tracks to promise that, the bound is
-    `NEVER`.
+    `NEVER`; it is never closer to even odds than `PLAIN`, for the sake of sounds that are not like these.
     """
     return {
-        "song_above": max(_upper_bound(log_odds[~song], error_rate), 0.0),
-        "score_below": min(-_upper_bound(-log_odds[song], error_rate), 0.0),
+        "song_above": max(_upper_bound(log_odds[~song], error_rate), PLAIN),
+        "score_below": min(-_upper_bound(-log_odds[song], error_rate), -PLAIN),
         "error_rate": error_rate,
     }
+
+
+def is_certain(log_odds: Floats, bounds: dict[str, float]) -> Booleans:
+    """Which tracks lie beyond the bounds."""
+    return np.asarray((log_odds >= bounds["song_above"]) | (log_odds <= bounds["score_below"]))
 
 
 def coverage(log_odds: Floats, song: Booleans, bounds: dict[str, float]) -> dict[str, float]:
     """Share of the tracks beyond the bounds, and the share of wrong labels among these; 0 of none."""
     if not len(song):
         return {"certain": 0.0, "wrong": 0.0}
-    certain = (log_odds >= bounds["song_above"]) | (log_odds <= bounds["score_below"])
+    certain = is_certain(log_odds, bounds)
     wrong = (log_odds >= 0) != song
     return {"certain": float(certain.mean()), "wrong": float(wrong[certain].mean()) if certain.any() else 0.0}
 

@@ -30,6 +30,7 @@ from songscore.training.decision import (
     coverage,
     cross_validated_log_odds,
     fit_decision,
+    is_certain,
 )
 from songscore.training.evaluation import figures
 from songscore.training.manifest import Row, folds, read_manifest
@@ -124,8 +125,9 @@ def train(
     settling = tracks.trusted & tracks.sure
     lessons = with_composed(rows, corpus, trained.heard, fold, tracks, settings.seed)
     log_odds = cross_validated_log_odds(lessons)[:n]
-    _write_tracks(folder / f"{name}.tracks.csv", rows, corpus, tracks, log_odds)
     bounds = certainty_bounds(log_odds[settling], song[settling])
+    certain = tracks.sure & is_certain(log_odds, bounds)
+    _write_tracks(folder / f"{name}.tracks.csv", rows, corpus, tracks, log_odds, certain)
     about = {
         "seed": settings.seed,
         "settings": asdict(settings),
@@ -198,16 +200,21 @@ def slices(
 
 
 def _write_tracks(
-    path: Path, rows: Sequence[Row], corpus: Corpus, tracks: Tracks, log_odds: NDArray[np.float64]
+    path: Path,
+    rows: Sequence[Row],
+    corpus: Corpus,
+    tracks: Tracks,
+    log_odds: NDArray[np.float64],
+    certain: NDArray[np.bool_],
 ) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
-        known = ["path", "role", "kind", "group", "origin", "fold", "doubt", "song", "song_probability"]
+        known = ["path", "role", "kind", "group", "origin", "fold", "doubt", "song", "song_probability", "certain"]
         writer.writerow([*known, *(feature.name for feature in FEATURES)])
-        columns = zip(tracks.clip, tracks.song, tracks.fold, log_odds, tracks.features, strict=True)
-        for i, song, fold, value, vector in columns:
+        columns = zip(tracks.clip, tracks.song, tracks.fold, log_odds, certain, tracks.features, strict=True)
+        for i, song, fold, value, sure, vector in columns:
             row = rows[corpus.row[i]]
             probability = f"{1 / (1 + np.exp(-value)):.4f}"
             about = [row.name, corpus.role[i], row.kind, row.group, row.origin, fold, row.doubt, int(song), probability]
-            writer.writerow([*about, *(f"{number:.4g}" for number in vector)])
+            writer.writerow([*about, int(sure), *(f"{number:.4g}" for number in vector)])
