@@ -106,8 +106,8 @@ def _licences(rows: Sequence[Row]) -> list[tuple[str, int]]:
 def _coverage(coverage: Mapping[str, float]) -> str:
     if not coverage:
         return ""
-    certain, wrong = coverage["certain"], coverage["wrong"]
-    found = (
-        f"{certain:.0%} of the tracks that set the bounds were certain; {wrong:.1%} of these contradict the manifest"
+    share, wrong = coverage["certain"], coverage["wrong"]
+    return (
+        f"Out of fold, {share:.0%} of the tracks that set the bounds were certain; {wrong:.1%} of these contradict the "
+        "manifest.\n"
     )
-    return f"Out of fold, {found}.\n"
