@@ -15,6 +15,7 @@ from songscore.training.decision import (
     coverage,
     cross_validated_log_odds,
     fit_decision,
+    is_certain,
 )
 
 ENOUGH = 99
@@ -70,6 +71,12 @@ def test_a_larger_error_rate_needs_fewer_tracks_and_gives_lower_bounds() -> None
     strict, lenient = (certainty_bounds(log_odds, labels(50, 50), rate) for rate in (0.02, 0.2))
     assert PLAIN <= lenient["song_above"] < strict["song_above"] < NEVER
     assert -NEVER < strict["score_below"] < lenient["score_below"] <= -PLAIN
+
+
+def test_what_lies_on_a_bound_or_beyond_is_certain() -> None:
+    log_odds = np.array([-3.0, -2.0, -1.9, 0.0, 2.4, 2.5, 9.0])
+    found = is_certain(log_odds, {"song_above": 2.5, "score_below": -2.0})
+    assert found.tolist() == [True, True, False, False, False, True, True]
 
 
 def test_coverage_is_the_share_beyond_the_bounds_and_the_wrong_share_of_it() -> None:

@@ -141,6 +141,7 @@ def test_every_labelled_track_has_an_answer_from_a_detector_without_its_fold(
     }
     assert all((track["song"] == "1") == (track["role"] == "song") for track in tracks)
     assert all(0 <= float(track["song_probability"]) <= 1 for track in tracks)
+    assert {track["certain"] for track in tracks} == {"0"}  # eight tracks promise nothing
     assert all(np.isfinite(float(track[feature.name])) for track in tracks for feature in FEATURES)
 
 
