@@ -60,7 +60,7 @@ that of the evaluation: no track shorter than {sure:.0f} s is certain, and no vo
 Training music is mostly of openly licensed games, bands and singers: a few dozen singers in mixes, mostly of Western
 and Chinese popular styles; little opera, little metal, little rap, few choirs. Wordless choir and solo instruments
 that glide like a voice are the most frequent false alarms; growled and whispered voices, and voices far below the
-band, the most frequent misses. A speaker over music is taken for rap, and may be certain.
+band, the most frequent misses. A speaker over music is taken for rap.
 """
 
 
