@@ -138,7 +138,8 @@ def test_a_passage_is_played_where_the_music_lies_beside_the_page(browser, tmp_p
     page = browser.new_page()
     page.goto((tmp_path / "report.html").as_uri())
     page.get_by_role("button", name="from 0:02").click()
-    patience = time.monotonic() + PATIENCE  # not wait_for_function: the page's policy lets nobody evaluate while it waits
+    # Polled from outside: the page's own policy forbids what wait_for_function evaluates inside it.
+    patience = time.monotonic() + PATIENCE
     while page.evaluate("document.getElementById('audio').currentTime") < 2:
         assert time.monotonic() < patience
         page.wait_for_timeout(50)
