@@ -85,7 +85,7 @@ class VoiceDetector:
         h = _rectify(h.reshape(len(h), -1) @ self._join[0], self._join[1])
         for dilation, (weight, bias) in zip(DILATIONS, self._context, strict=True):
             h += _rectify(_dilated(h, weight, dilation), bias)
-        return 1 / (1 + np.exp(-(h @ self._head[0] + self._head[1])))
+        return np.reciprocal(1 + np.exp(-(h @ self._head[0] + self._head[1])))
 
 
 def _patches(x: FloatArray, stride: int) -> FloatArray:
