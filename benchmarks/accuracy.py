@@ -22,7 +22,7 @@ import click
 import numpy as np
 
 from songscore.training.card import metrics_table
-from songscore.training.evaluation import figures
+from songscore.training.evaluation import Figure, figures
 
 HERE = Path(__file__).parent
 TRACKS = HERE / "track-v1.tracks.csv"
@@ -41,16 +41,23 @@ def read_tracks(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
+def figures_of(tracks: list[dict[str, str]]) -> dict[str, Figure]:
+    """What the cross-validated answers to these tracks are worth."""
+    return figures(
+        np.array([track["song"] == "1" for track in tracks]),
+        np.array([float(track["song_probability"]) for track in tracks]),
+        np.array([track["group"] for track in tracks]),
+    )
+
+
 def measure(tracks: list[dict[str, str]]) -> dict[str, dict[str, list[float]]]:
     """The figures of each slice: value, low, high."""
     found = {}
     for name, belongs in SLICES.items():
         rows = [row for row in tracks if belongs(row)]
-        song = np.array([row["song"] == "1" for row in rows])
-        probability = np.array([float(row["song_probability"]) for row in rows])
-        group = np.array([row["group"] for row in rows])
-        label = f"{name} ({song.sum()} songs, {(~song).sum()} instrumental)"
-        measured = figures(song, probability, group)
+        songs = sum(row["song"] == "1" for row in rows)
+        label = f"{name} ({songs} songs, {len(rows) - songs} instrumental)"
+        measured = figures_of(rows)
         found[label] = {key: [f.value, f.low, f.high] for key, f in measured.items()}
     return found
 

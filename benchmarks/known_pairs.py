@@ -13,7 +13,7 @@ from pathlib import Path
 
 import click
 import numpy as np
-from accuracy import TRACKS, read_tracks
+from accuracy import TRACKS, figures_of, read_tracks
 from shipped_model import HERE, MANIFEST
 
 from songscore.features.summary import listen_to_mel
@@ -42,11 +42,7 @@ def main(work: Path) -> None:
     probability = np.array([model.decide(one.features).probability for one in heard])
     known = figures(corpus.role[judged] == "song", probability, np.array([rows[i].group for i in corpus.row[judged]]))
     tracks = [row for row in read_tracks(TRACKS) if row["kind"] == "pair" and row["group"] in singers[::2]]
-    unknown = figures(
-        np.array([row["song"] == "1" for row in tracks]),
-        np.array([float(row["song_probability"]) for row in tracks]),
-        np.array([row["group"] for row in tracks]),
-    )
+    unknown = figures_of(tracks)
     for name, figure in known.items():
         click.echo(f"{name.replace('_', ' ')}: {figure}, with the collection unknown {unknown[name]}")
 
