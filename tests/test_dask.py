@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
@@ -19,6 +19,7 @@ from click.testing import CliRunner
 from sounds import write
 
 from songscore import classify_folder, classify_track
+from songscore.batch import classify_files
 from songscore.cli import main
 
 distributed = pytest.importorskip("distributed", reason="needs the extra dask")
@@ -127,3 +128,24 @@ def test_a_file_over_which_dask_loses_its_workers_is_a_status(tmp_path: Path) ->
     (track,) = classify_folder(tmp_path, executor=Losing())
     assert (track.status, track.label) == ("unreadable", None)
     assert "lost" in track.message
+
+
+def test_a_file_whose_answer_dask_lost_is_heard_once_more(library: Path) -> None:
+    class Forgetful(Executor):
+        def __init__(self, losses: int) -> None:
+            self.losses = losses
+
+        def submit(self, fn: Callable[..., bytes], /, *args: object, **kwargs: object) -> Future[bytes]:  # type: ignore[override]
+            future = Future[bytes]()
+            if self.losses:
+                self.losses -= 1
+                future.set_exception(ValueError("too many values to unpack (expected 3)"))
+            else:
+                future.set_result(fn(*args, **kwargs))
+            return future
+
+    files = [library / "00.flac", library / "01.flac"]
+    alone = [track.to_dict() for track in classify_files(files)]
+    assert [track.to_dict() for track in classify_files(files, executor=Forgetful(2), ordered=True)] == alone
+    with pytest.raises(ValueError, match="too many"):
+        list(classify_files(files, executor=Forgetful(100)))

@@ -183,18 +183,21 @@ def _spread(
             for future in [future for future in flying if future in done]:
                 path = flying.pop(future)
                 flying.update((submit(following), following) for following in islice(paths, 1))
-                yield path, _reply(future, path)
+                yield path, _reply(future, path, submit)
     finally:
         for future in flying:
             future.cancel()
 
 
-def _reply(future: Future[bytes], path: str) -> bytes:
-    """What was heard, or that Dask has lost several machines over it; whatever else goes wrong is an error."""
+def _reply(future: Future[bytes], path: str, submit: Callable[[str], Future[bytes]] | None) -> bytes:
+    """What was heard, or that Dask has lost several machines over it; whatever else goes wrong twice is an error."""
     try:
         return future.result()
     except Exception as error:
         distributed = sys.modules.get("distributed")
-        if distributed is None or not isinstance(error, distributed.KilledWorker):
+        if distributed is not None and isinstance(error, distributed.KilledWorker):
+            return Refusal("unreadable", f"{path}: every worker that heard it was lost").to_bytes()
+        if distributed is None or submit is None:
             raise
-        return Refusal("unreadable", f"{path}: every worker that heard it was lost").to_bytes()
+    # When a worker dies while its answer is fetched, Dask's executor may take the answer for an error.
+    return _reply(submit(path), path, None)
