@@ -25,8 +25,8 @@ FRAME_RATE = SAMPLE_RATE / HOP_LENGTH
 N_MELS = 80
 F_MIN, F_MAX = 60.0, 8000.0
 
-WINDOW = 256
-"""Frames that are judged together, 10.24 s; the last window of a sound has up to half as many more."""
+WINDOW = 128
+"""Frames that are judged together, 5.12 s; the last window of a sound has up to half as many more."""
 WINDOW_SECONDS = WINDOW / FRAME_RATE
 
 _FRAMES_AT_ONCE = 256

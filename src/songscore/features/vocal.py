@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from songscore.features.spectrum import FRAME_RATE, HOP_LENGTH, N_FFT, SAMPLE_RATE, FloatArray
 
 ACTIVITIES = ("voice", "speech", "music")
+KINDS = ("sung", "choir", "speech", "music", "other")
 FRAMES_PER_STEP = 2
 STEP = FRAMES_PER_STEP / FRAME_RATE
 DILATIONS = (1, 2, 4, 8)

@@ -124,6 +124,14 @@ def age(mel: Tensor, chance: Chance, probability: float = 0.06) -> Tensor:
     return mel.index_copy(0, some, _noisy(aged, chance.uniform(-25, 0, n), chance))
 
 
+def transmit(mel: Tensor, chance: Chance, probability: float = 0.3) -> Tensor:
+    """A telephone, a small loudspeaker or a radio on some examples: 150-400 Hz to 3-5 kHz, under hiss."""
+    some = chance.some(probability, len(mel))
+    n = len(some)
+    narrow = _between(mel[some], chance.uniform(0.04, 0.15, n), chance.uniform(0.62, 0.82, n))
+    return mel.index_copy(0, some, _noisy(narrow, chance.uniform(-50, -15, n), chance))
+
+
 def _between(mel: Tensor, bottom: Tensor, ceiling: Tensor) -> Tensor:
     """Slopes beyond two bands, given for each example as shares of `N_MELS`."""
     n_mels = mel.shape[2]

@@ -26,13 +26,18 @@ from numpy.typing import NDArray
 from songscore.audio import Layout, open_audio
 from songscore.errors import AudioError
 from songscore.features.spectrum import SAMPLE_RATE, FloatArray, mel_spectrum
-from songscore.features.summary import FEATURE_SET
 from songscore.features.vocal import FRAMES_PER_STEP
 from songscore.training.manifest import Row
+
+MEL = "mel-v1"
+"""Version of what is kept of a file: its spectrum and the teacher's answers."""
 
 MAX_SECONDS = 180
 TEACHER_ORDER = [1, 0, 2]
 """Singing, speech, music in the teacher's answer: our voice, speech, music."""
+
+SOUNDING = frozenset({"voice", "speech", "choir"})
+"""Roles in which one sound is alone, so that its level says where it sounds."""
 
 _TEACHER_CHUNK = 60 * SAMPLE_RATE
 _TEACHER_RATE = 100
@@ -68,10 +73,10 @@ class Clip:
     row : int
         Its line of the manifest; the three clips of a pair share one.
     role : str
-        "song", "instrumental", "voice" or "speech".
+        One of `songscore.training.manifest.ROLES`, or a part of a pair: "song", "instrumental", "voice".
     mel : (n_frames, N_MELS) uint8
     teacher : (n_frames // 2, 3) uint8
-        The teacher's probabilities of `songscore.features.vocal.ACTIVITIES`, times 255.
+        The teacher's probabilities of singing, speech and music, times 255.
     """
 
     row: int
@@ -89,7 +94,7 @@ class Corpus:
     mel : (n_frames, N_MELS) uint8
     teacher : (n_frames // 2, 3) uint8
     active : (n_frames,) bool
-        Where a voice alone sounds; False in other clips.
+        Where a voice alone sounds, singing or speaking; False in other clips.
     start : (n_clips + 1,) int64
         First frame of each clip, all even.
     role : (n_clips,) str
@@ -133,7 +138,7 @@ class Corpus:
             mel=np.concatenate([clip.mel for clip in clips]),
             teacher=np.concatenate([clip.teacher for clip in clips]),
             active=np.concatenate(
-                [voice_activity(c.mel) if c.role == "voice" else s for c, s in zip(clips, silent, strict=True)]
+                [voice_activity(c.mel) if c.role in SOUNDING else s for c, s in zip(clips, silent, strict=True)]
             ),
             start=np.concatenate([[0], np.cumsum(lengths)]),
             role=np.array([clip.role for clip in clips]),
@@ -164,7 +169,7 @@ Part = tuple[str, Codes, NDArray[np.uint8]]
 def _cached(folder: Path, row: Row) -> list[Part] | str:
     try:
         status = row.path.stat()
-        key = f"{FEATURE_SET} {row.path.resolve()} {row.role} {status.st_size} {status.st_mtime_ns}"
+        key = f"{MEL} {row.path.resolve()} {row.role} {status.st_size} {status.st_mtime_ns}"
         entry = folder / f"{hashlib.sha256(key.encode()).hexdigest()[:32]}.npz"
         if not entry.exists():
             _store(entry, _parts(row))

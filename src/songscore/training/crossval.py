@@ -9,22 +9,28 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from songscore.features.spectrum import FloatArray
-from songscore.features.summary import FEATURE_SET, Listening, listen_to_mel
+from songscore.features.spectrum import FloatArray, mel_windows
 from songscore.features.vocal import VoiceDetector
-from songscore.training.corpus import Corpus, dequantise
+from songscore.training.corpus import MEL, Corpus, dequantise
 from songscore.training.settings import Settings
 
 Arrays = dict[str, FloatArray]
-Heard = dict[int, Listening]
-RECIPE = 5
+Curves = dict[int, FloatArray]
+Scenes = dict[tuple[str, int], list[FloatArray]]
+SCENES = ("mix", "narration", "choir_over", "chopped", "speech", "other")
+"""Recipes of `songscore.training.examples` by which the decision learns what no clip shows."""
+
+N_SCENES, SCENE_FRAMES = 80, 500
+"""Mixtures of each recipe and fold, and their length: 20 s."""
+
+RECIPE = 6
 """Version of what the training modules do; whatever changes the arrays of the same settings raises it."""
 
 ALL = -1
@@ -39,12 +45,15 @@ class Trained:
     ----------
     detectors : dict of int to arrays
         By the fold that each was trained without; that of `ALL` was trained on everything.
-    heard : dict of int to Listening
-        For each song, instrumental and speech clip, what was heard by a detector that was trained without its fold.
+    curves : dict of int to (n_steps, 5) float32
+        For each clip but single voices, what was heard by a detector that was trained without its fold.
+    scenes : dict of (str, int) to list of (n_steps, 5) float32
+        The same for mixtures made of the clips of each fold, by their recipe and the fold.
     """
 
     detectors: dict[int, Arrays]
-    heard: Heard
+    curves: Curves
+    scenes: Scenes
 
 
 def cross_validate(
@@ -72,27 +81,29 @@ def cross_validate(
     work = folder / _digest(corpus, fold, settings)
     work.mkdir(parents=True, exist_ok=True)
     corpus.save(work)
-    heard: Heard = {}
+    curves: Curves = {}
+    scenes: Scenes = {}
     detectors: dict[int, Arrays] = {}
     with ProcessPoolExecutor(jobs, get_context("spawn")) as pool:
         parts = {pool.submit(_part, work, fold, settings, part): part for part in [ALL, *range(int(fold.max()) + 1)]}
         for future in as_completed(parts):
-            arrays, judged = future.result()
+            arrays, judged, mixtures = future.result()
             report("the detector is trained" if parts[future] == ALL else f"fold {parts[future]} is judged")
-            heard |= judged
+            curves |= judged
+            scenes |= mixtures
             detectors[parts[future]] = arrays
-    return Trained(detectors, heard)
+    return Trained(detectors, curves, scenes)
 
 
 def _digest(corpus: Corpus, fold: NDArray[np.int64], settings: Settings) -> str:
-    sha = hashlib.sha256(f"{FEATURE_SET} {RECIPE} {settings}".encode())
+    sha = hashlib.sha256(f"{MEL} {RECIPE} {settings}".encode())
     for array in (*(getattr(corpus, item.name) for item in fields(corpus)), fold):
         sha.update(np.ascontiguousarray(array).tobytes())
     return sha.hexdigest()[:16]
 
 
-def _part(work: Path, fold: NDArray[np.int64], settings: Settings, part: int) -> tuple[Arrays, Heard]:
-    """A detector trained without one fold, and what it hears of the songs, instrumentals and speech there."""
+def _part(work: Path, fold: NDArray[np.int64], settings: Settings, part: int) -> tuple[Arrays, Curves, Scenes]:
+    """A detector trained without one fold, and what it hears of the clips there."""
     corpus = Corpus.load(work)
     store = work / f"part{part}.npz"
     if not store.exists():
@@ -102,9 +113,36 @@ def _part(work: Path, fold: NDArray[np.int64], settings: Settings, part: int) ->
         unfinished.replace(store)
     with np.load(store, allow_pickle=False) as stored:
         arrays = dict(stored)
-    judged = np.flatnonzero((fold == part) & np.isin(corpus.role, ["song", "instrumental", "speech"]))
+    judged = np.flatnonzero((fold == part) & (corpus.role != "voice"))
     detector = VoiceDetector(arrays)
-    return arrays, {i: listen_to_mel([dequantise(corpus.clip(i))], detector) for i in judged.tolist()}
+    curves = {i: curve(dequantise(corpus.clip(i)), detector) for i in judged.tolist()}
+    return arrays, curves, _scenes(corpus, fold == part, settings, part, detector)
+
+
+def _scenes(
+    corpus: Corpus, chosen: NDArray[np.bool_], settings: Settings, part: int, detector: VoiceDetector
+) -> Scenes:
+    import torch
+
+    from songscore.training.augment import Chance
+    from songscore.training.examples import BatchSampler
+
+    if not chosen.any():
+        return {}
+    settings = replace(settings, frames=SCENE_FRAMES, n_leads=8, share_led=0.0)
+    sampler = BatchSampler(corpus, chosen, settings, Chance(settings.seed + part, "cpu"))
+    found = {}
+    with torch.no_grad():
+        for name in SCENES:
+            if name in sampler.recipes():
+                mel = sampler.mixed(name, N_SCENES).mel.numpy()
+                found[name, part] = [curve(sound, detector) for sound in mel]
+    return found
+
+
+def curve(mel: FloatArray, detector: VoiceDetector) -> FloatArray:
+    """What a detector hears of a whole clip, window by window, shape ``(n_frames // 2, 5)``."""
+    return np.concatenate([detector(window)[: len(window) // 2] for window in mel_windows([mel])])
 
 
 def _train(corpus: Corpus, chosen: NDArray[np.bool_], settings: Settings, log: Path) -> Arrays:

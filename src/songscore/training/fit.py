@@ -15,12 +15,17 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from songscore.training.augment import Chance
 from songscore.training.corpus import Corpus
-from songscore.training.examples import Drawer, Examples
+from songscore.training.examples import SUNG, BatchSampler, Examples
 from songscore.training.network import VoiceNetwork
 from songscore.training.settings import Settings
 
-OTHERS = 0.3
+OTHERS = 0.5
+"""Weight of the kinds of sound other than a singing voice."""
+
 REPORT_STEPS = 500
+
+WORTH_COMPILING = 1000
+"""Steps from which the network is compiled first, which wants a C++ compiler, takes a minute and saves a third."""
 
 
 def loss_of(logits: Tensor, examples: Examples, weak: float) -> Tensor:
@@ -31,18 +36,17 @@ def loss_of(logits: Tensor, examples: Examples, weak: float) -> Tensor:
 
     Parameters
     ----------
-    logits : (batch, n_steps, 3)
+    logits : (batch, n_steps, 5)
     examples : Examples
     weak : float
         Weight of the pooled part.
     """
-    entropy = functional.binary_cross_entropy_with_logits
-    by_step = (entropy(logits[:, :, 0], examples.voice, reduction="none") * examples.voice_weight).mean()
-    voice = torch.sigmoid(logits[:, :, 0])
-    pooled = (voice * voice).sum(1) / voice.sum(1).clamp_min(1e-6)
+    entropy = functional.binary_cross_entropy_with_logits(logits, examples.target, reduction="none")
+    by_kind = (entropy * examples.weight).mean((0, 1))
+    sung = torch.sigmoid(logits[:, :, SUNG])
+    pooled = (sung * sung).sum(1) / sung.sum(1).clamp_min(1e-6)
     by_track = (-torch.log(pooled.clamp_min(1e-6)) * examples.weak).mean()
-    others = entropy(logits[:, :, 1:], examples.others, reduction="none") * examples.others_weight[:, None, None]
-    return by_step + weak * by_track + OTHERS * others.mean()
+    return by_kind[SUNG] + weak * by_track + OTHERS * by_kind[SUNG + 1 :].sum()
 
 
 def train_detector(
@@ -57,9 +61,10 @@ def train_detector(
     AdamW with a one-cycle learning rate, in bfloat16 where it is safe; the answer is the moving average of the weights.
     """
     torch.manual_seed(settings.seed)
-    drawer = Drawer(corpus, chosen, settings, Chance(settings.seed, device))
+    sampler = BatchSampler(corpus, chosen, settings, Chance(settings.seed, device))
     network = VoiceNetwork(settings.channels, settings.width, settings.dropout).to(device)
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    forward = torch.compile(network) if settings.steps >= WORTH_COMPILING else network
     optimizer = torch.optim.AdamW(network.parameters(), settings.learning_rate, weight_decay=settings.weight_decay)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimizer, settings.learning_rate, total_steps=settings.steps, pct_start=0.1
@@ -69,9 +74,9 @@ def train_detector(
     began = time.perf_counter()
     for step in range(1, settings.steps + 1):
         with torch.no_grad():
-            examples = drawer.batch()
+            examples = sampler.batch()
         with torch.autocast(device, dtype=torch.bfloat16):
-            logits = network(examples.mel)
+            logits = forward(examples.mel)
         loss = loss_of(logits.float(), examples, settings.weak)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]

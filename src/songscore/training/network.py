@@ -1,7 +1,7 @@
 """The voice detector as a PyTorch module, and its translation into plain arrays.
 
-Input ``(batch, n_frames, N_MELS)`` levelled log-mel, output ``(batch, n_frames // 2, 3)`` logits of the activities in
-`ACTIVITIES`. The same arithmetic in numpy is `songscore.features.vocal.VoiceDetector`; `arrays` writes what it reads,
+Input ``(batch, n_frames, N_MELS)`` levelled log-mel, output ``(batch, n_frames // 2, 3)`` logits of the
+`KINDS` of sound. The same arithmetic in numpy is `songscore.features.vocal.VoiceDetector`; `arrays` writes what it reads,
 with the batch normalisations folded into the convolutions before them.
 """
 
@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from songscore.features.spectrum import N_MELS
-from songscore.features.vocal import ACTIVITIES, DILATIONS, TIME_STRIDES
+from songscore.features.vocal import KINDS, DILATIONS, TIME_STRIDES
 
 CHANNELS = (16, 32, 48, 64)
 WIDTH = 96
@@ -49,7 +49,7 @@ class VoiceNetwork(nn.Module):
         self.join_norm = nn.BatchNorm1d(width)
         self.context = nn.ModuleList(nn.Conv1d(width, width, 3, padding=d, dilation=d, bias=False) for d in DILATIONS)
         self.context_norms = nn.ModuleList(nn.BatchNorm1d(width) for _ in DILATIONS)
-        self.head = nn.Conv1d(width, len(ACTIVITIES), 1)
+        self.head = nn.Conv1d(width, len(KINDS), 1)
         self.dropout = nn.Dropout1d(dropout)
 
     def forward(self, x: Tensor) -> Tensor:

@@ -18,9 +18,14 @@ class Settings:
     learning_rate, weight_decay, dropout, average : float
         Peak rate and decay of AdamW, dropout before the convolutions over time, decay of the moving average of the
         weights.
-    share_song, share_over, share_mix, share_voice, share_speech, share_noise : float
-        Shares of a batch: songs, songs over instrumentals, voices over instrumentals, voices alone, speech, noise. The
-        rest are instrumentals.
+    share_song, share_over, share_mix, share_voice, share_chopped : float
+        Shares of a batch with a singer: songs, songs over instrumentals, voices over instrumentals, voices alone,
+        chopped voices.
+    share_speech, share_narration, share_choir, share_choir_over, share_other, share_noise : float
+        Shares of the rest: speakers without and with music, voices without words alone and over instrumentals, sounds
+        that are no music, noise. What is left of the batch are instrumentals.
+    narration_low, narration_high : float
+        Speaker to music, in decibels.
     share_led : float
         Share of the instrumentals, alone and under voices, that get a made-up lead.
     n_leads : int
@@ -36,19 +41,26 @@ class Settings:
     """
 
     seed: int = 1
-    steps: int = 6000
-    batch: int = 36
-    frames: int = 256
+    steps: int = 5000
+    batch: int = 72
+    frames: int = 128
     learning_rate: float = 3e-3
     weight_decay: float = 1e-2
     dropout: float = 0.1
     average: float = 0.999
-    share_song: float = 0.25
-    share_over: float = 0.11
-    share_mix: float = 0.30
-    share_voice: float = 0.06
-    share_speech: float = 0.06
-    share_noise: float = 0.03
+    share_song: float = 0.20
+    share_over: float = 0.08
+    share_mix: float = 0.24
+    share_voice: float = 0.05
+    share_chopped: float = 0.03
+    share_speech: float = 0.04
+    share_narration: float = 0.08
+    share_choir: float = 0.02
+    share_choir_over: float = 0.04
+    share_other: float = 0.05
+    share_noise: float = 0.02
+    narration_low: float = -5.0
+    narration_high: float = 20.0
     share_led: float = 0.25
     n_leads: int = 200
     ratio_low: float = -10.0
