@@ -21,11 +21,11 @@ from sklearn.metrics import log_loss, roc_auc_score
 
 from songscore.features import spectral
 from songscore.features.spectrum import SAMPLE_RATE, WINDOW, mel_spectrum
-from songscore.features.summary import SPECTRAL, VOCAL
-from songscore.features.vocal import VoiceDetector
+from songscore.features.track_vector import SPECTRAL, VOCAL
+from songscore.features.detector import VoiceDetector
 from songscore.model import load_model
-from songscore.training.decision import Lessons, certainty_bounds, coverage, cross_validated_log_odds
-from songscore.training.evaluation import balanced_accuracy
+from songscore.training.decision.bounds import Lessons, certainty_bounds, coverage, cross_validated_log_odds
+from songscore.training.metrics import balanced_accuracy
 from songscore.training.train import DECISION_FEATURES
 
 SECONDS = 240

@@ -38,11 +38,11 @@ from hostile import flipped, good_files, write_hostile  # noqa: E402
 from songscore.results import exact_path  # noqa: E402
 
 PROGRAM = """
-from songscore import workers
+from songscore.batch import pool
 from songscore.cli import main
 workers._PROGRAM = '''
 import ctypes, os
-from songscore import listener, workers
+from songscore.batch import pool, worker
 honest = listener.hear
 def hear(path, model, *, thorough):
     name = os.path.basename(path)

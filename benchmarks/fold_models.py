@@ -13,15 +13,15 @@ from shipped_model import MANIFEST
 
 from songscore.audio import Source
 from songscore.classify import conclude
-from songscore.hearing import hear
+from songscore.analysis.sampling import hear
 from songscore.model import TrackModel, read_model
 from songscore.results import TrackResult
-from songscore.training.artefact import write_model
-from songscore.training.corpus import build_corpus
-from songscore.training.crossval import cross_validate
-from songscore.training.decision import certainty_bounds, cross_validated_log_odds, fit_decision
-from songscore.training.manifest import Row, folds, read_manifest
-from songscore.training.settings import Settings
+from songscore.training.publish import write_model
+from songscore.training.data.corpus import build_corpus
+from songscore.training.decision.crossval import cross_validate
+from songscore.training.decision.bounds import certainty_bounds, cross_validated_log_odds, fit_decision
+from songscore.training.data.manifest import Row, folds, read_manifest
+from songscore.training.detector.settings import Settings
 from songscore.training.train import DECISION_FEATURES, labelled_tracks, with_composed
 
 N_FOLDS = 5

@@ -20,12 +20,12 @@ with atheris.instrument_imports(include=["songscore"]):
     from songscore import classify_track
     from songscore.demo import render_song
     from songscore.errors import ManifestError, ModelError, TagError
-    from songscore.heard import Heard, Refusal, read_reply
-    from songscore.hearing import hear
-    from songscore.journal import Journal, read_results
+    from songscore.analysis.record import Heard, Refusal, read_reply
+    from songscore.analysis.sampling import hear
+    from songscore.batch.journal import Journal, read_results
     from songscore.model import load_model, read_model
     from songscore.tags import UndoJournal
-    from songscore.training.manifest import read_manifest
+    from songscore.training.data.manifest import read_manifest
 
 MODELS = Path(sys.modules["songscore"].__file__ or "").parent / "models"
 

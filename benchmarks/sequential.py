@@ -3,7 +3,7 @@
     python benchmarks/sequential.py --work build/training --markdown docs/figures/sequential.md
 
 needs the cache that ``shipped_model.py`` leaves: each clip is heard by the detector that was trained without it, and
-the order of reading and the rule for stopping are those of `songscore.hearing`, for several settings of the rule. Then
+the order of reading and the rule for stopping are those of `songscore.analysis.sampling`, for several settings of the rule. Then
 the same for scores of one to eight minutes put together from short ones, alone and with one passage of a song.
 """
 
@@ -20,15 +20,15 @@ from shipped_model import HERE, MANIFEST
 
 from songscore import hearing
 from songscore.features.spectrum import WINDOW
-from songscore.features.summary import FEATURES, Listening, Window, join_windows
-from songscore.features.vocal import FRAMES_PER_STEP
-from songscore.training.compose import compose
-from songscore.training.corpus import build_corpus
-from songscore.training.crossval import cross_validate
-from songscore.training.decision import Lessons, fit_decision
-from songscore.training.evaluation import balanced_accuracy
-from songscore.training.manifest import folds, read_manifest
-from songscore.training.settings import Settings
+from songscore.features.track_vector import FEATURES, Listening, Window, join_windows
+from songscore.features.detector import FRAMES_PER_STEP
+from songscore.training.decision.compose import compose
+from songscore.training.data.corpus import build_corpus
+from songscore.training.decision.crossval import cross_validate
+from songscore.training.decision.bounds import Lessons, fit_decision
+from songscore.training.metrics import balanced_accuracy
+from songscore.training.data.manifest import folds, read_manifest
+from songscore.training.detector.settings import Settings
 from songscore.training.train import DECISION_FEATURES
 
 RULES = ((hearing.SONG_ENOUGH, hearing.SCORE_ENOUGH), (2.0, -2.7), (3.0, -3.1), (3.0, -2.1), (1.0, -1.0))

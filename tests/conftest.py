@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from songscore import batch
+from songscore.batch import run
 from songscore.results import TrackResult
 
 ROOT = Path(__file__).parents[1]

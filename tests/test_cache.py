@@ -12,13 +12,13 @@ import pytest
 from click.testing import CliRunner
 from sounds import sine, write
 
-from songscore import cache as cache_module
+from songscore.batch import cache as cache_module
 from songscore import classify_folder
-from songscore.cache import Cache
+from songscore.batch.cache import Cache
 from songscore.cli import main
 from songscore.demo import render_song
 from songscore.errors import UnreadableAudio
-from songscore.hearing import hear
+from songscore.analysis.sampling import hear
 from songscore.model import TrackModel, load_model
 
 

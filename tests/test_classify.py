@@ -15,7 +15,7 @@ from songscore import TrackResult, classify_track, extract_features
 from songscore.classify import SHORTEST, SURE, may_be_certain, no_music, vocal_segments
 from songscore.demo import render_score, render_song
 from songscore.errors import AudioError
-from songscore.features.vocal import STEP
+from songscore.features.detector import STEP
 
 FLIP_TOLERANCE = 0.02
 """Song probability may move this much where nothing audible changes."""

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from songscore.features.summary import SPECTRAL, Listening
-from songscore.features.vocal import STEP
-from songscore.training.compose import LONGEST, SHORTEST, compose
+from songscore.features.track_vector import SPECTRAL, Listening
+from songscore.features.detector import STEP
+from songscore.training.decision.compose import LONGEST, SHORTEST, compose
 
 
 def heard(seconds, voice):

@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 from songscore.audio import Source
 from songscore.errors import AudioError
 from songscore.features.spectrum import WINDOW_SECONDS
-from songscore.features.summary import runs, smooth
-from songscore.features.vocal import STEP, step_times
-from songscore.heard import Heard
-from songscore.hearing import hear
+from songscore.features.track_vector import runs, smooth
+from songscore.features.detector import STEP, step_times
+from songscore.analysis.record import Heard
+from songscore.analysis.sampling import hear
 from songscore.model import TrackModel, load_model
 from songscore.results import SCORE, SONG, Segment, Status, TrackResult, VocalTimeline
 
@@ -106,7 +106,7 @@ def extract_features(source: Source | NDArray[Any], sr: int | None = None, *, mo
     Returns
     -------
     dict of str to float
-        Names, units and meanings stand in `songscore.features.summary.FEATURES`.
+        Names, units and meanings stand in `songscore.features.track_vector.FEATURES`.
 
     Raises
     ------

@@ -29,8 +29,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from songscore.batch import classify_files
-from songscore.folders import audio_files
+from songscore.batch.run import classify_files
+from songscore.batch.walk import audio_files
 from songscore.results import TrackResult, as_utf8, portable_path
 
 Verdict = Literal["soundtrack", "score", "mixed"]

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from songscore.estimators import SongClassifier
 from songscore.features.spectrum import N_MELS, FloatArray
-from songscore.features.summary import FEATURE_SET
-from songscore.features.vocal import VoiceDetector
+from songscore.features.track_vector import FEATURE_SET
+from songscore.features.detector import VoiceDetector
 from songscore.model import CLASSES, FORMAT, digest
 
 CANARY_FRAMES = 64

@@ -16,15 +16,15 @@ from numpy.typing import NDArray
 from songscore.classify import may_be_certain
 from songscore.errors import ManifestError
 from songscore.features.spectrum import N_FFT, SAMPLE_RATE
-from songscore.features.summary import FEATURES
-from songscore.features.vocal import STEP
+from songscore.features.track_vector import FEATURES
+from songscore.features.detector import STEP
 from songscore.model import TrackModel, read_model
-from songscore.training.artefact import write_model
-from songscore.training.card import render_card
-from songscore.training.compose import compose
-from songscore.training.corpus import Corpus, build_corpus
-from songscore.training.crossval import ALL, Heard, cross_validate
-from songscore.training.decision import (
+from songscore.training.publish import write_model
+from songscore.training.publish import render_card
+from songscore.training.decision.compose import compose
+from songscore.training.data.corpus import Corpus, build_corpus
+from songscore.training.decision.crossval import ALL, Heard, cross_validate
+from songscore.training.decision.bounds import (
     Lessons,
     certainty_bounds,
     coverage,
@@ -32,9 +32,9 @@ from songscore.training.decision import (
     fit_decision,
     is_certain,
 )
-from songscore.training.evaluation import figures
-from songscore.training.manifest import Row, folds, read_manifest
-from songscore.training.settings import Settings
+from songscore.training.metrics import figures
+from songscore.training.data.manifest import Row, folds, read_manifest
+from songscore.training.detector.settings import Settings
 
 DECISION_FEATURES = ["voice_top_5s", "voice_top_30s"]
 """What the track classifier weighs: evidence that a long track does not dilute; benchmarks/ablation.py tries others."""
@@ -83,7 +83,7 @@ def train(
     Parameters
     ----------
     manifest : path
-        CSV with ``path,label,group``; `songscore.training.manifest` says what else it may hold.
+        CSV with ``path,label,group``; `songscore.training.data.manifest` says what else it may hold.
     folder : path
         Where ``NAME.npz``, ``NAME.json``, ``NAME.md`` and ``NAME.tracks.csv`` (cross-validated answers, track by
         track) go.
