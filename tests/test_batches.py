@@ -10,11 +10,11 @@ torch = pytest.importorskip("torch", reason="training is in PyTorch")
 
 from songscore.features.spectrum import N_MELS  # noqa: E402
 from songscore.results import SCORE, SONG  # noqa: E402
-from songscore.training.detector import augment  # noqa: E402
-from songscore.training.detector.augment import Chance  # noqa: E402
 from songscore.training.data.corpus import Clip, Corpus, dequantise, quantise, voice_activity  # noqa: E402
-from songscore.training.detector.batches import DEAF, Drawer, Examples  # noqa: E402
 from songscore.training.data.manifest import Row  # noqa: E402
+from songscore.training.detector import augment  # noqa: E402
+from songscore.training.detector.augment import RandomSource  # noqa: E402
+from songscore.training.detector.batches import TEACHER_DEAF_BELOW, BatchSampler, Examples  # noqa: E402
 from songscore.training.detector.settings import Settings  # noqa: E402
 
 FRAMES = 64
@@ -56,7 +56,7 @@ def batch(seed: int = 0, corpus: Corpus = CORPUS, settings: Settings = DEFAULTS,
     """Forty examples, one of each kind where no share is given; what the shares leave are instrumentals."""
     filled = {f"share_{kind}": shares.get(kind, ONE) for kind in ORDER}
     chosen = replace(settings, batch=40, frames=FRAMES, **filled)
-    return Drawer(corpus, np.ones(len(corpus), bool), chosen, Chance(seed, "cpu")).batch()
+    return BatchSampler(corpus, np.ones(len(corpus), bool), chosen, RandomSource(seed, "cpu")).batch()
 
 
 def of_kind(kind: str, examples: Examples, **shares: float) -> Examples:
@@ -73,7 +73,7 @@ def test_a_voice_is_added_at_the_ratio_asked_for_over_the_frames_where_it_sounds
     active = torch.zeros(4, FRAMES)
     active[:, 10:40] = 1
     voice[:, active[0] == 0] = 0
-    mix, local = augment.add_voice(music, voice, active, torch.full((4,), ratio_db), Chance(0, "cpu"))
+    mix, local = augment.add_voice(music, voice, active, torch.full((4,), ratio_db), RandomSource(0, "cpu"))
     added = (mix - music)[:, 10:40].mean(dim=(1, 2)) / music[:, 10:40].mean(dim=(1, 2))
     torch.testing.assert_close(decibels(added), torch.full((4,), ratio_db), atol=LOG_TOLERANCE_DB, rtol=0)
     torch.testing.assert_close(mix[:, 40:], music[:, 40:])
@@ -85,7 +85,7 @@ def test_silence_in_a_mix_makes_no_bad_numbers(silent: str) -> None:
     sounds = {"music": exponential(2, FRAMES, N_MELS), "voice": exponential(2, FRAMES, N_MELS, seed=1)}
     sounds[silent] = torch.zeros_like(sounds[silent])
     mix, local = augment.add_voice(
-        **sounds, active=torch.ones(2, FRAMES), ratio_db=torch.zeros(2), chance=Chance(0, "cpu")
+        **sounds, active=torch.ones(2, FRAMES), ratio_db=torch.zeros(2), chance=RandomSource(0, "cpu")
     )
     assert torch.isfinite(mix).all()
     assert torch.isfinite(local).all()
@@ -108,13 +108,13 @@ def test_half_a_band_of_shift_is_the_geometric_mean_of_two_bands() -> None:
 
 def test_reverberation_of_no_example_changes_nothing() -> None:
     mel = exponential(4, FRAMES, N_MELS)
-    torch.testing.assert_close(augment.reverberate(mel, Chance(0, "cpu"), probability=0.0), mel)
+    torch.testing.assert_close(augment.reverberate(mel, RandomSource(0, "cpu"), probability=0.0), mel)
 
 
 def test_reverberation_follows_the_sound_and_dies_away() -> None:
     mel = torch.zeros(4, FRAMES, N_MELS)
     mel[:, 20] = 1
-    tail = augment.reverberate(mel, Chance(0, "cpu"), probability=1.0) - mel
+    tail = augment.reverberate(mel, RandomSource(0, "cpu"), probability=1.0) - mel
     assert (tail[:, :21] == 0).all()
     assert (tail[:, 21:44] >= tail[:, 22:45]).all()
     assert (tail[:, 21] > 0).all()
@@ -123,11 +123,11 @@ def test_reverberation_follows_the_sound_and_dies_away() -> None:
 def test_reverberation_of_one_example_is_not_heard_in_another() -> None:
     mel = torch.zeros(2, FRAMES, N_MELS)
     mel[0, 20] = 1
-    assert (augment.reverberate(mel, Chance(0, "cpu"), probability=1.0)[1] == 0).all()
+    assert (augment.reverberate(mel, RandomSource(0, "cpu"), probability=1.0)[1] == 0).all()
 
 
 def test_noise_has_a_mean_power_of_one_and_no_negative_power() -> None:
-    noise = augment.noise((5, FRAMES, N_MELS), Chance(0, "cpu"))
+    noise = augment.noise((5, FRAMES, N_MELS), RandomSource(0, "cpu"))
     torch.testing.assert_close(noise.mean(dim=(1, 2)), torch.ones(5))
     assert (noise >= 0).all()
 
@@ -135,18 +135,18 @@ def test_noise_has_a_mean_power_of_one_and_no_negative_power() -> None:
 @pytest.mark.parametrize("change", [augment.compress, augment.add_noise, augment.age])
 def test_a_change_of_no_example_changes_nothing(change) -> None:
     mel = exponential(3, FRAMES, N_MELS)
-    torch.testing.assert_close(change(mel, Chance(0, "cpu"), 0.0), mel)
+    torch.testing.assert_close(change(mel, RandomSource(0, "cpu"), 0.0), mel)
 
 
 def test_an_equaliser_is_the_same_in_every_frame() -> None:
     mel = exponential(3, FRAMES, N_MELS)
-    gain = augment.equalise(mel, Chance(0, "cpu")) / mel
+    gain = augment.equalise(mel, RandomSource(0, "cpu")) / mel
     torch.testing.assert_close(gain, gain[:, :1].expand_as(gain))
 
 
 def test_a_band_limit_takes_away_and_never_adds() -> None:
     mel = torch.ones(40, 2, N_MELS)
-    limited = augment.limit_band(mel, Chance(0, "cpu"), low=1.0, high=1.0)
+    limited = augment.limit_band(mel, RandomSource(0, "cpu"), low=1.0, high=1.0)
     assert (limited <= 1).all()
     assert (limited[:, :, 16:42] == 1).all()
     assert (limited[:, :, -1] < 0.5).float().mean() > 0.5
@@ -155,12 +155,12 @@ def test_a_band_limit_takes_away_and_never_adds() -> None:
 def test_what_is_aged_keeps_a_band_and_gets_hiss() -> None:
     tone = torch.zeros(40, 20, N_MELS)
     tone[:, :, 30] = 1.0
-    aged = augment.age(tone, Chance(0, "cpu"), probability=1.0)
+    aged = augment.age(tone, RandomSource(0, "cpu"), probability=1.0)
     assert (aged[:, :, 30] >= 1).all()
     assert (aged[:, :, :30].sum(dim=(1, 2)) > 0).all()
     edges = torch.zeros(40, 20, N_MELS)
     edges[:, :, [0, -1]] = 1.0
-    kept = augment.age(edges, Chance(0, "cpu"), probability=1.0)
+    kept = augment.age(edges, RandomSource(0, "cpu"), probability=1.0)
     assert (kept[:, :, -1].mean(1) < 0.5).all()
 
 
@@ -179,7 +179,7 @@ def test_a_voice_is_active_where_it_sounds() -> None:
 @pytest.mark.parametrize("size", [17, 32, 33, 100])
 def test_the_shares_of_a_batch_add_up_to_the_batch(size: int) -> None:
     settings = Settings(batch=size, frames=FRAMES, n_leads=2)
-    examples = Drawer(CORPUS, np.ones(len(CORPUS), bool), settings, Chance(0, "cpu")).batch()
+    examples = BatchSampler(CORPUS, np.ones(len(CORPUS), bool), settings, RandomSource(0, "cpu")).batch()
     assert {len(getattr(examples, f.name)) for f in fields(Examples)} == {size}
 
 
@@ -260,7 +260,7 @@ def test_what_the_teacher_takes_for_speech_in_a_song_is_a_voice() -> None:
 
 
 def test_a_teacher_that_hears_no_singer_in_a_song_is_not_believed() -> None:
-    corpus = corpus_of(clip(0, "song", teacher=round(255 * DEAF) - 1), clip(1, "instrumental"))
+    corpus = corpus_of(clip(0, "song", teacher=round(255 * TEACHER_DEAF_BELOW) - 1), clip(1, "instrumental"))
     songs = of_kind("song", batch(corpus=corpus, song=0.5), song=0.5)
     assert (songs.voice_weight == 0).all()
     assert (songs.weak == 1).all()
@@ -270,6 +270,6 @@ def test_clips_of_no_weight_and_clips_not_chosen_are_never_drawn() -> None:
     loud, unheard = clip(1, "instrumental", teacher=200), clip(2, "instrumental", teacher=50)
     corpus = corpus_of(clip(0, "song"), loud, unheard, unheard)
     corpus.weight[2] = 0
-    drawer = Drawer(corpus, np.arange(4) != 3, Settings(frames=FRAMES, n_leads=2), Chance(0, "cpu"))
-    others = drawer.batch().others[-16:]
+    sampler = BatchSampler(corpus, np.arange(4) != 3, Settings(frames=FRAMES, n_leads=2), RandomSource(0, "cpu"))
+    others = sampler.batch().others[-16:]
     torch.testing.assert_close(others, torch.full_like(others, 200 / 255))

@@ -8,9 +8,9 @@ from numpy.typing import NDArray
 
 from songscore.training.decision.bounds import (
     ERROR_RATE,
+    MIN_CERTAIN_LOG_ODDS,
     NEVER,
-    PLAIN,
-    Lessons,
+    DecisionSet,
     certainty_bounds,
     coverage,
     cross_validated_log_odds,
@@ -63,14 +63,14 @@ def test_with_too_few_tracks_nothing_is_ever_certain() -> None:
 def test_classes_far_apart_do_not_make_a_doubtful_label_certain() -> None:
     log_odds = np.concatenate([np.full(ENOUGH, -8.0), np.full(ENOUGH, 8.0)])
     bounds = certainty_bounds(log_odds, labels(ENOUGH, ENOUGH))
-    assert (bounds["song_above"], bounds["score_below"]) == (PLAIN, -PLAIN)
+    assert (bounds["song_above"], bounds["score_below"]) == (MIN_CERTAIN_LOG_ODDS, -MIN_CERTAIN_LOG_ODDS)
 
 
 def test_a_larger_error_rate_needs_fewer_tracks_and_gives_lower_bounds() -> None:
     log_odds = np.concatenate([np.linspace(-12, 6, 50), np.linspace(-6, 12, 50)])
     strict, lenient = (certainty_bounds(log_odds, labels(50, 50), rate) for rate in (0.02, 0.2))
-    assert PLAIN <= lenient["song_above"] < strict["song_above"] < NEVER
-    assert -NEVER < strict["score_below"] < lenient["score_below"] <= -PLAIN
+    assert MIN_CERTAIN_LOG_ODDS <= lenient["song_above"] < strict["song_above"] < NEVER
+    assert -NEVER < strict["score_below"] < lenient["score_below"] <= -MIN_CERTAIN_LOG_ODDS
 
 
 def test_what_lies_on_a_bound_or_beyond_is_certain() -> None:
@@ -91,9 +91,9 @@ def lessons(
     song: NDArray[np.bool_],
     trusted: NDArray[np.bool_] | None = None,
     kind: NDArray[np.str_] | None = None,
-) -> Lessons:
+) -> DecisionSet:
     n = len(song)
-    return Lessons(
+    return DecisionSet(
         features=x,
         song=song,
         fold=np.arange(n) // 2 % 3,
@@ -102,7 +102,7 @@ def lessons(
     )
 
 
-def random_lessons() -> Lessons:
+def random_lessons() -> DecisionSet:
     song = np.arange(60) % 2 == 0
     return lessons(np.random.default_rng(0).normal(song[:, None], 1, (60, 2)), song)
 

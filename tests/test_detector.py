@@ -6,9 +6,19 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from songscore.features import detector
+from songscore.features.detector import (
+    ACTIVITIES,
+    DILATIONS,
+    FLOOR_DB,
+    FRAMES_PER_STEP,
+    STEP,
+    TIME_STRIDES,
+    VoiceDetector,
+    level,
+    network_input,
+    step_times,
+)
 from songscore.features.spectrum import N_MELS, SAMPLE_RATE, mel_spectrum
-from songscore.features.detector import ACTIVITIES, DILATIONS, FRAMES_PER_STEP, TIME_STRIDES, VoiceDetector
 
 GAIN_TOLERANCE = 1e-4
 TORCH_TOLERANCE = 1e-5
@@ -42,26 +52,26 @@ def detector() -> VoiceDetector:
 @pytest.mark.parametrize("gain", [1e-8, 1e-3, 1e3, 1e8])
 def test_no_gain_is_left_after_levelling(gain: float) -> None:
     mel = random_mel(100)
-    np.testing.assert_allclose(vocal.level(np.float32(gain) * mel), vocal.level(mel), atol=GAIN_TOLERANCE)
+    np.testing.assert_allclose(level(np.float32(gain) * mel), level(mel), atol=GAIN_TOLERANCE)
 
 
 def test_a_flat_spectrum_is_levelled_to_zero_and_20_db_below_the_mean_to_minus_one() -> None:
     mel = np.ones((1000, N_MELS), np.float32)
     mel[0] = 0.01
-    levelled = vocal.level(mel)
+    levelled = level(mel)
     np.testing.assert_allclose(levelled[1:], 0, atol=1e-3)
     np.testing.assert_allclose(levelled[0], -1, atol=1e-3)
 
 
 def test_silence_is_levelled_to_the_floor() -> None:
-    np.testing.assert_allclose(vocal.level(np.zeros((5, N_MELS), np.float32)), vocal.FLOOR_DB / 20, rtol=1e-6)
+    np.testing.assert_allclose(level(np.zeros((5, N_MELS), np.float32)), FLOOR_DB / 20, rtol=1e-6)
 
 
 def test_the_second_input_has_no_mean_over_time() -> None:
-    inputs = vocal.network_input(random_mel(50))
+    inputs = network_input(random_mel(50))
     assert inputs.shape == (50, N_MELS, 2)
     np.testing.assert_allclose(inputs[:, :, 1].mean(axis=0), 0, atol=1e-5)
-    np.testing.assert_array_equal(inputs[:, :, 0], vocal.level(random_mel(50)))
+    np.testing.assert_array_equal(inputs[:, :, 0], level(random_mel(50)))
 
 
 def test_the_time_of_a_step_is_the_middle_of_its_two_frames() -> None:
@@ -69,8 +79,8 @@ def test_the_time_of_a_step_is_the_middle_of_its_two_frames() -> None:
     y[SAMPLE_RATE] = 1
     mel = mel_spectrum(y).sum(axis=1)
     loudest = mel[: len(mel) // 2 * 2].reshape(-1, FRAMES_PER_STEP).sum(axis=1).argmax()
-    assert vocal.step_times(np.arange(100))[loudest] == pytest.approx(1.0, abs=vocal.STEP / 2)
-    np.testing.assert_allclose(np.diff(vocal.step_times(np.arange(100))), vocal.STEP)
+    assert step_times(np.arange(100))[loudest] == pytest.approx(1.0, abs=STEP / 2)
+    np.testing.assert_allclose(np.diff(step_times(np.arange(100))), STEP)
 
 
 @pytest.mark.parametrize("n_frames", [1, 2, 3, 31, 32, 257])
@@ -158,7 +168,7 @@ def test_the_detector_computes_what_the_network_does(torch: Any, n_frames: int) 
     network = randomised_network(torch, n_frames)
     mel = random_mel(n_frames, seed=n_frames)
     with torch.no_grad():
-        expected = torch.sigmoid(network(torch.from_numpy(vocal.level(mel))[None]))[0].numpy()
+        expected = torch.sigmoid(network(torch.from_numpy(level(mel))[None]))[0].numpy()
     assert expected.std() > 0.01
     np.testing.assert_allclose(VoiceDetector(network.arrays())(mel), expected, atol=TORCH_TOLERANCE)
 
@@ -167,4 +177,4 @@ def test_training_levels_as_the_detector_does(torch: Any) -> None:
     from songscore.training.detector import augment
 
     mel = random_mel(40)
-    np.testing.assert_allclose(augment.level(torch.from_numpy(mel)[None])[0].numpy(), vocal.level(mel), atol=1e-5)
+    np.testing.assert_allclose(augment.level(torch.from_numpy(mel)[None])[0].numpy(), level(mel), atol=1e-5)

@@ -1,13 +1,9 @@
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from songscore.errors import ManifestError
-from songscore.results import SCORE, SONG, TrackResult
 from songscore.training import metrics
 from songscore.training.metrics import Figure
 
@@ -29,19 +25,19 @@ def calibrated(n: int, songs_per_score: float = 1.0) -> tuple[NDArray[np.bool_],
 def test_balanced_accuracy_is_the_mean_of_both_classes_shares() -> None:
     song = labels(4, 2)
     probability = np.array([0.1, 0.2, 0.3, 0.7, 0.6, 0.4])
-    assert evaluation.balanced_accuracy(song, probability) == pytest.approx((3 / 4 + 1 / 2) / 2)
-    assert evaluation.balanced_accuracy(song, probability, threshold=0.35) == pytest.approx((3 / 4 + 2 / 2) / 2)
+    assert metrics.balanced_accuracy(song, probability) == pytest.approx((3 / 4 + 1 / 2) / 2)
+    assert metrics.balanced_accuracy(song, probability, threshold=0.35) == pytest.approx((3 / 4 + 2 / 2) / 2)
 
 
 def test_a_probability_at_the_threshold_is_a_song() -> None:
-    assert evaluation.balanced_accuracy(labels(1, 1), np.array([0.4, 0.5])) == 1
-    assert evaluation.balanced_accuracy(labels(1, 1), np.array([0.5, 0.6])) == 0.5
+    assert metrics.balanced_accuracy(labels(1, 1), np.array([0.4, 0.5])) == 1
+    assert metrics.balanced_accuracy(labels(1, 1), np.array([0.5, 0.6])) == 0.5
 
 
 def test_the_best_balanced_accuracy_is_that_of_the_best_threshold() -> None:
     song = labels(4, 2)
     probability = np.array([0.1, 0.2, 0.3, 0.7, 0.6, 0.4])
-    assert evaluation.best_balanced_accuracy(song, probability) == pytest.approx(7 / 8)
+    assert metrics.best_balanced_accuracy(song, probability) == pytest.approx(7 / 8)
 
 
 def test_precision_at_a_prevalence_is_as_computed_by_hand() -> None:
@@ -49,38 +45,38 @@ def test_precision_at_a_prevalence_is_as_computed_by_hand() -> None:
     song = labels(5, 5)
     recall, false_alarms, share = 4 / 5, 1 / 5, 0.1
     expected = share * recall / (share * recall + (1 - share) * false_alarms)
-    found = evaluation.precision_at_prevalence(song, probability, share, 0.75)
+    found = metrics.precision_at_prevalence(song, probability, share, 0.75)
     assert found == pytest.approx(expected)
 
 
 @pytest.mark.parametrize("share", [0.1, 0.5])
 def test_perfect_answers_are_precise_at_every_prevalence(share: float) -> None:
     song = labels(10, 10)
-    assert evaluation.precision_at_prevalence(song, song * 0.9, share, 0.9) == 1
+    assert metrics.precision_at_prevalence(song, song * 0.9, share, 0.9) == 1
 
 
 def test_answers_by_chance_are_as_precise_as_the_prevalence() -> None:
     random = np.random.default_rng(0)
-    found = evaluation.precision_at_prevalence(labels(20_000, 20_000), random.random(40_000), 0.116, 0.9)
+    found = metrics.precision_at_prevalence(labels(20_000, 20_000), random.random(40_000), 0.116, 0.9)
     assert found == pytest.approx(0.116, abs=0.003)
 
 
 @pytest.mark.parametrize("songs_per_score", [1, 5])
 def test_calibrated_probabilities_have_no_calibration_error(songs_per_score: float) -> None:
     song, probability = calibrated(10_000, songs_per_score)
-    assert evaluation.calibration_error(song, probability) < 0.015
+    assert metrics.calibration_error(song, probability) < 0.015
 
 
 def test_the_calibration_error_is_the_gap_of_each_bin_by_its_weight() -> None:
     song = labels(4, 4)
     probability = np.repeat([0.25, 0.75], 4)
-    assert evaluation.calibration_error(song, probability) == pytest.approx(0.25)
-    assert evaluation.calibration_error(song, 1 - probability) == pytest.approx(0.75)
+    assert metrics.calibration_error(song, probability) == pytest.approx(0.25)
+    assert metrics.calibration_error(song, 1 - probability) == pytest.approx(0.75)
 
 
 def test_certain_answers_that_are_right_have_no_calibration_error() -> None:
     song = labels(3, 3)
-    assert evaluation.calibration_error(song, song.astype(float)) == 0
+    assert metrics.calibration_error(song, song.astype(float)) == 0
 
 
 def grouped(n_groups: int) -> tuple[NDArray[np.bool_], NDArray[np.float64], NDArray[np.str_]]:
@@ -95,7 +91,7 @@ def grouped(n_groups: int) -> tuple[NDArray[np.bool_], NDArray[np.float64], NDAr
 @pytest.fixture(scope="module")
 def many_and_few() -> tuple[dict[str, Figure], dict[str, Figure]]:
     """Figures of tracks of sixty groups and of four."""
-    many, few = (evaluation.figures(*grouped(n), n_draws=50) for n in (60, 4))
+    many, few = (metrics.figures(*grouped(n), n_draws=50) for n in (60, 4))
     return many, few
 
 
@@ -111,57 +107,22 @@ def test_the_interval_contains_the_value_and_widens_with_fewer_groups(
 
 def test_all_figures_of_perfect_answers_are_perfect_in_every_draw() -> None:
     song = labels(20, 20)
-    found = evaluation.figures(song, song.astype(float), np.arange(40).astype(str), n_draws=20)
+    found = metrics.figures(song, song.astype(float), np.arange(40).astype(str), n_draws=20)
     errors = {"calibration_error", "brier"}
-    assert found == {name: Figure(*[0.0 if name in errors else 1.0] * 3) for name in evaluation.FIGURES}
+    assert found == {name: Figure(*[0.0 if name in errors else 1.0] * 3) for name in metrics.FIGURES}
 
 
 def test_the_same_seed_gives_the_same_intervals() -> None:
     tracks = grouped(10)
-    assert evaluation.figures(*tracks, n_draws=10, seed=3) == evaluation.figures(*tracks, n_draws=10, seed=3)
-    assert evaluation.figures(*tracks, n_draws=10, seed=3) != evaluation.figures(*tracks, n_draws=10, seed=4)
+    assert metrics.figures(*tracks, n_draws=10, seed=3) == metrics.figures(*tracks, n_draws=10, seed=3)
+    assert metrics.figures(*tracks, n_draws=10, seed=3) != metrics.figures(*tracks, n_draws=10, seed=4)
 
 
 def test_draws_without_one_of_the_classes_are_passed_over() -> None:
     song, group = labels(10, 10), np.repeat(["scores", "songs"], 10)
-    found = evaluation.figures(song, np.linspace(0, 1, 20), group, n_draws=40)
+    found = metrics.figures(song, np.linspace(0, 1, 20), group, n_draws=40)
     assert found["auc"] == Figure(1, 1, 1)
 
 
 def test_a_figure_reads_as_value_and_interval() -> None:
     assert str(Figure(0.91234, 0.8, 0.95)) == "0.912 [0.800, 0.950]"
-
-
-@pytest.fixture
-def manifest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Files whose names say what is to be answered: a probability, or that they are broken."""
-
-    def classify_track(path: Path, *, threshold: float, model: str) -> TrackResult:
-        if path.stem == "broken":
-            return TrackResult(path=str(path), status="unreadable", message="broken", model=model)
-        probability = float(path.stem[1:]) / 100
-        label = SONG if probability >= threshold else SCORE
-        return TrackResult(path=str(path), label=label, song_probability=probability, status="ok", model=model)
-
-    monkeypatch.setattr(evaluation, "classify_track", classify_track)
-    lines = [f"s{p}.wav,{SONG},Ann {p},song" for p in (40, 80, 90, 95)]
-    lines += [f"i{p}.wav,{SCORE},Ben {p},instrumental" for p in (5, 10, 20, 60)]
-    lines += [f"broken.wav,{SONG},Cid,song", "v50.wav,,Dora,voice", f"p50.wav,{SONG},Emil,pair"]
-    path = tmp_path / "music.csv"
-    path.write_text("\n".join(["path,label,group,role", *lines]) + "\n", "utf-8")
-    return path
-
-
-def test_evaluating_labels_the_labelled_rows_and_counts_what_got_no_label(manifest: Path) -> None:
-    found = evaluation.evaluate(manifest, root="/music")
-    assert [result.path for result in found.results[:2]] == ["/music/s40.wav", "/music/s80.wav"]
-    assert (len(found.results), found.failed) == (9, 1)
-    assert found.figures["balanced_accuracy"].value == pytest.approx(3 / 4)
-    assert list(found.figures) == list(evaluation.FIGURES)
-
-
-def test_evaluating_one_class_alone_is_refused(manifest: Path) -> None:
-    text = "".join(line for line in manifest.read_text().splitlines(keepends=True) if SCORE not in line)
-    manifest.write_text(text)
-    with pytest.raises(ManifestError, match="songs and instrumental scores are both needed"):
-        evaluation.evaluate(manifest)

@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 
 from songscore.errors import ModelError
 from songscore.estimators import SongClassifier
+from songscore.features.detector import ACTIVITIES, DILATIONS, TIME_STRIDES
 from songscore.features.spectrum import N_MELS
 from songscore.features.track_vector import FEATURES
-from songscore.features.detector import ACTIVITIES, DILATIONS, TIME_STRIDES
 from songscore.model import CANARY_TOLERANCE, FORMAT, MAX_BYTES, TrackModel, digest, load_model, read_model
 from songscore.training.publish import write_model
 

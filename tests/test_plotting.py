@@ -15,9 +15,9 @@ mpl.use("agg")
 from matplotlib import pyplot as plt
 
 from songscore import AudioError, classify_release, plot_features, plot_release, plot_timeline
-from songscore.classify import VOICE_THRESHOLD
 from songscore.demo import render_song
 from songscore.display.plotting.axes import families
+from songscore.features.segments import VOICE_THRESHOLD
 from songscore.release import ReleaseResult
 from songscore.results import Contribution, Segment, TrackResult, VocalTimeline
 

@@ -15,19 +15,19 @@ from pathlib import Path
 import pytest
 from sounds import write
 
-from songscore import classify_folder, classify_track, workers
+from songscore import classify_folder, classify_track
+from songscore.analysis.record import Analysis, Failure, read_reply
+from songscore.batch.pool import Workers
 from songscore.batch.run import classify_files
 from songscore.demo import render_score
-from songscore.analysis.record import Heard, Refusal, read_reply
-from songscore.batch.pool import Workers
 
 FAULTY = """
 import ctypes, os, sys, time
-from songscore.batch import pool, worker
+from songscore.batch import worker
 
-honest = listener.hear
+honest = worker.analyse
 
-def hear(path, model, *, thorough):
+def analyse(path, model, *, thorough):
     name = os.path.basename(path)
     if "segfault" in name:
         ctypes.string_at(0)
@@ -44,8 +44,8 @@ def hear(path, model, *, thorough):
         os.write(1, b"noise"), os.write(2, b"noise"), print("noise")
     return honest(path, model, thorough=thorough)
 
-listener.hear = hear
-workers.serve()
+worker.analyse = analyse
+worker.serve()
 """
 linux = pytest.mark.skipif(sys.platform != "linux", reason="signals, limits and /proc of Linux")
 
@@ -53,7 +53,7 @@ linux = pytest.mark.skipif(sys.platform != "linux", reason="signals, limits and 
 @pytest.fixture
 def faulty(monkeypatch: pytest.MonkeyPatch) -> None:
     """Children that die of files, by their names."""
-    monkeypatch.setattr(workers, "_PROGRAM", FAULTY)
+    monkeypatch.setattr("songscore.batch.pool._PROGRAM", FAULTY)
 
 
 @pytest.fixture
@@ -79,12 +79,12 @@ def children(parent: int = os.getpid()) -> set[int]:
     return found
 
 
-def hear(pool: Workers, path: Path | str, timeout: float | None = 60.0) -> Heard | Refusal:
-    return read_reply(pool.hear(str(path), False, None, timeout), str(path))
+def analyse(pool: Workers, path: Path | str, timeout: float | None = 60.0) -> Analysis | Failure:
+    return read_reply(pool.analyse(str(path), False, None, timeout), str(path))
 
 
 def test_a_child_hears_what_this_process_hears(pool: Workers, sound: Path) -> None:
-    assert isinstance(hear(pool, sound), Heard)
+    assert isinstance(analyse(pool, sound), Analysis)
     (track,) = classify_folder(sound.parent)
     here = classify_track(sound)
     assert track.to_dict() == here.to_dict()
@@ -102,20 +102,20 @@ def test_a_child_hears_what_this_process_hears(pool: Workers, sound: Path) -> No
     ],
 )
 def test_what_kills_a_child_costs_one_file(pool: Workers, sound: Path, name: str, why: str) -> None:
-    refusal = hear(pool, f"{name}.wav")
-    assert refusal == Refusal("unreadable", f"{name}.wav: {why}")
-    assert isinstance(hear(pool, sound), Heard)
+    refusal = analyse(pool, f"{name}.wav")
+    assert refusal == Failure("unreadable", f"{name}.wav: {why}")
+    assert isinstance(analyse(pool, sound), Analysis)
 
 
 @linux
 @pytest.mark.usefixtures("faulty")
 @pytest.mark.parametrize("name", ["hang", "sleep"], ids=["loop of Python", "C that holds the interpreter's lock"])
 def test_what_never_ends_ends_at_the_deadline(pool: Workers, sound: Path, name: str) -> None:
-    assert isinstance(hear(pool, sound), Heard)
+    assert isinstance(analyse(pool, sound), Analysis)
     began = time.perf_counter()
-    assert hear(pool, f"{name}.wav", 0.5) == Refusal("timeout", f"{name}.wav: no answer after 0.5 s")
+    assert analyse(pool, f"{name}.wav", 0.5) == Failure("timeout", f"{name}.wav: no answer after 0.5 s")
     assert time.perf_counter() - began < 3
-    assert isinstance(hear(pool, sound), Heard)
+    assert isinstance(analyse(pool, sound), Analysis)
 
 
 @linux
@@ -148,10 +148,10 @@ def test_leaving_a_run_early_kills_what_hangs(sound: Path, tmp_path: Path) -> No
 @linux
 @pytest.mark.usefixtures("faulty")
 def test_a_child_that_is_killed_from_outside_is_replaced_and_the_file_heard(pool: Workers, sound: Path) -> None:
-    assert isinstance(hear(pool, sound), Heard)
+    assert isinstance(analyse(pool, sound), Analysis)
     for child in children():
         os.kill(child, signal.SIGKILL)
-    assert isinstance(hear(pool, sound), Heard)
+    assert isinstance(analyse(pool, sound), Analysis)
 
 
 @linux
@@ -160,7 +160,7 @@ def test_children_end_with_a_parent_that_is_killed_even_in_a_loop_or_in_c(sound:
     program = f"""
 import sys
 from songscore.batch import pool
-workers._PROGRAM = "from songscore.batch import pool; workers.GRACE = 0.1" + {FAULTY!r}
+pool._PROGRAM = "from songscore.batch import worker; worker.GRACE = 0.1" + {FAULTY!r}
 from songscore.batch.run import classify_files
 from songscore.demo import render_score
 for track in classify_files([{str(sound)!r}, {name!r}], timeout=4):
@@ -179,9 +179,9 @@ for track in classify_files([{str(sound)!r}, {name!r}], timeout=4):
 
 
 def test_a_child_that_cannot_start_is_an_error_and_not_a_status(pool: Workers, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(workers, "_PROGRAM", "raise ImportError('no numpy here')")
+    monkeypatch.setattr("songscore.batch.pool._PROGRAM", "raise ImportError('no numpy here')")
     with pytest.raises(RuntimeError, match="no numpy here"):
-        hear(pool, "a.wav")
+        analyse(pool, "a.wav")
 
 
 @linux
@@ -194,11 +194,11 @@ import os, pathlib
 if not (died := pathlib.Path({str(died)!r})).exists():
     died.touch()
     os.kill(os.getpid(), 9)
-from songscore.batch.pool import serve
+from songscore.batch.worker import serve
 serve()
 """
-    monkeypatch.setattr(workers, "_PROGRAM", program)
-    assert isinstance(hear(pool, sound), Heard)
+    monkeypatch.setattr("songscore.batch.pool._PROGRAM", program)
+    assert isinstance(analyse(pool, sound), Analysis)
     assert died.exists()
 
 
@@ -208,21 +208,21 @@ def test_a_program_in_the_current_folder_is_not_run(
     (tmp_path / "numpy.py").write_text("raise SystemExit(7)")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", ["", *sys.path])
-    assert isinstance(hear(pool, sound), Heard)
+    assert isinstance(analyse(pool, sound), Analysis)
 
 
 def test_threads_have_a_child_each(pool: Workers, sound: Path) -> None:
     heard = list[object]()
-    threads = [threading.Thread(target=lambda: heard.append(hear(pool, sound))) for _ in range(3)]
+    threads = [threading.Thread(target=lambda: heard.append(analyse(pool, sound))) for _ in range(3)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert [type(one) for one in heard] == [Heard] * 3
+    assert [type(one) for one in heard] == [Analysis] * 3
 
 
 def test_a_reply_that_is_none_is_a_status(sound: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Workers, "hear", lambda *_: b"{}")
+    monkeypatch.setattr(Workers, "analyse", lambda *_: b"{}")
     (track,) = classify_files([sound])
     assert (track.status, track.label) == ("unreadable", None)
     assert "a worker" in track.message

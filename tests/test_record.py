@@ -10,33 +10,33 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sounds import sine
 
-from songscore.features.track_vector import SPECTRAL, Listening
-from songscore.analysis.record import Heard, Refusal, read_reply
-from songscore.analysis.sampling import hear
+from songscore.analysis.record import Analysis, Failure, read_reply
+from songscore.analysis.sampling import analyse
+from songscore.features.track_vector import SPECTRAL, Activity
 from songscore.model import load_model
 
 
-def heard(n: int = 3, damage: str = "") -> Heard:
+def heard(n: int = 3, damage: str = "") -> Analysis:
     random = np.random.default_rng(n)
     activity = random.random((n, 3)).astype(np.float32)
-    listening = Listening(np.arange(n, dtype=np.int64) * 2, activity, random.normal(size=len(SPECTRAL)), 0.7)
-    return Heard("a.wav", 12.3, 4.5, damage, listening)
+    listening = Activity(np.arange(n, dtype=np.int64) * 2, activity, random.normal(size=len(SPECTRAL)), 0.7)
+    return Analysis("a.wav", 12.3, 4.5, damage, listening)
 
 
 def test_a_record_comes_back_exactly() -> None:
-    real = hear((sine(440, 5, 16_000), 16_000), load_model())
+    real = analyse((sine(440, 5, 16_000), 16_000), load_model())
     for record in (heard(), heard(0), heard(2, "damaged at 1.0 s: \udcff \n"), real):
         back = read_reply(record.to_bytes(), "b.wav")
-        assert isinstance(back, Heard)
+        assert isinstance(back, Analysis)
         assert back.to_bytes() == record.to_bytes()
         assert (back.path, back.damage) == ("b.wav", record.damage)
-        np.testing.assert_array_equal(back.listening.activity, record.listening.activity)
-        np.testing.assert_array_equal(back.listening.step, record.listening.step)
-        assert back.listening.features == record.listening.features if len(record.listening.step) else True
+        np.testing.assert_array_equal(back.activity.probability, record.activity.probability)
+        np.testing.assert_array_equal(back.activity.step, record.activity.step)
+        assert back.activity.features == record.activity.features if len(record.activity.step) else True
 
 
 def test_a_refusal_comes_back() -> None:
-    refusal = Refusal("unreadable", "a\nb \udcff: no such file")
+    refusal = Failure("unreadable", "a\nb \udcff: no such file")
     assert read_reply(refusal.to_bytes(), "a") == refusal
 
 
@@ -82,7 +82,7 @@ def replaced(offset: int, new: bytes) -> bytes:
 )
 def test_what_is_no_record_is_a_value_error(content: bytes) -> None:
     with pytest.raises(ValueError, match=r".+"):
-        Heard.from_bytes(content, None)
+        Analysis.from_bytes(content, None)
 
 
 @pytest.mark.parametrize(

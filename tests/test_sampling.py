@@ -8,11 +8,11 @@ import soundfile
 from sounds import FORMATS, write
 
 from songscore import classify_track
+from songscore.analysis.sampling import analyse
 from songscore.audio import open_audio
 from songscore.demo import render_score, render_song
-from songscore.features.spectrum import SAMPLE_RATE
 from songscore.features.detector import STEP
-from songscore.analysis.sampling import hear, most
+from songscore.features.spectrum import SAMPLE_RATE
 from songscore.model import TrackModel, load_model
 
 RATE = 22_050
@@ -145,14 +145,6 @@ def test_a_file_cut_short_is_read_from_the_start_and_said_to_be_partial(tmp_path
 def test_of_an_hour_less_than_half_is_heard_even_in_doubt(score, monkeypatch, in_doubt, least, greatest):
     if in_doubt:
         monkeypatch.setattr(TrackModel, "log_odds", lambda self, features: 0.0)
-    heard = hear((np.tile(minutes(score, 6), 10), RATE), load_model())
+    heard = analyse((np.tile(minutes(score, 6), 10), RATE), load_model())
     assert heard.duration == pytest.approx(3600, abs=60)
     assert least < heard.analysed / heard.duration < greatest
-
-
-def test_what_is_heard_at_most_grows_slower_than_the_length():
-    lengths = np.array([6, 60, 100, 351, 3516])
-    shares = np.array([most(int(n)) / n for n in lengths])
-    assert (shares[:2] == 1).all()
-    assert (np.diff(shares[1:]) < 0).all()
-    assert shares[-1] < 0.15

@@ -2,15 +2,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from songscore.features import track_vector
+from songscore.features.detector import ACTIVITIES, FRAMES_PER_STEP, STEP
 from songscore.features.spectral import window_features
 from songscore.features.spectrum import FRAME_RATE, N_MELS, SAMPLE_RATE, WINDOW, mel_spectrum
 from songscore.features.track_vector import FEATURES, MEANINGS, QUANTILES, SHARES, SPECTRAL, TOP_SECONDS, VOCAL
-from songscore.features.detector import ACTIVITIES, FRAMES_PER_STEP, STEP
 
 ROUNDING = 1e-5
 BARELY, CLEARLY = 0.05, 0.95
@@ -33,7 +31,7 @@ def one_passage() -> dict[str, float]:
     """A minute with one passage of ten seconds that is clearly sung."""
     voice = np.full(steps(60), BARELY)
     voice[steps(20) : steps(30)] = CLEARLY
-    return summary.vocal_features(activity(voice))
+    return track_vector.vocal_features(activity(voice))
 
 
 class Loud:
@@ -51,7 +49,7 @@ def test_every_feature_has_its_own_name_a_unit_and_a_meaning() -> None:
 
 
 def test_a_curve_that_stays_at_0_9_has_that_everywhere() -> None:
-    found = summary.vocal_features(activity(np.full(steps(60), 0.9)))
+    found = track_vector.vocal_features(activity(np.full(steps(60), 0.9)))
     like_voice = ["voice_mean", *(f"voice_top_{s}s" for s in TOP_SECONDS), *(f"voice_q{q}" for q in QUANTILES)]
     assert {name: found[name] for name in like_voice} == pytest.approx(
         dict.fromkeys(like_voice, log_odds(0.9)), rel=1e-4
@@ -89,61 +87,33 @@ def test_the_mean_length_and_spread_of_one_passage_are_as_computed_by_hand(one_p
 @pytest.mark.parametrize("n_steps", [1, 2, 6])
 @pytest.mark.parametrize("p", [0.0, 0.5, 1.0])
 def test_the_features_of_a_few_steps_are_finite(n_steps: int, p: float) -> None:
-    found = summary.vocal_features(activity(np.full(n_steps, p), speech=p, music=p))
+    found = track_vector.vocal_features(activity(np.full(n_steps, p), speech=p, music=p))
     assert list(found) == [feature.name for feature in VOCAL]
     assert np.isfinite(list(found.values())).all()
-
-
-@given(flags=st.lists(st.booleans(), max_size=40))
-def test_runs_are_the_stretches_of_true(flags: list[bool]) -> None:
-    found = summary.runs(np.array(flags, bool))
-    rebuilt = np.zeros(len(flags), bool)
-    for first, last in found:
-        rebuilt[first:last] = True
-    np.testing.assert_array_equal(rebuilt, flags)
-    assert (np.diff(found.ravel()) > 0).all()
-
-
-def test_runs_are_first_and_one_past_last() -> None:
-    flags = np.array([True, True, False, True])
-    np.testing.assert_array_equal(summary.runs(flags), [[0, 2], [3, 4]])
-
-
-@pytest.mark.parametrize("n", [1, 3, 7, 100])
-def test_smoothing_keeps_a_constant(n: int) -> None:
-    np.testing.assert_allclose(summary.smooth(np.full(n, 0.7, np.float32)), 0.7, rtol=ROUNDING)
-
-
-def test_smoothing_spreads_an_impulse_evenly_around_its_place() -> None:
-    impulse = np.zeros(21, np.float32)
-    impulse[10] = 7
-    expected = np.zeros(21)
-    expected[7:14] = 1
-    np.testing.assert_allclose(summary.smooth(impulse, seconds=7 * STEP), expected, atol=ROUNDING)
 
 
 def test_a_dropout_of_a_few_steps_does_not_cut_a_passage() -> None:
     voice = np.full(steps(20), CLEARLY)
     voice[100:102] = BARELY
-    assert summary.vocal_features(activity(voice))["voice_longest"] == pytest.approx(np.log2(1 + 20))
+    assert track_vector.vocal_features(activity(voice))["voice_longest"] == pytest.approx(np.log2(1 + 20))
 
 
 @pytest.mark.parametrize("n_frames", [1, 2, 99, WINDOW, WINDOW + 1, 3 * WINDOW + 77])
 def test_every_two_frames_get_one_row_of_activity_in_their_order(n_frames: int) -> None:
     mel = np.repeat(np.arange(1, n_frames + 1, dtype=np.float32)[:, None], N_MELS, axis=1)
-    heard = summary.listen_to_mel([mel], Loud())
-    np.testing.assert_array_equal(heard.activity, Loud()(mel)[: n_frames // FRAMES_PER_STEP])
+    heard = track_vector.listen_to_mel([mel], Loud())
+    np.testing.assert_array_equal(heard.probability, Loud()(mel)[: n_frames // FRAMES_PER_STEP])
     np.testing.assert_array_equal(heard.step, np.arange(n_frames // FRAMES_PER_STEP))
 
 
 def test_windows_are_joined_in_order_and_keep_their_place() -> None:
     mel = np.random.default_rng(0).random((3 * WINDOW, N_MELS)).astype(np.float32)
-    whole = summary.listen_to_mel([mel], Loud())
-    outer = [summary.listen_to_window(mel[i : i + WINDOW], i, Loud()) for i in (2 * WINDOW, 0)]
-    joined = summary.join_windows(outer, 1.0)
+    whole = track_vector.listen_to_mel([mel], Loud())
+    outer = [track_vector.listen_to_window(mel[i : i + WINDOW], i, Loud()) for i in (2 * WINDOW, 0)]
+    joined = track_vector.join_windows(outer, 1.0)
     there = np.isin(whole.step, joined.step)
     assert there.mean() == pytest.approx(2 / 3)
-    np.testing.assert_array_equal(joined.activity, whole.activity[there])
+    np.testing.assert_array_equal(joined.probability, whole.probability[there])
 
 
 def test_spectral_features_are_means_over_windows_by_their_length() -> None:
@@ -151,25 +121,25 @@ def test_spectral_features_are_means_over_windows_by_their_length() -> None:
     mel = mel_spectrum(y)
     rest = len(mel) - WINDOW
     expected = (WINDOW * window_features(mel[:WINDOW]) + rest * window_features(mel[WINDOW:])) / len(mel)
-    np.testing.assert_allclose(summary.listen_to_mel([mel], Loud()).spectral, expected)
+    np.testing.assert_allclose(track_vector.listen_to_mel([mel], Loud()).spectral, expected)
 
 
 def test_listening_to_blocks_is_listening_to_the_whole() -> None:
     y = np.random.default_rng(0).standard_normal(25 * SAMPLE_RATE).astype(np.float32)
-    whole, parts = summary.listen([y], Loud()), summary.listen(np.split(y, [7, 5000, 5000, 300_000]), Loud())
-    np.testing.assert_allclose(parts.activity, whole.activity, rtol=1e-3)
+    whole, parts = track_vector.listen([y], Loud()), track_vector.listen(np.split(y, [7, 5000, 5000, 300_000]), Loud())
+    np.testing.assert_allclose(parts.probability, whole.probability, rtol=1e-3)
     np.testing.assert_allclose(parts.spectral, whole.spectral, rtol=1e-4)
     assert parts.peak == whole.peak == np.abs(y).max()
 
 
 def test_the_track_vector_is_every_feature_in_order() -> None:
     n = round(4 * FRAME_RATE)
-    heard = summary.listen_to_mel([np.random.default_rng(0).random((n, N_MELS)).astype(np.float32)], Loud())
+    heard = track_vector.listen_to_mel([np.random.default_rng(0).random((n, N_MELS)).astype(np.float32)], Loud())
     assert list(heard.features) == [feature.name for feature in FEATURES]
     assert [heard.features[feature.name] for feature in SPECTRAL] == heard.spectral.tolist()
 
 
 def test_nothing_is_heard_where_there_is_nothing() -> None:
-    heard = summary.listen([], Loud())
-    assert (heard.activity.shape, heard.peak) == ((0, len(ACTIVITIES)), 0)
+    heard = track_vector.listen([], Loud())
+    assert (heard.probability.shape, heard.peak) == ((0, len(ACTIVITIES)), 0)
     np.testing.assert_array_equal(heard.spectral, 0)

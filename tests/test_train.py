@@ -21,9 +21,9 @@ from songscore.model import CLASSES, TrackModel, read_model
 from songscore.results import SCORE, SONG
 from songscore.training import train
 from songscore.training.data.corpus import Clip, Corpus, quantise
+from songscore.training.data.manifest import Row
 from songscore.training.decision.crossval import _digest
 from songscore.training.detector.fit import train_detector
-from songscore.training.data.manifest import Row
 from songscore.training.detector.settings import Settings
 from songscore.training.train import DECISION_FEATURES
 

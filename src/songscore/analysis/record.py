@@ -14,18 +14,18 @@ from typing import Any, cast, get_args
 
 import numpy as np
 
-from songscore.features.track_vector import SPECTRAL, Listening
 from songscore.features.detector import ACTIVITIES
+from songscore.features.track_vector import SPECTRAL, Activity
 from songscore.results import Status
 
-REFUSALS = frozenset(get_args(Status)) - {"ok", "partial"}
+FAILURES = frozenset(get_args(Status)) - {"ok", "partial"}
 """Statuses of what was not heard."""
 
 _STEP, _ACTIVITY, _SPECTRAL = np.dtype("<i4"), np.dtype("<f4"), np.dtype("<f8")
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
+class Analysis:
     """A sound that was read: all that an answer needs, whatever threshold and prior it is asked with.
 
     Attributes
@@ -35,32 +35,32 @@ class Heard:
         Seconds of the sound, and of what was decoded.
     damage : str
         What was wrong, "" for a whole file.
-    listening : Listening
+    activity : Activity
     """
 
     path: str | None
     duration: float
     analysed: float
     damage: str
-    listening: Listening
+    activity: Activity
 
     def to_bytes(self) -> bytes:
         """Everything but the path, exactly."""
-        heard = self.listening
-        arrays = (heard.step, _STEP), (heard.activity, _ACTIVITY), (heard.spectral, _SPECTRAL)
+        activity = self.activity
+        arrays = (activity.step, _STEP), (activity.probability, _ACTIVITY), (activity.spectral, _SPECTRAL)
         body = b"".join(np.ascontiguousarray(array, dtype).tobytes() for array, dtype in arrays)
         head = {
             "duration": self.duration,
             "analysed": self.analysed,
             "damage": self.damage,
-            "peak": heard.peak,
-            "steps": len(heard.step),
+            "peak": activity.peak,
+            "steps": len(activity.step),
             "crc32": zlib.crc32(body),
         }
         return json.dumps(head).encode() + b"\n" + body
 
     @classmethod
-    def from_bytes(cls, content: bytes, path: str | None) -> Heard:
+    def from_bytes(cls, content: bytes, path: str | None) -> Analysis:
         """The record that `to_bytes` wrote.
 
         Raises
@@ -76,14 +76,14 @@ class Heard:
                 duration=_number(head["duration"]),
                 analysed=_number(head["analysed"]),
                 damage=str(head["damage"]),
-                listening=_listening(body, head),
+                activity=_activity(body, head),
             )
         except (KeyError, TypeError, OverflowError) as error:
             raise ValueError(f"not a record of a sound: {error!r}") from error
 
 
 @dataclass(frozen=True, slots=True)
-class Refusal:
+class Failure:
     """Why nothing was heard.
 
     Attributes
@@ -101,7 +101,7 @@ class Refusal:
         return json.dumps({"status": self.status, "message": self.message}).encode()
 
 
-def read_reply(content: bytes, path: str) -> Heard | Refusal:
+def read_reply(content: bytes, path: str) -> Analysis | Failure:
     """What a worker said of a file.
 
     Raises
@@ -110,12 +110,12 @@ def read_reply(content: bytes, path: str) -> Heard | Refusal:
         The bytes are neither.
     """
     if b"\n" in content:
-        return Heard.from_bytes(content, path)
+        return Analysis.from_bytes(content, path)
     head = _object(content)
     status, message = head.get("status"), head.get("message")
-    if not isinstance(status, str) or status not in REFUSALS or not isinstance(message, str):
+    if not isinstance(status, str) or status not in FAILURES or not isinstance(message, str):
         raise ValueError(f"not a reply: status {status!r}, message {message!r}")
-    return Refusal(cast("Status", status), message)
+    return Failure(cast("Status", status), message)
 
 
 def _object(line: bytes) -> dict[str, Any]:
@@ -128,7 +128,7 @@ def _object(line: bytes) -> dict[str, Any]:
     return head
 
 
-def _listening(body: bytes, head: Mapping[str, Any]) -> Listening:
+def _activity(body: bytes, head: Mapping[str, Any]) -> Activity:
     n = head["steps"]
     if not isinstance(n, int) or n < 0:
         raise ValueError(f"not a record of a sound: {n!r} steps")
@@ -137,12 +137,12 @@ def _listening(body: bytes, head: Mapping[str, Any]) -> Listening:
     if len(body) != second + len(SPECTRAL) * _SPECTRAL.itemsize or zlib.crc32(body) != head["crc32"]:
         raise ValueError("not a record of a sound: its arrays are not those that it describes")
     step = np.frombuffer(body[:first], _STEP).astype(np.int64)
-    activity = np.frombuffer(body[first:second], _ACTIVITY).astype(np.float32).reshape(n, len(ACTIVITIES))
+    probability = np.frombuffer(body[first:second], _ACTIVITY).astype(np.float32).reshape(n, len(ACTIVITIES))
     spectral = np.frombuffer(body[second:], _SPECTRAL).astype(np.float64)
     in_order = bool((np.diff(step, prepend=-1) > 0).all())
-    if not (in_order and ((activity >= 0) & (activity <= 1)).all() and np.isfinite(spectral).all()):
+    if not (in_order and ((probability >= 0) & (probability <= 1)).all() and np.isfinite(spectral).all()):
         raise ValueError("not a record of a sound: numbers out of range")
-    return Listening(step, activity, spectral, _number(head["peak"]))
+    return Activity(step, probability, spectral, _number(head["peak"]))
 
 
 def _number(value: Any) -> float:

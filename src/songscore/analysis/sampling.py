@@ -1,19 +1,21 @@
-"""Reading a sound, and when enough of it was heard.
+"""Reading a sound, and when enough of it was analysis.
 
 A song is proved by a few seconds of voice, an instrumental score only by listening everywhere. So windows of
 `WINDOW_SECONDS` are read in an order that spreads over the whole sound at once: the bit-reversed one (van der Corput
-1935), in which the first half of the windows is every other one. After each, the question is asked whether the answer
-can still change, and more is read while it can. Formats that do not seek are read from start to end.
+1935), in which the first half of the windows is every other one. After each, `songscore.decision` is asked whether the
+answer can still change, and more is read while it can. Formats that do not seek are read from start to end.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from math import ceil, sqrt
 
 import numpy as np
 
+from songscore.analysis.record import Analysis
 from songscore.audio import AudioStream, Source, open_audio
+from songscore.decision import is_settled
+from songscore.features.detector import FRAMES_PER_STEP
 from songscore.features.spectrum import (
     HOP_LENGTH,
     N_FFT,
@@ -23,25 +25,17 @@ from songscore.features.spectrum import (
     mel_spectrum,
     window_ends,
 )
-from songscore.features.track_vector import Listening, Window, join_windows, listen, listen_to_window
-from songscore.features.detector import FRAMES_PER_STEP
-from songscore.analysis.record import Heard
+from songscore.features.track_vector import Activity, WindowActivity, join_windows, listen, listen_to_window
 from songscore.model import TrackModel
-
-SONG_ENOUGH, SCORE_ENOUGH = 3.0, -2.7
-"""Log-odds of a song beyond which the rest of a track is not read; benchmarks/sequential.py shows what that costs."""
 
 FEWEST = 6
 """Windows below which everything is read."""
-
-GROWING = 60
-"""Windows, ten minutes, up to which doubt has everything read; beyond, what is read grows as the root of the length."""
 
 _OVERHANG = (N_FFT - HOP_LENGTH) / SAMPLE_RATE + 0.01
 _END = 0.05
 
 
-def hear(source: Source, model: TrackModel, *, thorough: bool = False) -> Heard:
+def analyse(source: Source, model: TrackModel, *, thorough: bool = False) -> Analysis:
     """Read a sound and listen to it.
 
     Parameters
@@ -58,29 +52,29 @@ def hear(source: Source, model: TrackModel, *, thorough: bool = False) -> Heard:
     """
     with open_audio(source, rate=SAMPLE_RATE) as stream:
         if not thorough:
-            listening = _sample(stream, model)
-            if listening is not None:
-                return Heard(stream.path, stream.length or 0.0, stream.analysed, "", listening)
+            activity = _sample(stream, model)
+            if activity is not None:
+                return Analysis(stream.path, stream.length or 0.0, stream.analysed, "", activity)
             stream.rewind()
-        listening = listen(stream.blocks(), model.detector)
-        return Heard(stream.path, stream.duration, stream.analysed, stream.damage, listening)
+        activity = listen(stream.blocks(), model.detector)
+        return Analysis(stream.path, stream.duration, stream.analysed, stream.damage, activity)
 
 
-def is_enough(heard: Heard, model: TrackModel) -> bool:
+def is_enough(analysis: Analysis, model: TrackModel) -> bool:
     """Whether a model that may not be the one that listened would have stopped no later."""
-    ends = window_ends(_n_frames(heard.duration))
-    n_heard = int(np.isin(ends - np.diff(ends, prepend=0), heard.listening.step * FRAMES_PER_STEP).sum())
-    whole = bool(heard.damage) or len(ends) < FEWEST or n_heard == len(ends)
-    return whole or _is_settled(model.log_odds(heard.listening.features), n_heard, len(ends))
+    ends = window_ends(_n_frames(analysis.duration))
+    n_heard = int(np.isin(ends - np.diff(ends, prepend=0), analysis.activity.step * FRAMES_PER_STEP).sum())
+    whole = bool(analysis.damage) or len(ends) < FEWEST or n_heard == len(ends)
+    return whole or is_settled(model.log_odds(analysis.activity.features), n_heard, len(ends))
 
 
-def _sample(stream: AudioStream, model: TrackModel) -> Listening | None:
+def _sample(stream: AudioStream, model: TrackModel) -> Activity | None:
     """Listen to windows until the answer is settled; None where the sound has to be read from start to end."""
     ends = window_ends(_n_frames(stream.length or 0.0))
     if len(ends) < FEWEST or not len(stream.passage((stream.length or 0.0) - _END, _END)):
         return None
-    starts, peak, windows = ends - np.diff(ends, prepend=0), 0.0, list[Window]()
-    for index in spread(len(ends)):
+    starts, peak, windows = ends - np.diff(ends, prepend=0), 0.0, list[WindowActivity]()
+    for index in bit_reversed(len(ends)):
         start, n_frames = int(starts[index]), int(ends[index] - starts[index])
         y = stream.passage(start / WINDOW * WINDOW_SECONDS, n_frames / WINDOW * WINDOW_SECONDS + _OVERHANG)
         mel = mel_spectrum(y)[:n_frames]
@@ -89,9 +83,9 @@ def _sample(stream: AudioStream, model: TrackModel) -> Listening | None:
         peak = max(peak, float(np.abs(y).max()))
         windows.append(listen_to_window(mel, start, model.detector))
         if _is_time(len(windows)):
-            heard = join_windows(windows, peak)
-            if _is_settled(model.log_odds(heard.features), len(windows), len(ends)):
-                return heard
+            activity = join_windows(windows, peak)
+            if is_settled(model.log_odds(activity.features), len(windows), len(ends)):
+                return activity
     return join_windows(windows, peak)
 
 
@@ -99,7 +93,7 @@ def _n_frames(seconds: float) -> int:
     return max(0, 1 + (int(seconds * SAMPLE_RATE) - N_FFT) // HOP_LENGTH)
 
 
-def spread(n: int) -> Iterator[int]:
+def bit_reversed(n: int) -> Iterator[int]:
     """Indices below `n` in bit-reversed order: 0, 4, 2, 6, 1, 5, 3, 7."""
     bits = (n - 1).bit_length()
     for i in range(1 << bits):
@@ -111,13 +105,3 @@ def spread(n: int) -> Iterator[int]:
 def _is_time(n_heard: int) -> bool:
     """Whether to ask, so that asking costs little: after each of the first 16 windows, then every eighth."""
     return n_heard <= 16 or n_heard % 8 == 0
-
-
-def _is_settled(log_odds: float, n_heard: int, n_windows: int) -> bool:
-    score = log_odds <= SCORE_ENOUGH and n_heard >= most(n_windows) / 2
-    return log_odds >= SONG_ENOUGH or score or n_heard >= most(n_windows)
-
-
-def most(n_windows: int) -> int:
-    """Windows after which no more are heard; a score may be called after half of them."""
-    return ceil(min(n_windows, sqrt(n_windows * GROWING)))

@@ -11,7 +11,6 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
-import tempfile
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -19,8 +18,9 @@ from pathlib import Path
 
 from platformdirs import user_cache_path
 
-from songscore.analysis.record import Heard
-from songscore.analysis.sampling import hear, is_enough
+from songscore._files import write_whole
+from songscore.analysis.record import Analysis
+from songscore.analysis.sampling import analyse, is_enough
 from songscore.model import TrackModel
 
 LIMIT = 2_000_000_000
@@ -66,8 +66,8 @@ class Cache:
         chosen = folder or os.environ.get("SONGSCORE_CACHE_DIR") or user_cache_path("songscore", appauthor=False)
         self.folder, self.limit, self._added = Path(chosen), limit, 0
 
-    def hear(self, path: str, model: TrackModel, *, thorough: bool = False) -> Heard:
-        """`songscore.analysis.sampling.hear`, from here where it was heard before.
+    def analyse(self, path: str, model: TrackModel, *, thorough: bool = False) -> Analysis:
+        """`songscore.analysis.sampling.analyse`, from here where it was heard before.
 
         A cache that cannot be read or written is no cache, and no error.
 
@@ -79,14 +79,14 @@ class Cache:
         before = _state(path)
         entry = self._entry(path, model, thorough) if before else None
         if entry is None:
-            return hear(path, model, thorough=thorough)
+            return analyse(path, model, thorough=thorough)
         found = self._read(entry, path)
         if found and (thorough or is_enough(found, model)):
             return found
-        heard = hear(path, model, thorough=thorough)
+        analysis = analyse(path, model, thorough=thorough)
         if _state(path) == before:
-            self._write(entry, heard.to_bytes())
-        return heard
+            self._write(entry, analysis.to_bytes())
+        return analysis
 
     def info(self) -> CacheInfo:
         """Count what is there."""
@@ -123,28 +123,21 @@ class Cache:
             return None
         return self.folder / "heard" / digest[:2] / digest[2:]
 
-    def _read(self, entry: Path, path: str) -> Heard | None:
+    def _read(self, entry: Path, path: str) -> Analysis | None:
         try:
             state = entry.lstat()
             if not stat.S_ISREG(state.st_mode) or state.st_size > _LARGEST:
                 return None
-            heard = Heard.from_bytes(entry.read_bytes(), path)
+            analysis = Analysis.from_bytes(entry.read_bytes(), path)
             os.utime(entry)
         except (OSError, ValueError):
             return None
-        return heard
+        return analysis
 
     def _write(self, entry: Path, content: bytes) -> None:
         with suppress(OSError):
             entry.parent.mkdir(parents=True, exist_ok=True)
-            descriptor, new = tempfile.mkstemp(dir=entry.parent)
-            try:
-                with os.fdopen(descriptor, "wb") as file:
-                    file.write(content)
-                Path(new).replace(entry)
-            except BaseException:
-                Path(new).unlink(missing_ok=True)
-                raise
+            write_whole(entry, content)
             self._added += 1
             if self._added % _TRIM_EVERY == 1:
                 self.trim()

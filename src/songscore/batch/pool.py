@@ -4,45 +4,33 @@ A decoder that crashes, hangs or wants all memory takes the process with it that
 of a long run: `Workers` asks child processes, over their standard input and output, and has another one where one was
 lost. A child ends when its parent does, for whatever reason, and hears nothing of Ctrl-C.
 
-A request is a line of JSON. A reply is the length of its content, eight bytes, and the content, which
-`songscore.analysis.record.read_reply` reads.
+What they say to each other stands in `songscore.batch.worker`.
 """
 
 from __future__ import annotations
 
 import atexit
-import faulthandler
 import json
 import os
 import signal
-import struct
 import subprocess
 import sys
 import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from queue import SimpleQueue
 from typing import IO, Any
 
-from songscore.analysis.record import Refusal
-from songscore.batch.worker import listen_to
-from songscore.model import load_model
+from songscore.analysis.record import Failure
+from songscore.batch.worker import LENGTH
 
 DEADLINE = 900.0
 """Seconds that a file may take; ten hours of sound take two minutes."""
 
-MEMORY = 2 << 30
-"""Bytes that a child may allocate, where the system can tell it so."""
-
-GRACE = 10.0
-"""Seconds after its time that a child ends by itself, should its parent be gone while a decoder lets no Python run."""
-
 STARTS = 3
 """Children that may die at their start before it is given up."""
 
-_LENGTH = struct.Struct("<Q")
-_PROGRAM = "from songscore.batch.pool import serve; serve()"
+_PROGRAM = "from songscore.batch.worker import serve; serve()"
 
 
 class Worker:
@@ -135,13 +123,13 @@ class Worker:
 class Workers:
     """Children that listen, as many as ask at once.
 
-    `hear` may be called from any number of threads; each call has a child for itself.
+    `analyse` may be called from any number of threads; each call has a child for itself.
     """
 
     def __init__(self) -> None:
         self._lock, self._idle, self._all, self._open = threading.Lock(), list[Worker](), set[Worker](), True
 
-    def hear(self, path: str, thorough: bool, cache: str | None, timeout: float | None) -> bytes:
+    def analyse(self, path: str, thorough: bool, cache: str | None, timeout: float | None) -> bytes:
         """What a child replies of a file, see `songscore.analysis.record.read_reply`.
 
         A child that dies is followed by another, once, since it may have died of what came before.
@@ -154,11 +142,11 @@ class Workers:
                 if isinstance(reply, bytes) or not self._open:
                     break
         except TimeoutError:
-            return Refusal("timeout", f"{path}: no answer after {timeout:g} s").to_bytes()
+            return Failure("timeout", f"{path}: no answer after {timeout:g} s").to_bytes()
         finally:
             self._given_back(worker)
         if isinstance(reply, str):
-            return Refusal("unreadable", f"{path}: the decoder {reply}").to_bytes()
+            return Failure("unreadable", f"{path}: the decoder {reply}").to_bytes()
         return reply
 
     def close(self) -> None:
@@ -203,47 +191,14 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_shared.forget)
 
 
-def hear_in_child(path: str, thorough: bool, cache: str | None, timeout: float | None) -> bytes:
-    """`Workers.hear` with the children of this process: what an executor's threads, processes and machines run."""
-    return _shared.hear(path, thorough, cache, timeout)
+def analyse_in_child(path: str, thorough: bool, cache: str | None, timeout: float | None) -> bytes:
+    """`Workers.analyse` with the children of this process: what an executor's threads, processes and machines run."""
+    return _shared.analyse(path, thorough, cache, timeout)
 
 
 def dismiss_children() -> None:
-    """End the children of `hear_in_child` that have nothing to do, in this process."""
+    """End the children of `analyse_in_child` that have nothing to do, in this process."""
     _shared.dismiss()
-
-
-def serve() -> None:
-    """Be a child: answer requests until there are no more."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    replies = os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)
-    _limit_memory()
-    load_model()
-    _write(replies, b"ready")
-    requests: SimpleQueue[bytes] = SimpleQueue()
-    threading.Thread(target=_receive, args=[requests], daemon=True).start()
-    while True:
-        request, timeout = json.loads(requests.get())
-        if timeout is not None:
-            faulthandler.dump_traceback_later(timeout + GRACE, exit=True)
-        _write(replies, listen_to(**request))
-        faulthandler.cancel_dump_traceback_later()
-
-
-def _receive(requests: SimpleQueue[bytes]) -> None:
-    """Hand requests over, and end the process with its parent, even while a decoder is busy."""
-    for line in sys.stdin.buffer:
-        requests.put(line)
-    os._exit(0)
-
-
-def _limit_memory() -> None:
-    with suppress(ImportError, OSError, ValueError):
-        import resource
-
-        _, most = resource.getrlimit(resource.RLIMIT_DATA)
-        resource.setrlimit(resource.RLIMIT_DATA, (MEMORY if most < 0 else min(MEMORY, most), most))
 
 
 def _environment() -> dict[str, str]:
@@ -273,17 +228,12 @@ def _deadline(process: subprocess.Popen[bytes], timeout: float | None) -> Iterat
         timer.join()
 
 
-def _write(file: IO[bytes], content: bytes) -> None:
-    file.write(_LENGTH.pack(len(content)) + content)
-    file.flush()
-
-
 def _read(file: IO[bytes]) -> bytes | None:
     """One reply, or None where the other end is gone."""
-    head = file.read(_LENGTH.size)
-    if len(head) < _LENGTH.size:
+    head = file.read(LENGTH.size)
+    if len(head) < LENGTH.size:
         return None
-    (length,) = _LENGTH.unpack(head)
+    (length,) = LENGTH.unpack(head)
     content = file.read(length)
     return content if len(content) == length else None
 

@@ -11,13 +11,14 @@ from functools import partial
 from itertools import islice
 from pathlib import Path
 
+from songscore.analysis.record import Analysis, Failure, read_reply
 from songscore.batch.cache import Cache
-from songscore.classify import check_share, conclude
+from songscore.batch.pool import DEADLINE, Workers, analyse_in_child, dismiss_children
 from songscore.batch.walk import audio_files
-from songscore.analysis.record import Heard, Refusal, read_reply
+from songscore.classify import check_share
+from songscore.decision import label
 from songscore.model import load_model
 from songscore.results import TrackResult
-from songscore.batch.pool import DEADLINE, Workers, dismiss_children, hear_in_child
 
 Progress = Callable[[TrackResult], None]
 CacheFolder = str | os.PathLike[str] | bool | None
@@ -133,12 +134,12 @@ def _absolute(path: str | os.PathLike[str]) -> str:
 def _answer(path: str, reply: bytes, *, threshold: float, prior: float | None) -> TrackResult:
     model = load_model()
     try:
-        heard = read_reply(reply, path)
+        reading = read_reply(reply, path)
     except ValueError as error:
-        heard = Refusal("unreadable", f"{path}: the answer of a worker was lost: {error}")
-    if isinstance(heard, Heard):
-        return conclude(heard, model, threshold, prior)
-    return TrackResult(path=path, status=heard.status, message=heard.message, model=model.name)
+        reading = Failure("unreadable", f"{path}: the answer of a worker was lost: {error}")
+    if isinstance(reading, Analysis):
+        return label(reading, model, threshold, prior)
+    return TrackResult(path=path, status=reading.status, message=reading.message, model=model.name)
 
 
 def _watched(results: Iterator[TrackResult], progress: Progress | None) -> Iterator[TrackResult]:
@@ -164,15 +165,15 @@ def _answers(
             stack.callback(threads.shutdown, cancel_futures=True)
             workers = Workers()
             stack.callback(workers.close)
-            submit, ahead = lambda path: threads.submit(workers.hear, path, *how), _AHEAD * jobs
+            submit, ahead = lambda path: threads.submit(workers.analyse, path, *how), _AHEAD * jobs
         else:
             stack.callback(dismiss_children)
-            submit, ahead = lambda path: executor.submit(hear_in_child, _absolute(path), *how), _AHEAD_OF_EXECUTOR
-        for path, reply in _spread(submit, paths, ahead, ordered):
+            submit, ahead = lambda path: executor.submit(analyse_in_child, _absolute(path), *how), _AHEAD_OF_EXECUTOR
+        for path, reply in in_flight(submit, paths, ahead, ordered):
             yield answer(path, reply)
 
 
-def _spread(
+def in_flight(
     submit: Callable[[str], Future[bytes]], paths: Iterator[str], ahead: int, ordered: bool
 ) -> Iterator[tuple[str, bytes]]:
     """Keep a few in flight, so that neither a long list nor a slow reader fills the memory."""
@@ -196,7 +197,7 @@ def _reply(future: Future[bytes], path: str, submit: Callable[[str], Future[byte
     except Exception as error:
         distributed = sys.modules.get("distributed")
         if distributed is not None and isinstance(error, distributed.KilledWorker):
-            return Refusal("unreadable", f"{path}: every worker that heard it was lost").to_bytes()
+            return Failure("unreadable", f"{path}: every worker that heard it was lost").to_bytes()
         if distributed is None or submit is None:
             raise
     # When a worker dies while its answer is fetched, Dask's executor may take the answer for an error.

@@ -93,8 +93,8 @@ def label(
 
 def _files(paths: tuple[Path, ...]) -> list[Path]:
     """The files to label; what was passed over is told."""
-    from songscore.cli.terminal import clean
     from songscore.batch.walk import audio_files
+    from songscore.cli.terminal import clean
 
     passed_over = Counter[str]()
     files = list(audio_files(paths, passed_over))
@@ -130,9 +130,9 @@ def _straight(files: list[Path], answer: Answer, form: str, output: Path | None)
 
 def _journalled(files: list[Path], answer: Answer, form: str, output: Path, resume: bool) -> int:
     """The same by way of a journal."""
+    from songscore.batch.journal import Journal, read_results
     from songscore.cli.formats import check_output, writing
     from songscore.cli.terminal import clean
-    from songscore.batch.journal import Journal, read_results
 
     check_output(form, output)
     path = output if form == "jsonl" else output.with_name(f"{output.name}.journal")

@@ -22,8 +22,8 @@ def report(results: Path, output: Path | None, title: str) -> None:
     the passages to check where the music still lies where it was labelled.
     """
     from songscore.audio import is_audio_path
-    from songscore.cli.terminal import clean
     from songscore.batch.journal import read_results
+    from songscore.cli.terminal import clean
     from songscore.display.report import write_report
 
     page = output or results.with_suffix(".html")

@@ -13,9 +13,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from songscore.features.detector import ACTIVITIES, FRAMES_PER_STEP, STEP, VoiceDetector
+from songscore.features.segments import runs, smooth
 from songscore.features.spectral import window_features
 from songscore.features.spectrum import FloatArray, mel_frames, mel_windows
-from songscore.features.detector import ACTIVITIES, FRAMES_PER_STEP, STEP, VoiceDetector
 
 FEATURE_SET = "features-v1"
 """Version of every number in the track vector but those of the detector's weights, which the model's name covers."""
@@ -63,7 +64,7 @@ MEANINGS = {feature.name: feature.meaning for feature in FEATURES}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Window:
+class WindowActivity:
     """What was heard in one window.
 
     Attributes
@@ -71,7 +72,7 @@ class Window:
     start : int
         Its first frame in the sound, even.
     n_frames : int
-    activity : (n_frames // 2, 3) float32
+    probability : (n_frames // 2, 3) float32
         Probabilities of `songscore.features.detector.ACTIVITIES`, one row per `STEP` seconds.
     spectral : (n_features,) float64
         `songscore.features.spectral.window_features`.
@@ -79,19 +80,19 @@ class Window:
 
     start: int
     n_frames: int
-    activity: FloatArray
+    probability: FloatArray
     spectral: NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Listening:
+class Activity:
     """What was heard in one sound, or in some windows of it.
 
     Attributes
     ----------
     step : (n_steps,) int64
-        Which steps of the sound the rows of `activity` are, in order.
-    activity : (n_steps, 3) float32
+        Which steps of the sound the rows of `probability` are, in order.
+    probability : (n_steps, 3) float32
         Probabilities of `songscore.features.detector.ACTIVITIES`.
     spectral : (n_features,) float64
         Means over the windows of `songscore.features.spectral.window_features`, by length.
@@ -100,7 +101,7 @@ class Listening:
     """
 
     step: NDArray[np.int64]
-    activity: FloatArray
+    probability: FloatArray
     spectral: NDArray[np.float64]
     peak: float
 
@@ -108,10 +109,10 @@ class Listening:
     def features(self) -> dict[str, float]:
         """The track vector."""
         spectral = {feature.name: float(value) for feature, value in zip(SPECTRAL, self.spectral, strict=True)}
-        return vocal_features(self.activity) | spectral
+        return vocal_features(self.probability) | spectral
 
 
-def listen(blocks: Iterable[FloatArray], detector: VoiceDetector) -> Listening:
+def listen(blocks: Iterable[FloatArray], detector: VoiceDetector) -> Activity:
     """Run the features over a stream of mono samples at `spectrum.SAMPLE_RATE`."""
     peak = 0.0
 
@@ -125,7 +126,7 @@ def listen(blocks: Iterable[FloatArray], detector: VoiceDetector) -> Listening:
     return replace(heard, peak=peak)
 
 
-def listen_to_mel(pieces: Iterable[FloatArray], detector: VoiceDetector) -> Listening:
+def listen_to_mel(pieces: Iterable[FloatArray], detector: VoiceDetector) -> Activity:
     """The same from a stream of mel frames; the peak is that of a full scale."""
     windows, start = [], 0
     for mel in mel_windows(pieces):
@@ -134,21 +135,21 @@ def listen_to_mel(pieces: Iterable[FloatArray], detector: VoiceDetector) -> List
     return join_windows(windows, 1.0)
 
 
-def listen_to_window(mel: FloatArray, start: int, detector: VoiceDetector) -> Window:
+def listen_to_window(mel: FloatArray, start: int, detector: VoiceDetector) -> WindowActivity:
     """Judge one window that begins at the frame `start` of the sound."""
     n_steps = len(mel) // FRAMES_PER_STEP
-    return Window(start, len(mel), detector(mel)[:n_steps], window_features(mel))
+    return WindowActivity(start, len(mel), detector(mel)[:n_steps], window_features(mel))
 
 
-def join_windows(windows: Sequence[Window], peak: float) -> Listening:
+def join_windows(windows: Sequence[WindowActivity], peak: float) -> Activity:
     """What was heard in the sound, from windows in any order."""
     windows = sorted(windows, key=lambda window: window.start)
     length = [window.n_frames for window in windows]
-    step = [window.start // FRAMES_PER_STEP + np.arange(len(window.activity)) for window in windows]
+    step = [window.start // FRAMES_PER_STEP + np.arange(len(window.probability)) for window in windows]
     none = np.empty((0, len(ACTIVITIES)), np.float32)
-    return Listening(
+    return Activity(
         step=np.concatenate([np.empty(0, np.int64), *step]),
-        activity=np.concatenate([none, *(window.activity for window in windows)]),
+        probability=np.concatenate([none, *(window.probability for window in windows)]),
         spectral=np.average([w.spectral for w in windows], 0, length) if windows else np.zeros(len(SPECTRAL)),
         peak=peak,
     )
@@ -182,25 +183,10 @@ def vocal_features(activity: FloatArray) -> dict[str, float]:
     return {feature.name: float(value) for feature, value in zip(VOCAL, values, strict=True)}
 
 
-def smooth(curve: FloatArray, seconds: float = 0.56) -> FloatArray:
-    """Running mean over `seconds`, shorter at the ends."""
-    width = round(seconds / STEP)
-    ones = np.ones(width, np.float32)
-    weight = np.convolve(np.ones_like(curve), ones, "full")
-    total = np.convolve(curve, ones, "full") / weight
-    return np.asarray(total[width // 2 : width // 2 + len(curve)], np.float32)
-
-
 def _log_odds(probability: ArrayLike) -> NDArray[np.float64]:
     """Natural log-odds, for probabilities no closer than 0.001 to 0 and 1."""
     p = np.clip(np.asarray(probability, np.float64), 1e-3, 1 - 1e-3)
     return np.asarray(np.log(p / (1 - p)))
-
-
-def runs(flags: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """First and one-past-last index of each run of True, shape ``(n_runs, 2)``."""
-    edges = np.diff(np.concatenate([[0], flags.astype(np.int8), [0]]))
-    return np.flatnonzero(edges).reshape(-1, 2)
 
 
 def _longest_run(flags: NDArray[np.bool_]) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from songscore.display.plotting.axes import LIMIT, new_axes, set_track_title
-from songscore.release import colour_of
+from songscore.display.scales import colour_of
 from songscore.results import TrackResult
 
 if TYPE_CHECKING:

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from songscore.display.plotting.axes import LIMIT, families, new_axes, set_title, short, time_axis
-from songscore.release import COLOURS, ReleaseResult, colour_of, lengths
+from songscore.display.scales import COLOURS, colour_of, lengths
+from songscore.release import ReleaseResult
 from songscore.results import TrackResult
 
 if TYPE_CHECKING:

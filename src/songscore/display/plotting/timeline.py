@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from songscore.audio import Source, open_audio
-from songscore.classify import VOICE_THRESHOLD
-from songscore.errors import AudioError
-from songscore.features.spectrum import SAMPLE_RATE, mel_frames, mel_frequencies
 from songscore.display.plotting.axes import LIMIT, new_axes, set_track_title, time_axis
+from songscore.errors import AudioError
+from songscore.features.segments import VOICE_THRESHOLD
+from songscore.features.spectrum import SAMPLE_RATE, mel_frames, mel_frequencies
 from songscore.results import TrackResult, VocalTimeline
 
 if TYPE_CHECKING:

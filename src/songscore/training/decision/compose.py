@@ -13,8 +13,8 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from songscore.features.track_vector import Listening, Window, join_windows
 from songscore.features.detector import FRAMES_PER_STEP, STEP
+from songscore.features.track_vector import Activity, WindowActivity, join_windows
 
 SHORTEST, LONGEST = 60.0, 480.0
 """Seconds of a composed score."""
@@ -27,18 +27,18 @@ MOST_OF_ONE = 72.0
 
 
 def compose(
-    songs: Sequence[Listening], scores: Sequence[Listening], rng: Generator
-) -> tuple[list[Listening], NDArray[np.bool_]]:
+    songs: Sequence[Activity], scores: Sequence[Activity], rng: Generator
+) -> tuple[list[Activity], NDArray[np.bool_]]:
     """As many composed scores as there are songs, and as many with a passage of each song.
 
     Parameters
     ----------
-    songs, scores : sequence of Listening
+    songs, scores : sequence of Activity
     rng : Generator
 
     Returns
     -------
-    heard : list of Listening
+    heard : list of Activity
         Empty where there are no scores.
     song : (n,) bool
     """
@@ -49,33 +49,33 @@ def compose(
     return [*alone, *sung], np.repeat([False, True], len(songs))
 
 
-def _medley(scores: Sequence[Listening], rng: Generator) -> Iterator[Listening]:
+def _medley(scores: Sequence[Activity], rng: Generator) -> Iterator[Activity]:
     left = rng.uniform(SHORTEST, LONGEST)
     for index in rng.permutation(len(scores)):
         yield _part(scores[index], 0, round(min(left, MOST_OF_ONE) / STEP))
-        left -= min(len(scores[index].activity) * STEP, MOST_OF_ONE)
+        left -= min(len(scores[index].probability) * STEP, MOST_OF_ONE)
         if left <= STEP:
             return
 
 
-def _verse(song: Listening, rng: Generator) -> Listening:
+def _verse(song: Activity, rng: Generator) -> Activity:
     """A passage in which the voice is heard: its mean is among the upper 40 % of the passages of that length."""
     length = round(rng.uniform(*VERSE) / STEP)
-    if len(song.activity) <= length:
+    if len(song.probability) <= length:
         return song
-    presence = np.convolve(song.activity[:, 0], np.ones(length), "valid")
+    presence = np.convolve(song.probability[:, 0], np.ones(length), "valid")
     return _part(song, int(rng.choice(np.flatnonzero(presence >= np.quantile(presence, 0.6)))), length)
 
 
-def _part(heard: Listening, first: int, n_steps: int) -> Listening:
+def _part(heard: Activity, first: int, n_steps: int) -> Activity:
     some = slice(first, first + n_steps)
-    return Listening(heard.step[some], heard.activity[some], heard.spectral, heard.peak)
+    return Activity(heard.step[some], heard.probability[some], heard.spectral, heard.peak)
 
 
-def _joined(parts: Sequence[Listening] | Iterator[Listening]) -> Listening:
+def _joined(parts: Sequence[Activity] | Iterator[Activity]) -> Activity:
     windows, start = [], 0
     for part in parts:
-        n_frames = len(part.activity) * FRAMES_PER_STEP
-        windows.append(Window(start, n_frames, part.activity, part.spectral))
+        n_frames = len(part.probability) * FRAMES_PER_STEP
+        windows.append(WindowActivity(start, n_frames, part.probability, part.spectral))
         start += n_frames
     return join_windows(windows, 1.0)

@@ -16,14 +16,15 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from songscore.features.spectrum import FloatArray
-from songscore.features.track_vector import FEATURE_SET, Listening, listen_to_mel
+from songscore._files import new_file
 from songscore.features.detector import VoiceDetector
+from songscore.features.spectrum import FloatArray
+from songscore.features.track_vector import FEATURE_SET, Activity, listen_to_mel
 from songscore.training.data.corpus import Corpus, dequantise
 from songscore.training.detector.settings import Settings
 
 Arrays = dict[str, FloatArray]
-Heard = dict[int, Listening]
+HeldOut = dict[int, Activity]
 RECIPE = 5
 """Version of what the training modules do; whatever changes the arrays of the same settings raises it."""
 
@@ -39,12 +40,12 @@ class Trained:
     ----------
     detectors : dict of int to arrays
         By the fold that each was trained without; that of `ALL` was trained on everything.
-    heard : dict of int to Listening
+    heard : dict of int to Activity
         For each song, instrumental and speech clip, what was heard by a detector that was trained without its fold.
     """
 
     detectors: dict[int, Arrays]
-    heard: Heard
+    heard: HeldOut
 
 
 def cross_validate(
@@ -72,7 +73,7 @@ def cross_validate(
     work = folder / _digest(corpus, fold, settings)
     work.mkdir(parents=True, exist_ok=True)
     corpus.save(work)
-    heard: Heard = {}
+    heard: HeldOut = {}
     detectors: dict[int, Arrays] = {}
     with ProcessPoolExecutor(jobs, get_context("spawn")) as pool:
         parts = {pool.submit(_part, work, fold, settings, part): part for part in [ALL, *range(int(fold.max()) + 1)]}
@@ -91,15 +92,14 @@ def _digest(corpus: Corpus, fold: NDArray[np.int64], settings: Settings) -> str:
     return sha.hexdigest()[:16]
 
 
-def _part(work: Path, fold: NDArray[np.int64], settings: Settings, part: int) -> tuple[Arrays, Heard]:
+def _part(work: Path, fold: NDArray[np.int64], settings: Settings, part: int) -> tuple[Arrays, HeldOut]:
     """A detector trained without one fold, and what it hears of the songs, instrumentals and speech there."""
     corpus = Corpus.load(work)
     store = work / f"part{part}.npz"
     if not store.exists():
         arrays = _train(corpus, fold != part, settings, work / f"part{part}.log")
-        unfinished = store.with_suffix(".part.npz")
-        np.savez(unfinished, allow_pickle=False, **arrays)
-        unfinished.replace(store)
+        with new_file(store) as file:
+            np.savez(file, allow_pickle=False, **arrays)
     with np.load(store, allow_pickle=False) as stored:
         arrays = dict(stored)
     judged = np.flatnonzero((fold == part) & np.isin(corpus.role, ["song", "instrumental", "speech"]))

@@ -17,7 +17,7 @@ from torch.nn import functional
 FLOOR_DB = -60.0
 
 
-class Chance:
+class RandomSource:
     """Random numbers of one seed on one device."""
 
     def __init__(self, seed: int, device: torch.device | str) -> None:
@@ -55,7 +55,9 @@ def level(mel: Tensor) -> Tensor:
     return torch.log10(mel / mean + 10 ** (FLOOR_DB / 10)) * 0.5
 
 
-def add_voice(music: Tensor, voice: Tensor, active: Tensor, ratio_db: Tensor, chance: Chance) -> tuple[Tensor, Tensor]:
+def add_voice(
+    music: Tensor, voice: Tensor, active: Tensor, ratio_db: Tensor, chance: RandomSource
+) -> tuple[Tensor, Tensor]:
     """Voice over music at a known ratio.
 
     Parameters
@@ -82,7 +84,7 @@ def add_voice(music: Tensor, voice: Tensor, active: Tensor, ratio_db: Tensor, ch
     return (music + voice + cross).clamp_min(0), local
 
 
-def reverberate(mel: Tensor, chance: Chance, probability: float = 0.5, n_taps: int = 24) -> Tensor:
+def reverberate(mel: Tensor, chance: RandomSource, probability: float = 0.5, n_taps: int = 24) -> Tensor:
     """An exponential tail of 0.2 to 2.5 s, at -25 to -5 dB of the direct sound, on some examples."""
     batch = len(mel)
     seconds = torch.exp(chance.uniform(math.log(0.2), math.log(2.5), batch, 1))
@@ -96,7 +98,7 @@ def reverberate(mel: Tensor, chance: Chance, probability: float = 0.5, n_taps: i
     return mel + wet.transpose(1, 2)
 
 
-def equalise(mel: Tensor, chance: Chance, bumps: int = 3, strength_db: float = 8.0) -> Tensor:
+def equalise(mel: Tensor, chance: RandomSource, bumps: int = 3, strength_db: float = 8.0) -> Tensor:
     """Smooth random bumps and a tilt over the bands."""
     batch, _, n_mels = mel.shape
     bands = torch.linspace(0, 1, n_mels, device=mel.device)
@@ -108,7 +110,7 @@ def equalise(mel: Tensor, chance: Chance, bumps: int = 3, strength_db: float = 8
     return mel * db_to_power(curve)[:, None, :]
 
 
-def limit_band(mel: Tensor, chance: Chance, low: float = 0.25, high: float = 0.15) -> Tensor:
+def limit_band(mel: Tensor, chance: RandomSource, low: float = 0.25, high: float = 0.15) -> Tensor:
     """Low-passes from 2.1 kHz up on a share `low` of the examples, high-passes below 570 Hz on a share `high`."""
     batch = len(mel)
     ceiling = torch.where(chance.flags(low, batch), chance.uniform(0.53, 1.0, batch), 2.0)
@@ -116,7 +118,7 @@ def limit_band(mel: Tensor, chance: Chance, low: float = 0.25, high: float = 0.1
     return _between(mel, bottom, ceiling)
 
 
-def age(mel: Tensor, chance: Chance, probability: float = 0.06) -> Tensor:
+def age(mel: Tensor, chance: RandomSource, probability: float = 0.06) -> Tensor:
     """What a horn and a wax cylinder leave, on some examples: 100-400 Hz to 2-4 kHz, under surface noise."""
     some = chance.some(probability, len(mel))
     n = len(some)
@@ -132,7 +134,7 @@ def _between(mel: Tensor, bottom: Tensor, ceiling: Tensor) -> Tensor:
     return mel * db_to_power(-loss.clamp_max(70))[:, None, :]
 
 
-def compress(mel: Tensor, chance: Chance, probability: float = 0.3) -> Tensor:
+def compress(mel: Tensor, chance: RandomSource, probability: float = 0.3) -> Tensor:
     """Loudness dynamics halved at most, as a compressor does, on some examples."""
     batch = len(mel)
     loudness = mel.mean(2, keepdim=True).clamp_min(1e-12)
@@ -141,19 +143,19 @@ def compress(mel: Tensor, chance: Chance, probability: float = 0.3) -> Tensor:
     return mel * torch.pow(smooth / smooth.amax(1, keepdim=True), -amount).clamp_max(1e3)
 
 
-def add_noise(mel: Tensor, chance: Chance, probability: float = 0.15) -> Tensor:
+def add_noise(mel: Tensor, chance: RandomSource, probability: float = 0.15) -> Tensor:
     """A noise floor of smooth colour at 5 to 50 dB below the mean, on some examples: hiss, surface noise."""
     some = chance.some(probability, len(mel))
     return mel.index_copy(0, some, _noisy(mel[some], chance.uniform(-50, -5, len(some)), chance))
 
 
-def _noisy(mel: Tensor, ratio_db: Tensor, chance: Chance) -> Tensor:
+def _noisy(mel: Tensor, ratio_db: Tensor, chance: RandomSource) -> Tensor:
     """The same with noise at a level relative to its mean power."""
     hiss = noise(mel.shape, chance) * db_to_power(ratio_db)[:, None, None]
     return mel + hiss * mel.mean(dim=(1, 2), keepdim=True)
 
 
-def noise(shape: tuple[int, ...] | torch.Size, chance: Chance) -> Tensor:
+def noise(shape: tuple[int, ...] | torch.Size, chance: RandomSource) -> Tensor:
     """Stationary noise of random smooth colour and mean power 1."""
     batch, n_frames, n_mels = shape
     colour = torch.ones(batch, 1, n_mels, device=chance.device)

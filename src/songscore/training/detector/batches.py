@@ -15,13 +15,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from songscore.training.detector import augment
-from songscore.training.detector.augment import Chance
 from songscore.training.data.corpus import Corpus, dequantise, voice_activity
+from songscore.training.detector import augment
+from songscore.training.detector.augment import RandomSource
 from songscore.training.detector.leads import lead_bank
 from songscore.training.detector.settings import Settings
 
-DEAF = 90 / 255
+TEACHER_DEAF_BELOW = 90 / 255
 """Where the teacher's 90th percentile over a song stays below this, it does not hear the singer and is not believed."""
 
 HEARD_DB = -16.0
@@ -61,7 +61,7 @@ class Passages:
     clip: Tensor
 
 
-class Drawer:
+class BatchSampler:
     """Draws batches.
 
     Parameters
@@ -70,10 +70,10 @@ class Drawer:
     chosen : (n_clips,) bool
         The clips to draw from.
     settings : Settings
-    chance : Chance
+    chance : RandomSource
     """
 
-    def __init__(self, corpus: Corpus, chosen: NDArray[np.bool_], settings: Settings, chance: Chance) -> None:
+    def __init__(self, corpus: Corpus, chosen: NDArray[np.bool_], settings: Settings, chance: RandomSource) -> None:
         self._settings, self._chance = settings, chance
         move = chance.move
         self._mel, self._teacher, self._active = move(corpus.mel), move(corpus.teacher), move(corpus.active)
@@ -85,7 +85,7 @@ class Drawer:
         }
         voice = corpus.teacher[:, :2].max(axis=1)
         steps = [voice[a // 2 : b // 2] for a, b in zip(corpus.start[:-1], corpus.start[1:], strict=True)]
-        self._deaf = move(np.array([np.quantile(step, 0.9) < DEAF * 255 for step in steps]))
+        self._deaf = move(np.array([np.quantile(step, 0.9) < TEACHER_DEAF_BELOW * 255 for step in steps]))
         leads = lead_bank(settings.seed, settings.frames, settings.n_leads)
         self._leads = move(np.stack([dequantise(lead) for lead in leads]))
         self._sounds = move(np.stack([voice_activity(lead) for lead in leads]).astype(np.float32))
@@ -127,7 +127,7 @@ class Drawer:
         teacher = self._teacher[frame[:, ::2] // 2].float() / 255
         return Passages(mel, (self._active[frame] & inside).float(), teacher, clip)
 
-    def _led(self, music: Tensor) -> Tensor:
+    def _with_decoy_lead(self, music: Tensor) -> Tensor:
         """The same, some of it under a made-up lead, or gone but for the lead."""
         chance, n = self._chance, len(music)
         which = torch.floor(chance.uniform(0, len(self._leads), n)).long()
@@ -153,7 +153,7 @@ class Drawer:
 
     def _instrumentals(self, n: int) -> Examples:
         music = self._passages("instrumental", n)
-        return self._unsung(music, self._led(music.mel))
+        return self._unsung(music, self._with_decoy_lead(music.mel))
 
     def _speech(self, n: int) -> Examples:
         speech = self._passages("speech", n)
@@ -180,7 +180,9 @@ class Drawer:
         s, chance = self._settings, self._chance
         voice, music = self._passages("voice", n, wrap=False), self._passages("instrumental", n)
         ratio = chance.uniform(s.ratio_low, s.ratio_high, n)
-        mel, local = augment.add_voice(self._led(music.mel), self._produced(voice.mel), voice.active, ratio, chance)
+        mel, local = augment.add_voice(
+            self._with_decoy_lead(music.mel), self._produced(voice.mel), voice.active, ratio, chance
+        )
         sounds, heard = _per_step(voice.active), _per_step(voice.active * (local > HEARD_DB))
         weight = torch.where(sounds > 0, heard, 1.0)
         return Examples(

@@ -13,9 +13,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from songscore.training.detector.augment import Chance
 from songscore.training.data.corpus import Corpus
-from songscore.training.detector.batches import Drawer, Examples
+from songscore.training.detector.augment import RandomSource
+from songscore.training.detector.batches import BatchSampler, Examples
 from songscore.training.detector.network import VoiceNetwork
 from songscore.training.detector.settings import Settings
 
@@ -57,7 +57,7 @@ def train_detector(
     AdamW with a one-cycle learning rate, in bfloat16 where it is safe; the answer is the moving average of the weights.
     """
     torch.manual_seed(settings.seed)
-    drawer = Drawer(corpus, chosen, settings, Chance(settings.seed, device))
+    sampler = BatchSampler(corpus, chosen, settings, RandomSource(settings.seed, device))
     network = VoiceNetwork(settings.channels, settings.width, settings.dropout).to(device)
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     optimizer = torch.optim.AdamW(network.parameters(), settings.learning_rate, weight_decay=settings.weight_decay)
@@ -69,7 +69,7 @@ def train_detector(
     began = time.perf_counter()
     for step in range(1, settings.steps + 1):
         with torch.no_grad():
-            examples = drawer.batch()
+            examples = sampler.batch()
         with torch.autocast(device, dtype=torch.bfloat16):
             logits = network(examples.mel)
         loss = loss_of(logits.float(), examples, settings.weak)

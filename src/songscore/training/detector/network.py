@@ -1,8 +1,8 @@
 """The voice detector as a PyTorch module, and its translation into plain arrays.
 
 Input ``(batch, n_frames, N_MELS)`` levelled log-mel, output ``(batch, n_frames // 2, 3)`` logits of the activities in
-`ACTIVITIES`. The same arithmetic in numpy is `songscore.features.detector.VoiceDetector`; `arrays` writes what it reads,
-with the batch normalisations folded into the convolutions before them.
+`ACTIVITIES`. The same arithmetic in numpy is `songscore.features.detector.VoiceDetector`; `arrays` writes what it
+reads, with the batch normalisations folded into the convolutions before them.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from songscore.features.spectrum import N_MELS
 from songscore.features.detector import ACTIVITIES, DILATIONS, TIME_STRIDES
+from songscore.features.spectrum import N_MELS
 
 CHANNELS = (16, 32, 48, 64)
 WIDTH = 96
