@@ -72,14 +72,14 @@ def tracks(work: Path) -> list[Track]:
 Judge = Callable[[Activity], float]
 
 
-def judges(lessons: list[Track], names: list[str]) -> list[Judge]:
+def judges(tracks: list[Track], names: list[str]) -> list[Judge]:
     """For each fold, the log-odds by a decision that never met its tracks."""
     given = DecisionSet(
-        np.array([vector(track.heard, names) for track in lessons]),
-        np.array([track.song for track in lessons]),
-        np.array([track.fold for track in lessons]),
-        np.array([track.kind for track in lessons]),
-        np.array([track.trusted for track in lessons]),
+        np.array([vector(track.heard, names) for track in tracks]),
+        np.array([track.song for track in tracks]),
+        np.array([track.fold for track in tracks]),
+        np.array([track.kind for track in tracks]),
+        np.array([track.trusted for track in tracks]),
     )
 
     def judge(part: int) -> Judge:

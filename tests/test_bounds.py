@@ -86,7 +86,7 @@ def test_coverage_is_the_share_beyond_the_bounds_and_the_wrong_share_of_it() -> 
     assert found == {"certain": 4 / 5, "wrong": 2 / 4}
 
 
-def lessons(
+def decision_set(
     x: NDArray[np.float64],
     song: NDArray[np.bool_],
     trusted: NDArray[np.bool_] | None = None,
@@ -102,13 +102,13 @@ def lessons(
     )
 
 
-def random_lessons() -> DecisionSet:
+def random_set() -> DecisionSet:
     song = np.arange(60) % 2 == 0
-    return lessons(np.random.default_rng(0).normal(song[:, None], 1, (60, 2)), song)
+    return decision_set(np.random.default_rng(0).normal(song[:, None], 1, (60, 2)), song)
 
 
 def test_each_fold_is_judged_by_the_others() -> None:
-    given = random_lessons()
+    given = random_set()
     found = cross_validated_log_odds(given)
     for part in range(3):
         there = given.fold == part
@@ -117,7 +117,7 @@ def test_each_fold_is_judged_by_the_others() -> None:
 
 
 def test_what_is_judged_does_not_change_its_judge() -> None:
-    given = random_lessons()
+    given = random_set()
     altered = given.features.copy()
     altered[0] = 1000
     rest = (given.fold == given.fold[0]) & (np.arange(60) > 0)
@@ -128,12 +128,12 @@ def test_what_is_judged_does_not_change_its_judge() -> None:
 
 def test_the_decision_favours_songs() -> None:
     song = labels(20, 20)
-    decision = fit_decision(lessons(song[:, None].astype(float), song), np.ones(40, np.bool_))
+    decision = fit_decision(decision_set(song[:, None].astype(float), song), np.ones(40, np.bool_))
     assert decision.decision_function([[1.0]])[0] > 0 > decision.decision_function([[0.0]])[0]
 
 
 def test_what_is_not_trusted_moves_no_other_answer() -> None:
-    given = replace(random_lessons(), trusted=np.arange(60) >= 4)
+    given = replace(random_set(), trusted=np.arange(60) >= 4)
     wrong = replace(given, song=given.song ^ ~given.trusted)
     np.testing.assert_array_equal(cross_validated_log_odds(wrong), cross_validated_log_odds(given))
 
@@ -144,7 +144,7 @@ def test_a_kind_counts_the_same_however_many_tracks_it_has() -> None:
     kind = np.where(np.arange(80) < 40, "recording", "pair")
     x = random.normal(song[:, None], 1, (80, 2)) + (kind == "pair")[:, None]
     repeated = np.r_[np.arange(80), np.tile(np.arange(40), 3)]
-    few, many = (lessons(x[i], song[i], kind=kind[i]) for i in (np.arange(80), repeated))
+    few, many = (decision_set(x[i], song[i], kind=kind[i]) for i in (np.arange(80), repeated))
     once, often = (fit_decision(given, np.ones(len(given.song), np.bool_)) for given in (few, many))
     # more tracks weaken the penalty and nothing else
     angle = once.weight_ @ often.weight_ / np.linalg.norm(once.weight_) / np.linalg.norm(often.weight_)
@@ -156,6 +156,6 @@ def test_a_kind_of_one_class_counts_by_its_tracks() -> None:
     song = np.arange(60) % 2 == 0
     x = np.random.default_rng(0).normal(song[:, None], 1, (60, 2))
     kind = np.where((np.arange(60) == 59), "wordless choir", "recording")
-    alone = fit_decision(lessons(x, song, kind=kind), np.ones(60, np.bool_))
-    together = fit_decision(lessons(x, song), np.ones(60, np.bool_))
+    alone = fit_decision(decision_set(x, song, kind=kind), np.ones(60, np.bool_))
+    together = fit_decision(decision_set(x, song), np.ones(60, np.bool_))
     np.testing.assert_allclose(alone.weight_, together.weight_, atol=0.05)

@@ -102,8 +102,8 @@ def test_a_child_hears_what_this_process_hears(pool: Workers, sound: Path) -> No
     ],
 )
 def test_what_kills_a_child_costs_one_file(pool: Workers, sound: Path, name: str, why: str) -> None:
-    refusal = analyse(pool, f"{name}.wav")
-    assert refusal == Failure("unreadable", f"{name}.wav: {why}")
+    failure = analyse(pool, f"{name}.wav")
+    assert failure == Failure("unreadable", f"{name}.wav: {why}")
     assert isinstance(analyse(pool, sound), Analysis)
 
 

@@ -16,16 +16,16 @@ from songscore.features.track_vector import SPECTRAL, Activity
 from songscore.model import load_model
 
 
-def heard(n: int = 3, damage: str = "") -> Analysis:
+def analysis(n: int = 3, damage: str = "") -> Analysis:
     random = np.random.default_rng(n)
-    activity = random.random((n, 3)).astype(np.float32)
-    listening = Activity(np.arange(n, dtype=np.int64) * 2, activity, random.normal(size=len(SPECTRAL)), 0.7)
-    return Analysis("a.wav", 12.3, 4.5, damage, listening)
+    probability = random.random((n, 3)).astype(np.float32)
+    activity = Activity(np.arange(n, dtype=np.int64) * 2, probability, random.normal(size=len(SPECTRAL)), 0.7)
+    return Analysis("a.wav", 12.3, 4.5, damage, activity)
 
 
 def test_a_record_comes_back_exactly() -> None:
     real = analyse((sine(440, 5, 16_000), 16_000), load_model())
-    for record in (heard(), heard(0), heard(2, "damaged at 1.0 s: \udcff \n"), real):
+    for record in (analysis(), analysis(0), analysis(2, "damaged at 1.0 s: \udcff \n"), real):
         back = read_reply(record.to_bytes(), "b.wav")
         assert isinstance(back, Analysis)
         assert back.to_bytes() == record.to_bytes()
@@ -35,19 +35,19 @@ def test_a_record_comes_back_exactly() -> None:
         assert back.activity.features == record.activity.features if len(record.activity.step) else True
 
 
-def test_a_refusal_comes_back() -> None:
-    refusal = Failure("unreadable", "a\nb \udcff: no such file")
-    assert read_reply(refusal.to_bytes(), "a") == refusal
+def test_a_failure_comes_back() -> None:
+    failure = Failure("unreadable", "a\nb \udcff: no such file")
+    assert read_reply(failure.to_bytes(), "a") == failure
 
 
 def forged(body: bytes = b"", **changes: object) -> bytes:
-    line, _, arrays = heard().to_bytes().partition(b"\n")
+    line, _, arrays = analysis().to_bytes().partition(b"\n")
     arrays = body or arrays
     return json.dumps(json.loads(line) | {"crc32": zlib.crc32(arrays)} | changes).encode() + b"\n" + arrays
 
 
 def replaced(offset: int, new: bytes) -> bytes:
-    body = heard().to_bytes().partition(b"\n")[2]
+    body = analysis().to_bytes().partition(b"\n")[2]
     return body[:offset] + new + body[offset + len(new) :]
 
 
@@ -88,14 +88,14 @@ def test_what_is_no_record_is_a_value_error(content: bytes) -> None:
 @pytest.mark.parametrize(
     "content", [b"{}", b'{"status": "ok", "message": ""}', b'{"status": "silent"}', b'{"status": [], "message": ""}']
 )
-def test_what_is_no_refusal_is_a_value_error(content: bytes) -> None:
+def test_what_is_no_failure_is_a_value_error(content: bytes) -> None:
     with pytest.raises(ValueError, match="not a reply"):
         read_reply(content, "a")
 
 
 @given(st.binary(max_size=200), st.integers(0, 200))
 def test_no_bytes_raise_anything_else(noise: bytes, at: int) -> None:
-    record = heard().to_bytes()
+    record = analysis().to_bytes()
     for content in (noise, record[:at] + noise, record[:at] + noise + record[at + len(noise) :]):
         try:
             read_reply(content, "a")
@@ -104,8 +104,8 @@ def test_no_bytes_raise_anything_else(noise: bytes, at: int) -> None:
 
 
 def test_the_record_of_ten_hours_is_small() -> None:
-    assert len(heard(450_000).to_bytes()) < 8_000_000
+    assert len(analysis(450_000).to_bytes()) < 8_000_000
 
 
 def test_nothing_of_it_names_the_file(tmp_path: Path) -> None:
-    assert b"a.wav" not in heard().to_bytes()
+    assert b"a.wav" not in analysis().to_bytes()

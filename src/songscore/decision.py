@@ -43,9 +43,9 @@ def label(analysis: Analysis, model: TrackModel, threshold: float = 0.5, prior: 
     known = partial(
         TrackResult, path=analysis.path, duration=analysis.duration, analysed=analysis.analysed, model=model.name
     )
-    refusal = _refusal(analysis)
-    if refusal:
-        status, message = refusal
+    failure = _failure(analysis)
+    if failure:
+        status, message = failure
         return known(status=status, message=message)
     activity = analysis.activity
     features = activity.features
@@ -66,7 +66,7 @@ def label(analysis: Analysis, model: TrackModel, threshold: float = 0.5, prior: 
     )
 
 
-def _refusal(analysis: Analysis) -> tuple[Status, str] | None:
+def _failure(analysis: Analysis) -> tuple[Status, str] | None:
     if analysis.analysed < SHORTEST:
         return "too_short", too_short(analysis)
     if analysis.activity.peak < SILENCE:

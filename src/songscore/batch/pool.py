@@ -150,7 +150,7 @@ class Workers:
         return reply
 
     def close(self) -> None:
-        """Kill the children; whoever waits for one gets a refusal."""
+        """Kill the children; whoever waits for one gets a failure."""
         with self._lock:
             self._open = False
             for worker in self._all:

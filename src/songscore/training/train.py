@@ -171,15 +171,15 @@ def with_composed(
     scores = {i: heard[i] for i in usable if corpus.role[i] == rows[corpus.row[i]].role == "instrumental"}
     columns = [[feature.name for feature in FEATURES].index(name) for name in DECISION_FEATURES]
     kind = np.array([rows[corpus.row[i]].kind for i in tracks.clip])
-    decision_set = [DecisionSet(tracks.features[:, columns], tracks.song, tracks.fold, kind, tracks.trusted)]
+    parts = [DecisionSet(tracks.features[:, columns], tracks.song, tracks.fold, kind, tracks.trusted)]
     for part in np.unique(tracks.fold):
         sung, played = ([what[i] for i in sorted(what) if fold[i] == part] for what in (songs, scores))
         composed, song = compose(sung, played, np.random.default_rng([seed, int(part)]))
         vectors = [listening.features for listening in composed]
         matrix = np.array([[vector[name] for name in DECISION_FEATURES] for vector in vectors])
         same = np.full(len(song), part), np.full(len(song), "composed"), np.ones(len(song), np.bool_)
-        decision_set.append(DecisionSet(matrix.reshape(-1, len(columns)), song, *same))
-    return DecisionSet(*(np.concatenate([getattr(part, f.name) for part in decision_set]) for f in fields(DecisionSet)))
+        parts.append(DecisionSet(matrix.reshape(-1, len(columns)), song, *same))
+    return DecisionSet(*(np.concatenate([getattr(part, f.name) for part in parts]) for f in fields(DecisionSet)))
 
 
 def slices(
