@@ -20,12 +20,12 @@ from accuracy import TRACKS, read_tracks
 from sklearn.metrics import log_loss, roc_auc_score
 
 from songscore.features import spectral
+from songscore.features.detector import VoiceDetector
 from songscore.features.spectrum import SAMPLE_RATE, WINDOW, mel_spectrum
-from songscore.features.summary import SPECTRAL, VOCAL
-from songscore.features.vocal import VoiceDetector
+from songscore.features.track_vector import SPECTRAL, VOCAL
 from songscore.model import load_model
-from songscore.training.decision import Lessons, certainty_bounds, coverage, cross_validated_log_odds
-from songscore.training.evaluation import balanced_accuracy
+from songscore.training.decision.bounds import DecisionSet, certainty_bounds, coverage, cross_validated_log_odds
+from songscore.training.metrics import balanced_accuracy
 from songscore.training.train import DECISION_FEATURES
 
 SECONDS = 240
@@ -60,7 +60,7 @@ def accuracy_table(path: Path) -> list[str]:
     lines = [f"| features | {' | '.join(heads)} |", "|---" * (len(heads) + 1) + "|"]
     for name, features in FAMILIES.items():
         matrix = np.array([[float(row[feature]) for feature in features] for row in rows])
-        log_odds = cross_validated_log_odds(Lessons(matrix, song, fold, kind, trusted))
+        log_odds = cross_validated_log_odds(DecisionSet(matrix, song, fold, kind, trusted))
         p = 1 / (1 + np.exp(-log_odds))
         s, q = song[recording], p[recording]
         weight = np.where(s, 0.5 / s.sum(), 0.5 / (~s).sum())

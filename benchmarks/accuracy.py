@@ -21,8 +21,8 @@ from pathlib import Path
 import click
 import numpy as np
 
-from songscore.training.card import metrics_table
-from songscore.training.evaluation import Figure, figures
+from songscore.training.metrics import Figure, figures
+from songscore.training.publish import metrics_table
 
 HERE = Path(__file__).parent
 TRACKS = HERE / "track-v1.tracks.csv"

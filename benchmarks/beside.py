@@ -18,7 +18,7 @@ from peers import DEFAULTS, OURS, peer_scores
 from slices import slices
 
 from songscore.results import SONG
-from songscore.training.evaluation import FIGURES, balanced_accuracy, figures
+from songscore.training.metrics import FIGURES, balanced_accuracy, figures
 
 FEWEST = 5
 PREVALENCES = (0.116, 0.5)

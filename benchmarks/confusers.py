@@ -1,7 +1,7 @@
 """Sounds that resemble a voice and are none, by synthesis.
 
-Nothing here is shared with ``songscore.training.leads``, which made the leads of the training by adding partials: most
-of these are a source through filters, and the choir is the demo's singer four times over.
+Nothing here is shared with ``songscore.training.detector.leads``, which made the leads of the training by adding
+partials: most of these are a source through filters, and the choir is the demo's singer four times over.
 
 Sounds are mono at `RATE`, float32 of peak 1.
 """

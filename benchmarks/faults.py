@@ -38,13 +38,13 @@ from hostile import flipped, good_files, write_hostile  # noqa: E402
 from songscore.results import exact_path  # noqa: E402
 
 PROGRAM = """
-from songscore import workers
+from songscore.batch import pool
 from songscore.cli import main
-workers._PROGRAM = '''
+pool._PROGRAM = '''
 import ctypes, os
-from songscore import listener, workers
-honest = listener.hear
-def hear(path, model, *, thorough):
+from songscore.batch import worker
+honest = worker.analyse
+def analyse(path, model, *, thorough):
     name = os.path.basename(path)
     if name.startswith("crash"):
         ctypes.string_at(0)
@@ -53,8 +53,8 @@ def hear(path, model, *, thorough):
     if name.startswith("hungry"):
         bytearray(64 << 30)
     return honest(path, model, thorough=thorough)
-listener.hear = hear
-workers.serve()
+worker.analyse = analyse
+worker.serve()
 '''
 main()
 """

@@ -11,17 +11,17 @@ from pathlib import Path
 
 from shipped_model import MANIFEST
 
+from songscore.analysis.sampling import analyse
 from songscore.audio import Source
-from songscore.classify import conclude
-from songscore.hearing import hear
+from songscore.decision import label
 from songscore.model import TrackModel, read_model
 from songscore.results import TrackResult
-from songscore.training.artefact import write_model
-from songscore.training.corpus import build_corpus
-from songscore.training.crossval import cross_validate
-from songscore.training.decision import certainty_bounds, cross_validated_log_odds, fit_decision
-from songscore.training.manifest import Row, folds, read_manifest
-from songscore.training.settings import Settings
+from songscore.training.data.corpus import build_corpus
+from songscore.training.data.manifest import Row, folds, read_manifest
+from songscore.training.decision.bounds import certainty_bounds, cross_validated_log_odds, fit_decision
+from songscore.training.decision.crossval import cross_validate
+from songscore.training.detector.settings import Settings
+from songscore.training.publish import write_model
 from songscore.training.train import DECISION_FEATURES, labelled_tracks, with_composed
 
 N_FOLDS = 5
@@ -45,7 +45,7 @@ class FoldModels:
 
 def judge(source: Source, model: TrackModel, *, thorough: bool = True) -> TrackResult:
     """`songscore.classify_track` with a model that does not come with songscore."""
-    return conclude(hear(source, model, thorough=thorough), model)
+    return label(analyse(source, model, thorough=thorough), model)
 
 
 def fold_models(work: Path) -> FoldModels:
@@ -64,13 +64,13 @@ def _put_together(rows: list[Row], cache: Path, folder: Path) -> None:
     fold = folds(rows, N_FOLDS)[corpus.row]
     trained = cross_validate(corpus, fold, settings, cache, 1, lambda _: None)
     tracks = labelled_tracks(rows, corpus, trained.heard, fold)
-    lessons = with_composed(rows, corpus, trained.heard, fold, tracks, settings.seed)
-    log_odds = cross_validated_log_odds(lessons)[: len(tracks.song)]
+    decision_set = with_composed(rows, corpus, trained.heard, fold, tracks, settings.seed)
+    log_odds = cross_validated_log_odds(decision_set)[: len(tracks.song)]
     for part in range(N_FOLDS):
         others = tracks.trusted & tracks.sure & (tracks.fold != part)
         about = {"certain": certainty_bounds(log_odds[others], tracks.song[others]), "seed": settings.seed}
-        decision = fit_decision(lessons, lessons.fold != part)
-        examples = lessons.features[:: len(lessons.song) // 8]
+        decision = fit_decision(decision_set, decision_set.fold != part)
+        examples = decision_set.features[:: len(decision_set.song) // 8]
         name, detector = f"fold-{part}", trained.detectors[part]
         write_model(
             folder, name, detector, decision, DECISION_FEATURES, examples, about, f"Trained without fold {part}.\n"

@@ -18,14 +18,14 @@ import atheris
 
 with atheris.instrument_imports(include=["songscore"]):
     from songscore import classify_track
+    from songscore.analysis.record import Analysis, Failure, read_reply
+    from songscore.analysis.sampling import analyse
+    from songscore.batch.journal import Journal, read_results
     from songscore.demo import render_song
     from songscore.errors import ManifestError, ModelError, TagError
-    from songscore.heard import Heard, Refusal, read_reply
-    from songscore.hearing import hear
-    from songscore.journal import Journal, read_results
     from songscore.model import load_model, read_model
     from songscore.tags import UndoJournal
-    from songscore.training.manifest import read_manifest
+    from songscore.training.data.manifest import read_manifest
 
 MODELS = Path(sys.modules["songscore"].__file__ or "").parent / "models"
 
@@ -71,10 +71,10 @@ def model(content: bytes, folder: Path) -> None:
 def cache(content: bytes, _: Path) -> None:
     """An entry of the cache; what is accepted is written as it was read."""
     try:
-        heard = Heard.from_bytes(content, None)
+        heard = Analysis.from_bytes(content, None)
     except ValueError:
         return
-    again = Heard.from_bytes(heard.to_bytes(), None)
+    again = Analysis.from_bytes(heard.to_bytes(), None)
     assert again.to_bytes() == heard.to_bytes()
 
 
@@ -114,7 +114,7 @@ def seeds(name: str) -> list[bytes]:
     model = load_model()
     sound = render_song()
     if name in ("cache", "reply"):
-        return [hear(sound, model).to_bytes(), Refusal("silent", "nothing").to_bytes()]
+        return [analyse(sound, model).to_bytes(), Failure("silent", "nothing").to_bytes()]
     line = json.dumps(classify_track(sound).to_dict()).encode() + b"\n"
     return [line, line * 2 + line[:50]]
 

@@ -16,14 +16,14 @@ import numpy as np
 from accuracy import TRACKS, figures_of, read_tracks
 from shipped_model import HERE, MANIFEST
 
-from songscore.features.summary import listen_to_mel
-from songscore.features.vocal import VoiceDetector
+from songscore.features.detector import VoiceDetector
+from songscore.features.track_vector import listen_to_mel
 from songscore.model import load_model
-from songscore.training.corpus import build_corpus, dequantise
-from songscore.training.evaluation import figures
-from songscore.training.fit import train_detector
-from songscore.training.manifest import read_manifest
-from songscore.training.settings import Settings
+from songscore.training.data.corpus import build_corpus, dequantise
+from songscore.training.data.manifest import read_manifest
+from songscore.training.detector.fit import train_detector
+from songscore.training.detector.settings import Settings
+from songscore.training.metrics import figures
 
 
 @click.command()

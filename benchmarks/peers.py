@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 
 from songscore.audio import open_audio
 from songscore.features.spectrum import SAMPLE_RATE
-from songscore.training.corpus import MAX_SECONDS
-from songscore.training.manifest import Row
+from songscore.training.data.corpus import MAX_SECONDS
+from songscore.training.data.manifest import Row
 
 Samples = NDArray[np.float32]
 OURS = "songscore"

@@ -26,7 +26,7 @@ from shipped_model import HERE
 
 from songscore.model import TrackModel
 from songscore.results import TrackResult
-from songscore.training.manifest import Row
+from songscore.training.data.manifest import Row
 
 RATE = 48_000
 SECONDS, AT_MOST, CROP = 90, 600, 60

@@ -21,15 +21,15 @@ import soxr
 from shipped_model import HERE, MANIFEST
 from sklearn.metrics import roc_auc_score
 
+from songscore.features.detector import VoiceDetector
 from songscore.features.spectrum import SAMPLE_RATE, mel_frequencies, mel_spectrum, mel_windows
-from songscore.features.summary import listen_to_mel
-from songscore.features.vocal import VoiceDetector
+from songscore.features.track_vector import listen_to_mel
 from songscore.model import load_model
-from songscore.training.corpus import Codes, Corpus, build_corpus, dequantise, quantise
-from songscore.training.evaluation import best_balanced_accuracy
-from songscore.training.fit import train_detector
-from songscore.training.manifest import folds, read_manifest
-from songscore.training.settings import Settings
+from songscore.training.data.corpus import Codes, Corpus, build_corpus, dequantise, quantise
+from songscore.training.data.manifest import folds, read_manifest
+from songscore.training.detector.fit import train_detector
+from songscore.training.detector.settings import Settings
+from songscore.training.metrics import best_balanced_accuracy
 
 STEPS = 1000
 LEFT_OUT = (1, 3)

@@ -16,7 +16,7 @@ import click
 import numpy as np
 from accuracy import TRACKS, read_tracks
 
-from songscore.release import SCORE_UP_TO, SOUNDTRACK_FROM, ReleaseResult, conclude
+from songscore.release import SCORE_UP_TO, SOUNDTRACK_FROM, ReleaseResult, judge
 from songscore.results import TrackResult
 
 SEED = 1
@@ -59,14 +59,14 @@ def _draw(artists: list[list[Row]], n: int, rng: np.random.Generator) -> list[Ro
     return drawn
 
 
-def judge(release: Sequence[Row]) -> ReleaseResult:
+def verdict(release: Sequence[Row]) -> ReleaseResult:
     """The verdict from the answers for the tracks."""
-    return conclude([TrackResult(path=row["path"], song_probability=float(row["song_probability"])) for row in release])
+    return judge([TrackResult(path=row["path"], song_probability=float(row["song_probability"])) for row in release])
 
 
 def measure(releases: Sequence[Sequence[Row]]) -> list[str]:
     """Figures, as the cells of a table."""
-    answers = [judge(release) for release in releases]
+    answers = [verdict(release) for release in releases]
     share = np.array([np.mean([row["song"] == "1" for row in release]) for release in releases])
     counted = [np.mean([float(row["song_probability"]) >= 0.5 for row in release]) for release in releases]
     right = np.array([answer.verdict == verdict_of(s) for answer, s in zip(answers, share, strict=True)])

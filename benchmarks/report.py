@@ -15,7 +15,7 @@ import click
 import numpy as np
 from playwright.sync_api import sync_playwright
 
-from songscore.report import write_report
+from songscore.display.report import write_report
 from songscore.results import SCORE, SONG, Segment, TrackResult, VocalTimeline
 
 

@@ -24,8 +24,8 @@ from shipped_model import HERE
 
 from songscore.audio import open_audio
 from songscore.features.spectrum import HOP_LENGTH, SAMPLE_RATE, mel_spectrum
-from songscore.training.corpus import quantise, voice_activity
-from songscore.training.manifest import Row
+from songscore.training.data.corpus import quantise, voice_activity
+from songscore.training.data.manifest import Row
 
 GRID = 0.1
 FRAME = HOP_LENGTH / SAMPLE_RATE

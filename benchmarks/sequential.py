@@ -3,8 +3,9 @@
     python benchmarks/sequential.py --work build/training --markdown docs/figures/sequential.md
 
 needs the cache that ``shipped_model.py`` leaves: each clip is heard by the detector that was trained without it, and
-the order of reading and the rule for stopping are those of `songscore.hearing`, for several settings of the rule. Then
-the same for scores of one to eight minutes put together from short ones, alone and with one passage of a song.
+the order of reading and the rule for stopping are those of `songscore.analysis.sampling`, for several settings of the
+rule. Then the same for scores of one to eight minutes put together from short ones, alone and with one passage of a
+song.
 """
 
 from __future__ import annotations
@@ -19,16 +20,16 @@ from numpy.typing import NDArray
 from shipped_model import HERE, MANIFEST
 
 from songscore import hearing
+from songscore.features.detector import FRAMES_PER_STEP
 from songscore.features.spectrum import WINDOW
-from songscore.features.summary import FEATURES, Listening, Window, join_windows
-from songscore.features.vocal import FRAMES_PER_STEP
-from songscore.training.compose import compose
-from songscore.training.corpus import build_corpus
-from songscore.training.crossval import cross_validate
-from songscore.training.decision import Lessons, fit_decision
-from songscore.training.evaluation import balanced_accuracy
-from songscore.training.manifest import folds, read_manifest
-from songscore.training.settings import Settings
+from songscore.features.track_vector import FEATURES, Activity, WindowActivity, join_windows
+from songscore.training.data.corpus import build_corpus
+from songscore.training.data.manifest import folds, read_manifest
+from songscore.training.decision.bounds import DecisionSet, fit_decision
+from songscore.training.decision.compose import compose
+from songscore.training.decision.crossval import cross_validate
+from songscore.training.detector.settings import Settings
+from songscore.training.metrics import balanced_accuracy
 from songscore.training.train import DECISION_FEATURES
 
 RULES = ((hearing.SONG_ENOUGH, hearing.SCORE_ENOUGH), (2.0, -2.7), (3.0, -3.1), (3.0, -2.1), (1.0, -1.0))
@@ -39,7 +40,7 @@ STEPS = WINDOW // FRAMES_PER_STEP
 class Track:
     """What a detector heard that never met the track, and what the track is."""
 
-    heard: Listening
+    heard: Activity
     song: bool
     kind: str
     fold: int
@@ -68,17 +69,17 @@ def tracks(work: Path) -> list[Track]:
     return found
 
 
-Judge = Callable[[Listening], float]
+Judge = Callable[[Activity], float]
 
 
-def judges(lessons: list[Track], names: list[str]) -> list[Judge]:
+def judges(tracks: list[Track], names: list[str]) -> list[Judge]:
     """For each fold, the log-odds by a decision that never met its tracks."""
-    given = Lessons(
-        np.array([vector(track.heard, names) for track in lessons]),
-        np.array([track.song for track in lessons]),
-        np.array([track.fold for track in lessons]),
-        np.array([track.kind for track in lessons]),
-        np.array([track.trusted for track in lessons]),
+    given = DecisionSet(
+        np.array([vector(track.heard, names) for track in tracks]),
+        np.array([track.song for track in tracks]),
+        np.array([track.fold for track in tracks]),
+        np.array([track.kind for track in tracks]),
+        np.array([track.trusted for track in tracks]),
     )
 
     def judge(part: int) -> Judge:
@@ -88,18 +89,18 @@ def judges(lessons: list[Track], names: list[str]) -> list[Judge]:
     return [judge(part) for part in range(5)]
 
 
-def vector(heard: Listening, names: list[str]) -> list[float]:
+def vector(heard: Activity, names: list[str]) -> list[float]:
     features = heard.features
     return [features[name] for name in names]
 
 
-def windows(heard: Listening) -> list[Window]:
-    n = max(1, round(len(heard.activity) / STEPS))
-    parts = np.split(heard.activity, STEPS * np.arange(1, n))
-    return [Window(i * WINDOW, len(p) * FRAMES_PER_STEP, p, heard.spectral) for i, p in enumerate(parts)]
+def windows(heard: Activity) -> list[WindowActivity]:
+    n = max(1, round(len(heard.probability) / STEPS))
+    parts = np.split(heard.probability, STEPS * np.arange(1, n))
+    return [WindowActivity(i * WINDOW, len(p) * FRAMES_PER_STEP, p, heard.spectral) for i, p in enumerate(parts)]
 
 
-def path_of(heard: Listening, judge: Judge) -> NDArray[np.float64]:
+def path_of(heard: Activity, judge: Judge) -> NDArray[np.float64]:
     """Log-odds after each window, in the order of reading."""
     parts, so_far, found = windows(heard), [], []
     for index in hearing.spread(len(parts)):

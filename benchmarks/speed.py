@@ -25,7 +25,7 @@ import numpy as np
 from library import FORMATS, decode, samples, write
 
 from songscore import classify_track
-from songscore.batch import classify_files
+from songscore.batch.run import classify_files
 
 HERE = Path(__file__).parent
 HOUR = 3600.0

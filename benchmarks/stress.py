@@ -25,8 +25,8 @@ from songscore.demo import render_score
 from songscore.features.spectrum import SAMPLE_RATE, mel_spectrum
 from songscore.model import TrackModel, load_model
 from songscore.results import SONG
-from songscore.training.corpus import quantise, voice_activity
-from songscore.training.manifest import Row
+from songscore.training.data.corpus import quantise, voice_activity
+from songscore.training.data.manifest import Row
 
 RATIOS = (12, 6, 3, 0, -3, -6, -9, -12)
 N_DRAWS = 20

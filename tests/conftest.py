@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from songscore import batch
+from songscore.batch import run
 from songscore.results import TrackResult
 
 ROOT = Path(__file__).parents[1]
@@ -46,15 +46,15 @@ def answers(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[..., TrackRes
     """Put a function of path, threshold and prior in the place of listening, wherever many files are labelled."""
 
     class Unheard:
-        def hear(self, path: str, *how: object) -> bytes:
+        def analyse(self, path: str, *how: object) -> bytes:
             return b""
 
         def close(self) -> None:
             pass
 
     def put(answer: Callable[..., TrackResult]) -> None:
-        monkeypatch.setattr(batch, "Workers", Unheard)
-        monkeypatch.setattr(batch, "_answer", lambda path, reply, **options: answer(Path(path), **options))
+        monkeypatch.setattr(run, "Workers", Unheard)
+        monkeypatch.setattr(run, "_answer", lambda path, reply, **options: answer(Path(path), **options))
 
     return put
 

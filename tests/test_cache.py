@@ -12,13 +12,13 @@ import pytest
 from click.testing import CliRunner
 from sounds import sine, write
 
-from songscore import cache as cache_module
 from songscore import classify_folder
-from songscore.cache import Cache
+from songscore.analysis.sampling import analyse
+from songscore.batch import cache as cache_module
+from songscore.batch.cache import Cache
 from songscore.cli import main
 from songscore.demo import render_song
 from songscore.errors import UnreadableAudio
-from songscore.hearing import hear
 from songscore.model import TrackModel, load_model
 
 
@@ -40,9 +40,9 @@ def decoded(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
     def noted(path: str, model: TrackModel, *, thorough: bool = False) -> object:
         files.append(Path(path).name)
-        return hear(path, model, thorough=thorough)
+        return analyse(path, model, thorough=thorough)
 
-    monkeypatch.setattr(cache_module, "hear", noted)
+    monkeypatch.setattr(cache_module, "analyse", noted)
     return files
 
 
@@ -58,54 +58,54 @@ def other(**attributes: object) -> TrackModel:
 
 
 def test_a_file_is_heard_once_and_the_answer_stays_the_same(store: Cache, sound: Path, decoded: list[str]) -> None:
-    first, second = (store.hear(str(sound), load_model()) for _ in range(2))
+    first, second = (store.analyse(str(sound), load_model()) for _ in range(2))
     assert decoded == ["a.wav"]
     assert first.to_bytes() == second.to_bytes()
     assert second.path == str(sound)
 
 
 def test_the_name_of_a_file_is_not_its_content(store: Cache, sound: Path, decoded: list[str]) -> None:
-    store.hear(str(sound), load_model())
+    store.analyse(str(sound), load_model())
     copy = sound.with_name("b.wav")
     shutil.copy(sound, copy)
-    assert store.hear(str(copy), load_model()).path == str(copy)
+    assert store.analyse(str(copy), load_model()).path == str(copy)
     assert decoded == ["a.wav"]
 
 
 def test_another_content_of_the_same_size_and_time_is_heard(store: Cache, sound: Path, decoded: list[str]) -> None:
-    store.hear(str(sound), load_model())
+    store.analyse(str(sound), load_model())
     state, content = sound.stat(), bytearray(sound.read_bytes())
     content[5000] ^= 1
     sound.write_bytes(content)
     os.utime(sound, ns=(state.st_atime_ns, state.st_mtime_ns))
-    store.hear(str(sound), load_model())
+    store.analyse(str(sound), load_model())
     assert decoded == ["a.wav"] * 2
 
 
 def test_ways_of_listening_are_kept_apart(store: Cache, sound: Path, decoded: list[str]) -> None:
     for thorough in (False, True, False, True):
-        store.hear(str(sound), load_model(), thorough=thorough)
+        store.analyse(str(sound), load_model(), thorough=thorough)
     assert decoded == ["a.wav"] * 2
 
 
 def test_another_classifier_needs_no_decoding_and_another_detector_does(
     store: Cache, sound: Path, decoded: list[str]
 ) -> None:
-    store.hear(str(sound), load_model())
-    store.hear(str(sound), other(name="track-v2", _decision=load_model()._decision | {"bias": np.float64(9)}))
+    store.analyse(str(sound), load_model())
+    store.analyse(str(sound), other(name="track-v2", _decision=load_model()._decision | {"bias": np.float64(9)}))
     assert decoded == ["a.wav"]
-    store.hear(str(sound), other(detector_digest="other"))
-    store.hear(str(sound), other(metadata=load_model().metadata | {"feature_set": "features-v2"}))
+    store.analyse(str(sound), other(detector_digest="other"))
+    store.analyse(str(sound), other(metadata=load_model().metadata | {"feature_set": "features-v2"}))
     assert decoded == ["a.wav"] * 3
 
 
 def test_a_classifier_that_would_have_read_on_hears_again(store: Cache, tmp_path: Path, decoded: list[str]) -> None:
     y, sr = render_song()
     long = write(tmp_path / "long.wav", np.tile(y.T, (8, 1)).astype(np.float32), sr)
-    heard = store.hear(str(long), load_model())
+    heard = store.analyse(str(long), load_model())
     assert heard.analysed < heard.duration
     in_doubt = load_model()._decision | {"weight": np.zeros_like(load_model()._decision["weight"]), "bias": 0.0}
-    again = store.hear(str(long), other(_decision=in_doubt))
+    again = store.analyse(str(long), other(_decision=in_doubt))
     assert again.analysed == pytest.approx(again.duration, abs=1)
     assert decoded == ["long.wav"] * 2
 
@@ -114,19 +114,19 @@ def test_what_cannot_be_read_is_not_kept(store: Cache, tmp_path: Path) -> None:
     (tmp_path / "bad.mp3").write_text("not sound")
     for path in (tmp_path / "bad.mp3", tmp_path / "missing.mp3", tmp_path):
         with pytest.raises(UnreadableAudio):
-            store.hear(str(path), load_model())
+            store.analyse(str(path), load_model())
     assert not entries(store)
 
 
 def test_what_changes_while_it_is_heard_is_not_kept(store: Cache, sound: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def growing(path: str, model: TrackModel, *, thorough: bool) -> object:
-        heard = hear(path, model, thorough=thorough)
+        heard = analyse(path, model, thorough=thorough)
         with Path(path).open("ab") as file:
             file.write(b"more")
         return heard
 
-    monkeypatch.setattr(cache_module, "hear", growing)
-    store.hear(str(sound), load_model())
+    monkeypatch.setattr(cache_module, "analyse", growing)
+    store.analyse(str(sound), load_model())
     assert not entries(store)
 
 
@@ -148,16 +148,16 @@ def test_what_changes_while_it_is_heard_is_not_kept(store: Cache, sound: Path, m
 def test_a_spoilt_entry_is_no_entry(
     spoil: Callable[[Path], object], store: Cache, sound: Path, decoded: list[str]
 ) -> None:
-    before = store.hear(str(sound), load_model())
+    before = store.analyse(str(sound), load_model())
     (entry,) = entries(store)
     spoil(entry)
-    assert store.hear(str(sound), load_model()).to_bytes() == before.to_bytes()
+    assert store.analyse(str(sound), load_model()).to_bytes() == before.to_bytes()
     assert decoded == ["a.wav"] * 2
 
 
 def test_a_cache_that_is_a_file_is_no_error(store: Cache, sound: Path) -> None:
     store.folder.write_text("not a folder")
-    assert store.hear(str(sound), load_model()).path == str(sound)
+    assert store.analyse(str(sound), load_model()).path == str(sound)
     assert store.info().tracks == 0
 
 
@@ -166,10 +166,10 @@ def test_the_least_recently_used_go_first(tmp_path: Path) -> None:
     files = []
     for i in range(6):
         files.append(str(write(tmp_path / f"{i}.wav", sine(200 + i, 3, 16_000), 16_000)))
-        store.hear(files[-1], load_model())
+        store.analyse(files[-1], load_model())
         os.utime(max(entries(store), key=lambda entry: entry.stat().st_mtime), (i, i))
     size = store.info().size // 6
-    store.hear(files[0], load_model())
+    store.analyse(files[0], load_model())
     store.limit = 4 * size
     store.trim()
     kept = store.info()
@@ -177,12 +177,12 @@ def test_the_least_recently_used_go_first(tmp_path: Path) -> None:
     assert kept.size <= store.limit
     remembered = Cache(store.folder)
     before = {entry.name for entry in entries(store)}
-    remembered.hear(files[0], load_model())
+    remembered.analyse(files[0], load_model())
     assert {entry.name for entry in entries(store)} == before, "the one that was used last is still there"
 
 
 def test_clearing_removes_records_and_nothing_else(store: Cache, sound: Path) -> None:
-    store.hear(str(sound), load_model())
+    store.analyse(str(sound), load_model())
     (store.folder / "mine.txt").write_text("not a record")
     store.clear()
     assert [path.name for path in store.folder.iterdir()] == ["mine.txt"]
@@ -192,7 +192,7 @@ def test_clearing_removes_records_and_nothing_else(store: Cache, sound: Path) ->
 def test_threads_that_share_a_folder_agree(store: Cache, sound: Path) -> None:
     heard = list[bytes]()
     threads = [
-        threading.Thread(target=lambda: heard.append(Cache(store.folder).hear(str(sound), load_model()).to_bytes()))
+        threading.Thread(target=lambda: heard.append(Cache(store.folder).analyse(str(sound), load_model()).to_bytes()))
         for _ in range(8)
     ]
     for thread in threads:

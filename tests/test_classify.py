@@ -12,10 +12,10 @@ import pytest
 import soundfile
 
 from songscore import TrackResult, classify_track, extract_features
-from songscore.classify import SHORTEST, SURE, may_be_certain, no_music, vocal_segments
+from songscore.decision import SHORTEST
 from songscore.demo import render_score, render_song
 from songscore.errors import AudioError
-from songscore.features.vocal import STEP
+from songscore.features.detector import STEP
 
 FLIP_TOLERANCE = 0.02
 """Song probability may move this much where nothing audible changes."""
@@ -213,52 +213,6 @@ def test_a_damaged_file_is_partial_and_never_certain(tmp_path, song):
     assert answer.label is not None
     assert 0 < answer.analysed < answer.duration
     assert "stopped at" in answer.message
-
-
-def test_segments_follow_a_made_up_curve():
-    voice = np.zeros(1000, np.float32)
-    voice[250:500] = 0.9
-    (segment,) = vocal_segments(voice, np.arange(1000))
-    assert segment.start == pytest.approx(250 * STEP, abs=2 * STEP)
-    assert segment.end == pytest.approx(500 * STEP, abs=2 * STEP)
-    assert segment.probability == pytest.approx(0.9, abs=0.02)
-
-
-def test_short_gaps_are_closed_and_short_bursts_dropped():
-    voice = np.zeros(1000, np.float32)
-    voice[100:200] = voice[204:300] = 0.9
-    voice[600:602] = 0.9
-    assert len(vocal_segments(voice, np.arange(1000))) == 1
-
-
-def test_no_passage_goes_on_over_what_was_not_heard():
-    voice = np.full(200, 0.9, np.float32)
-    found = vocal_segments(voice, np.r_[0:100, 300:400])
-    assert [(s.start, s.end) for s in found] == [(0, 100 * STEP), (300 * STEP, 400 * STEP)]
-
-
-@pytest.mark.parametrize(
-    ("activity", "answer"),
-    [
-        ((0.0, 0.9, 0.0), "speech without music"),
-        ((0.6, 0.4, 0.2), "speech without music"),
-        ((0.0, 0.0, 0.0), "neither music nor a voice was heard"),
-    ],
-)
-def test_activity_without_music_is_named(activity, answer):
-    assert no_music(np.tile(np.float32(activity), (100, 1))) == answer
-
-
-@pytest.mark.parametrize("activity", [(0.0, 0.0, 0.9), (0.9, 0.0, 0.0), (0.5, 0.9, 0.9), (0.9, 0.9, 0.0)])
-def test_activity_with_music_or_a_voice_is_judged(activity):
-    assert no_music(np.tile(np.float32(activity), (100, 1))) == ""
-
-
-@pytest.mark.parametrize(
-    ("seconds", "music", "answer"), [(SURE, 0.4, True), (SURE - 0.1, 0.4, False), (SURE, 0.2, False)]
-)
-def test_nothing_short_and_no_voice_without_music_is_certain(seconds, music, answer):
-    assert may_be_certain(seconds, np.tile(np.float32([0.9, 0.0, music]), (100, 1))) is answer
 
 
 @pytest.mark.slow

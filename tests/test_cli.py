@@ -19,10 +19,10 @@ import pytest
 import soundfile
 from click.testing import CliRunner, Result
 
+from songscore.batch.journal import read_results
 from songscore.cli import main
 from songscore.cli.formats import harmless
 from songscore.cli.terminal import answer_table, clean, sparkline
-from songscore.journal import read_results
 from songscore.results import Segment, TrackResult, VocalTimeline, exact_path
 
 Answers = Callable[[Callable[..., TrackResult]], None]

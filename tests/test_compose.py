@@ -3,15 +3,15 @@
 import numpy as np
 import pytest
 
-from songscore.features.summary import SPECTRAL, Listening
-from songscore.features.vocal import STEP
-from songscore.training.compose import LONGEST, SHORTEST, compose
+from songscore.features.detector import STEP
+from songscore.features.track_vector import SPECTRAL, Activity
+from songscore.training.decision.compose import LONGEST, SHORTEST, compose
 
 
 def heard(seconds, voice):
     n = round(seconds / STEP)
     activity = np.tile(np.array([voice, 0.1, 0.9], np.float32), (n, 1))
-    return Listening(np.arange(n), activity, np.zeros(len(SPECTRAL)), 1.0)
+    return Activity(np.arange(n), activity, np.zeros(len(SPECTRAL)), 1.0)
 
 
 def test_scores_stay_scores_and_a_verse_makes_a_song():
@@ -36,7 +36,7 @@ def test_a_verse_is_short_beside_the_whole():
 
 def test_the_verse_is_taken_from_where_the_voice_is():
     song = heard(100, 0.0)
-    song.activity[600:900, 0] = 0.95
+    song.probability[600:900, 0] = 0.95
     tracks, _ = compose([song] * 5, [heard(60, 0.0)], np.random.default_rng(1))
     assert all(track.features["voice_top_2s"] > 2 for track in tracks[5:])
 

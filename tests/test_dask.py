@@ -19,7 +19,7 @@ from click.testing import CliRunner
 from sounds import write
 
 from songscore import classify_folder, classify_track
-from songscore.batch import classify_files
+from songscore.batch.run import classify_files
 from songscore.cli import main
 
 distributed = pytest.importorskip("distributed", reason="needs the extra dask")

@@ -14,7 +14,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from songscore import estimators
 from songscore.estimators import SongClassifier, VocalFeatures
-from songscore.features.summary import FEATURES
+from songscore.features.track_vector import FEATURES
 
 NAMES = [feature.name for feature in FEATURES]
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from songscore.journal import Journal, read_results
+from songscore.batch.journal import Journal, read_results
 from songscore.results import TrackResult
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="devices and locks of Linux")

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from songscore.errors import ManifestError
 from songscore.results import SCORE, SONG
-from songscore.training.manifest import ROLES, Row, components, folds, read_manifest
+from songscore.training.data.manifest import ROLES, Row, components, folds, read_manifest
 
 
 def write(folder: Path, text: str) -> Path:

@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 
 from songscore.errors import ModelError
 from songscore.estimators import SongClassifier
+from songscore.features.detector import ACTIVITIES, DILATIONS, TIME_STRIDES
 from songscore.features.spectrum import N_MELS
-from songscore.features.summary import FEATURES
-from songscore.features.vocal import ACTIVITIES, DILATIONS, TIME_STRIDES
+from songscore.features.track_vector import FEATURES
 from songscore.model import CANARY_TOLERANCE, FORMAT, MAX_BYTES, TrackModel, digest, load_model, read_model
-from songscore.training.artefact import write_model
+from songscore.training.publish import write_model
 
 NAMES = [feature.name for feature in FEATURES]
 BOUNDS = {"song_above": 3.0, "score_below": -2.0, "error_rate": 0.01}

@@ -15,9 +15,9 @@ mpl.use("agg")
 from matplotlib import pyplot as plt
 
 from songscore import AudioError, classify_release, plot_features, plot_release, plot_timeline
-from songscore.classify import VOICE_THRESHOLD
 from songscore.demo import render_song
-from songscore.plotting.axes import families
+from songscore.display.plotting.axes import families
+from songscore.features.segments import VOICE_THRESHOLD
 from songscore.release import ReleaseResult
 from songscore.results import Contribution, Segment, TrackResult, VocalTimeline
 
@@ -231,5 +231,5 @@ def test_names_in_any_script_have_the_default_font_first() -> None:
 
 
 def test_importing_the_module_does_not_import_matplotlib() -> None:
-    program = "import songscore.plotting, sys; sys.exit('matplotlib' in sys.modules)"
+    program = "import songscore.display.plotting, sys; sys.exit('matplotlib' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0

@@ -10,7 +10,7 @@ from click.testing import CliRunner
 
 from songscore import TrackResult, VocalTimeline
 from songscore.cli import main
-from songscore.report import CELLS, COLUMNS, render, strip, write_report
+from songscore.display.report import CELLS, COLUMNS, render, strip, write_report
 
 
 def track(path, label="song", p=0.9, certain=True, **fields):

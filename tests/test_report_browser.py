@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from songscore import Segment, TrackResult, VocalTimeline
-from songscore.report import write_report
+from songscore.display.report import write_report
 
 playwright = pytest.importorskip("playwright.sync_api")
 

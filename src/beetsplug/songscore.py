@@ -55,7 +55,7 @@ class SongscorePlugin(BeetsPlugin):
 
     def label(self, items: Iterable[Item]) -> None:
         """Label items and store the answers in the library and, where so configured, in their files."""
-        from songscore.batch import classify_files
+        from songscore.batch.run import classify_files
 
         waiting = {str(item.filepath): item for item in items}
         try:

@@ -13,7 +13,7 @@ from __future__ import annotations
 from importlib import import_module
 
 _MODULES = {
-    "batch": ["classify_folder"],
+    "batch.run": ["classify_folder"],
     "classify": ["classify_track", "extract_features"],
     "errors": [
         "AudioError",
@@ -27,9 +27,9 @@ _MODULES = {
     "estimators": ["SongClassifier", "VocalFeatures"],
     "model": ["load_model"],
     "playlist": ["write_playlist"],
-    "plotting": ["plot_features", "plot_release", "plot_timeline"],
+    "display.plotting": ["plot_features", "plot_release", "plot_timeline"],
     "release": ["ReleaseResult", "classify_release"],
-    "report": ["write_report"],
+    "display.report": ["write_report"],
     "results": ["Contribution", "Explanation", "Segment", "TrackResult", "VocalTimeline"],
     "training": ["evaluate", "train"],
 }

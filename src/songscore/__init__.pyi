@@ -1,5 +1,7 @@
-from songscore.batch import classify_folder
+from songscore.batch.run import classify_folder
 from songscore.classify import classify_track, extract_features
+from songscore.display.plotting import plot_features, plot_release, plot_timeline
+from songscore.display.report import write_report
 from songscore.errors import (
     AudioError,
     ManifestError,
@@ -12,9 +14,7 @@ from songscore.errors import (
 from songscore.estimators import SongClassifier, VocalFeatures
 from songscore.model import load_model
 from songscore.playlist import write_playlist
-from songscore.plotting import plot_features, plot_release, plot_timeline
 from songscore.release import ReleaseResult, classify_release
-from songscore.report import write_report
 from songscore.results import Contribution, Explanation, Segment, TrackResult, VocalTimeline
 from songscore.training import evaluate, train
 

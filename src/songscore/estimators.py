@@ -15,7 +15,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from songscore.classify import MODEL, extract_features
-from songscore.features.summary import FEATURES
+from songscore.features.track_vector import FEATURES
 
 
 class VocalFeatures(TransformerMixin, BaseEstimator):

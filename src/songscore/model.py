@@ -27,8 +27,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from songscore.errors import ModelError
-from songscore.features.summary import FEATURE_SET, MEANINGS
-from songscore.features.vocal import VoiceDetector
+from songscore.features.detector import VoiceDetector
+from songscore.features.track_vector import FEATURE_SET, MEANINGS
 from songscore.results import SCORE, SONG, Contribution
 
 FORMAT = 1

@@ -9,6 +9,7 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
+from songscore._files import write_whole
 from songscore.results import TrackResult, as_utf8
 
 
@@ -39,12 +40,7 @@ def write_playlist(
             left_out.append(track)
         else:
             lines += [f"#EXTINF:{round(track.duration or -1)},{Path(track.path or '').stem}", entry]
-    part = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        part.write_text("\n".join([*lines, ""]), "utf-8", newline="\n")
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
+    write_whole(path, "\n".join([*lines, ""]))
     return left_out
 
 

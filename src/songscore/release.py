@@ -21,7 +21,6 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
-from html import escape
 from math import lgamma
 from pathlib import Path
 from typing import Any, Literal
@@ -29,9 +28,9 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from songscore.batch import classify_files
-from songscore.folders import audio_files
-from songscore.results import TrackResult, as_utf8, portable_path
+from songscore.batch.run import classify_files
+from songscore.batch.walk import audio_files
+from songscore.results import TrackResult, portable_path
 
 Verdict = Literal["soundtrack", "score", "mixed"]
 
@@ -42,14 +41,11 @@ SOUNDTRACK_FROM = 0.75
 CERTAIN_FROM = 0.95
 """Probability of the verdict from which it is certain."""
 
-SUREST = 0.9999
+MAX_PROBABILITY = 0.9999
 """No track counts for more than this: answers in files have four decimals, and 1.0000 is not certainty."""
 
 UNREAD = frozenset({"unreadable", "unsupported", "timeout"})
 """Statuses of a file that may well hold music. Any other without a label holds none, and is no track of the release."""
-
-COLOURS = ((0.0, 0.45, 0.70), (0.95, 0.95, 0.95), (0.84, 0.37, 0.0))
-"""Red, green and blue of a score, of doubt and of a song: blue and orange of Okabe and Ito (2008)."""
 
 _DISC = re.compile(r"(cd|dis[ck])[\s._-]*\d{1,2}(?!\d)", re.IGNORECASE)
 
@@ -113,9 +109,9 @@ class ReleaseResult:
         return f"{self.verdict}{doubt}, {self.song_share:.0%} songs ({limits})"
 
     def _repr_html_(self) -> str:
-        name = escape(as_utf8(self.path or f"{len(self.tracks)} tracks"))
-        notes = escape(as_utf8(self.message))
-        return f"<div><b>{self}</b> <code>{name}</code><br>{_strip(self.tracks)}<small>{notes}</small></div>"
+        from songscore.display.html import release_html
+
+        return release_html(self)
 
 
 def classify_release(
@@ -144,13 +140,13 @@ def classify_release(
     """
     if not isinstance(release, (str, os.PathLike)):
         tracks = list(release)
-        return conclude(tracks, _common_folder(tracks))
+        return judge(tracks, _common_folder(tracks))
     folder = Path(release)
     if not folder.is_dir():
         raise NotADirectoryError(f"{folder} is not a folder; classify_track labels a file")
     home = dict.fromkeys(audio_files([folder]), folder)
     answers = classify_releases(classify_files(list(home), jobs=jobs, executor=executor), home)
-    return next(answers, conclude([], os.fspath(folder)))
+    return next(answers, judge([], os.fspath(folder)))
 
 
 def release_folders(folders: Iterable[Path]) -> dict[Path, Path]:
@@ -185,10 +181,10 @@ def classify_releases(tracks: Iterable[TrackResult], home: Mapping[Path, Path]) 
         folder = folder_of[str(track.path)]
         there[folder].append(track)
         if len(there[folder]) == size[folder]:
-            yield conclude(sorted(there.pop(folder), key=lambda t: place[str(t.path)]), os.fspath(folder))
+            yield judge(sorted(there.pop(folder), key=lambda t: place[str(t.path)]), os.fspath(folder))
 
 
-def conclude(tracks: Sequence[TrackResult], path: str | None = None) -> ReleaseResult:
+def judge(tracks: Sequence[TrackResult], path: str | None = None) -> ReleaseResult:
     """From the answers for the tracks to the answer for the release; a file that could not be read may be either."""
     known = [track.song_probability for track in tracks if track.song_probability is not None]
     unread = sum(track.status in UNREAD for track in tracks)
@@ -239,7 +235,7 @@ def song_counts(probabilities: Sequence[float]) -> NDArray[np.float64]:
     p = np.asarray(probabilities, np.float64)
     if not ((p >= 0) & (p <= 1)).all():
         raise ValueError(f"song probabilities must lie in [0, 1], not {p[~((p >= 0) & (p <= 1))][0]}")
-    n, p = len(p), p.clip(1 - SUREST, SUREST)
+    n, p = len(p), p.clip(1 - MAX_PROBABILITY, MAX_PROBABILITY)
     log_mass = np.full(n + 1, -np.inf)
     log_mass[0] = 0
     for song, score in zip(np.log(p), np.log1p(-p), strict=True):
@@ -270,34 +266,3 @@ def _common_folder(tracks: Sequence[TrackResult]) -> str | None:
 def _track_dict(track: TrackResult) -> dict[str, Any]:
     fields = track.to_dict()
     return {name: fields[name] for name in ("path", "label", "song_probability", "certain", "status", "duration")}
-
-
-def _strip(tracks: Sequence[TrackResult], width: int = 400, height: int = 32) -> str:
-    """The tracks side by side as inline SVG, as wide as they are long."""
-    if not tracks:
-        return ""
-    widths = lengths(tracks) * width / lengths(tracks).sum()
-    places = zip(tracks, widths.cumsum() - widths, widths, strict=True)
-    bars = "".join(f'<rect x="{x:.1f}" width="{w:.1f}" {_bar(track)}</rect>' for track, x, w in places)
-    label = "song probability of each track"
-    return f'<svg width="{width}" height="{height}" role="img" aria-label="{label}">{bars}</svg><br>'
-
-
-def _bar(track: TrackResult) -> str:
-    p = track.song_probability
-    colour = "#bbb" if p is None else f"rgb({','.join(f'{255 * c:.0f}' for c in colour_of(p))})"
-    name = escape(as_utf8(Path(track.path or "").name))
-    said = track.status if p is None else f"{p:.2f}"
-    return f'height="100%" fill="{colour}" stroke="#fff"><title>{name}: {said}</title>'
-
-
-def lengths(tracks: Sequence[TrackResult]) -> NDArray[np.float64]:
-    """Seconds of each track, as they are drawn: one of unknown length is as long as the median."""
-    middle = np.median([track.duration for track in tracks if track.duration] or [1.0])
-    return np.array([track.duration or middle for track in tracks])
-
-
-def colour_of(probability: float) -> tuple[float, float, float]:
-    """Red, green and blue of a song probability, each in [0, 1]."""
-    red, green, blue = (float(np.interp(probability, (0, 0.5, 1), channel)) for channel in zip(*COLOURS, strict=True))
-    return red, green, blue

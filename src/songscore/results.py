@@ -14,7 +14,6 @@ import math
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from html import escape
 from itertools import pairwise
 from typing import Any, Literal, get_args
 from urllib.parse import quote_from_bytes, unquote_to_bytes
@@ -262,14 +261,9 @@ class TrackResult:
         return tuple(sorted(passages, key=lambda segment: -segment.probability)[:most])
 
     def _repr_html_(self) -> str:
-        verdict = self.label or f"{self.status}: {self.message}"
-        figures = ""
-        if self.label is not None:
-            doubt = "" if self.certain else " (inside the band of doubt)"
-            figures = f"song probability {self.song_probability:.2f}{doubt}, voice in {self.vocal_fraction or 0:.0%}"
-        name = escape(as_utf8(self.path or "samples in memory"))
-        strip = "" if self.timeline is None else _strip(self.timeline, self.vocal_segments)
-        return f"<div><b>{escape(as_utf8(verdict))}</b> <code>{name}</code><br>{strip}<small>{figures}</small></div>"
+        from songscore.display.html import track_html
+
+        return track_html(self)
 
 
 def clock(seconds: float) -> str:
@@ -342,29 +336,3 @@ def _timeline_dict(timeline: VocalTimeline) -> dict[str, list[float | None]]:
         "times": [_rounded(t, 2) for t in timeline.times],
         "probability": [_rounded(p, 4) for p in timeline.probability],
     }
-
-
-def _strip(timeline: VocalTimeline, segments: tuple[Segment, ...], width: int = 400, height: int = 32) -> str:
-    """The voice curve as inline SVG, the passages with a voice shaded."""
-    if not len(timeline.times):
-        return ""
-    end = max(1.0, float(timeline.times[-1]), *(segment.end for segment in segments))
-    scale, curve = width / end, timeline.coarsen(max(1.0, end / width))
-    lines = "".join(f'<polyline points="{_points(piece, scale, height)}"/>' for piece in curve.stretches())
-    shades = "".join(
-        f'<rect x="{s.start * scale:.1f}" width="{(s.end - s.start) * scale:.1f}" height="100%" fill="#9ecae1"/>'
-        for s in segments
-    )
-    return (
-        f'<svg width="{width}" height="{height}" role="img" aria-label="probability of a voice over time">'
-        f'<rect width="100%" height="100%" fill="#f2f2f2"/>{shades}'
-        f'<g fill="none" stroke="#08519c">{lines}</g></svg><br>'
-    )
-
-
-def _points(curve: VocalTimeline, scale: float, height: int) -> str:
-    """Corners of a line; a single step, which would be invisible, is two units wide."""
-    x, y = curve.times * scale, height * (1 - np.nan_to_num(curve.probability))
-    if len(x) == 1:
-        x, y = x[0] + np.array([-1.0, 1.0]), y.repeat(2)
-    return " ".join(f"{a:.1f},{b:.1f}" for a, b in zip(x, y, strict=True))

@@ -19,7 +19,7 @@ def cache() -> None:
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
 def info(form: str) -> None:
     """Say where the cache is, and how full."""
-    from songscore.cache import Cache
+    from songscore.batch.cache import Cache
     from songscore.cli.terminal import clean
 
     found = Cache().info()
@@ -35,7 +35,7 @@ def info(form: str) -> None:
 @cache.command()
 def clear() -> None:
     """Remove what is in the cache."""
-    from songscore.cache import Cache
+    from songscore.batch.cache import Cache
 
     store = Cache()
     n_tracks = store.info().tracks

@@ -17,7 +17,7 @@ def demo(ctx: click.Context, keep: Path | None) -> None:
 
     The exit status is 0 only if both answers are right.
     """
-    from songscore.batch import classify_files
+    from songscore.batch.run import classify_files
     from songscore.cli.formats import writing
     from songscore.cli.terminal import watched
     from songscore.demo import write_demo

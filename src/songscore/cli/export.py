@@ -14,8 +14,8 @@ from songscore.cli import options
 @options.output(*options.FORMS)
 def export(results: Path, form: str | None, output: Path | None) -> None:
     """Write the answers of `songscore label --format jsonl`, or a journal, in another form."""
+    from songscore.batch.journal import read_results
     from songscore.cli.formats import writing
-    from songscore.journal import read_results
 
     if output is not None and output.exists() and output.samefile(results):
         raise click.BadParameter(f"{output} is what is read", param_hint="--output")

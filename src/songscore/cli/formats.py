@@ -7,17 +7,17 @@ from __future__ import annotations
 
 import csv
 import json
-import os
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from io import TextIOWrapper
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, BinaryIO
 
 import click
 
+from songscore._files import new_file
 from songscore.audio import is_audio_path
 from songscore.cli.terminal import answer_table, clean
 from songscore.release import ReleaseResult
@@ -206,31 +206,32 @@ def _destination(output: Path | None, form: str) -> Iterator[IO[Any]]:
         if isinstance(sys.stdout, TextIOWrapper):
             sys.stdout.reconfigure(encoding=None if form == "table" else "utf-8", errors="backslashreplace")
         yield sys.stdout
-    elif output.exists() and not output.is_file():
-        with _open(output, form) as file:
-            yield file
     else:
-        with _replacing(output.resolve(), form) as file:
-            yield file
+        with ExitStack() as stack:
+            file = stack.enter_context(_opened(output, form))
+            yield file if form == "parquet" else stack.enter_context(_text(file))
 
 
 @contextmanager
-def _replacing(output: Path, form: str) -> Iterator[IO[Any]]:
-    """Write beside the file and put the new one in its place at the end, so that it is never seen half written."""
-    check_output(form, output)
-    new = output.with_name(f".songscore-{os.getpid()}.tmp")
+def _opened(output: Path, form: str) -> Iterator[BinaryIO]:
+    """A pipe or a device as it is; a file by another that takes its place at the end."""
+    special = output.exists() and not output.is_file()
+    target = output if special else output.resolve()
+    if not special:
+        check_output(form, target)
+    with ExitStack() as stack:
+        try:
+            file = stack.enter_context(target.open("wb") if special else new_file(target))
+        except OSError as error:
+            message = f"cannot write to {target.parent}: {error.strerror}"
+            raise click.BadParameter(message, param_hint="--output") from error
+        yield file
+
+
+@contextmanager
+def _text(file: BinaryIO) -> Iterator[TextIOWrapper]:
+    text = TextIOWrapper(file, encoding="utf-8", errors="backslashreplace", newline="")
     try:
-        with _open(new, form) as file:
-            yield file
-        new.replace(output)
+        yield text
     finally:
-        new.unlink(missing_ok=True)
-
-
-def _open(path: Path, form: str) -> IO[Any]:
-    try:
-        if form == "parquet":
-            return path.open("wb")
-        return path.open("w", encoding="utf-8", errors="backslashreplace", newline="")
-    except OSError as error:
-        raise click.BadParameter(f"cannot write to {path.parent}: {error.strerror}", param_hint="--output") from error
+        text.detach()

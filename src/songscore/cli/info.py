@@ -16,7 +16,7 @@ from songscore.errors import ModelError
 PACKAGES = ("songscore", "numpy", "scipy", "soxr", "scikit-learn", "soundfile", "av")
 
 FIGURES = {"balanced_accuracy": "balanced accuracy", "auc": "AUC"}
-"""Figures of `songscore.training.evaluation` that are shown; JSON has all."""
+"""Figures of `songscore.training.metrics` that are shown; JSON has all."""
 
 
 @click.command()

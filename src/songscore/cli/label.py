@@ -93,8 +93,8 @@ def label(
 
 def _files(paths: tuple[Path, ...]) -> list[Path]:
     """The files to label; what was passed over is told."""
+    from songscore.batch.walk import audio_files
     from songscore.cli.terminal import clean
-    from songscore.folders import audio_files
 
     passed_over = Counter[str]()
     files = list(audio_files(paths, passed_over))
@@ -106,7 +106,7 @@ def _files(paths: tuple[Path, ...]) -> list[Path]:
 
 
 def _answers(files: list[Path], *, how: dict[str, Any], progress: bool, verbose: bool) -> Generator[TrackResult]:
-    from songscore.batch import classify_files
+    from songscore.batch.run import classify_files
     from songscore.cli.terminal import watched
 
     try:
@@ -130,9 +130,9 @@ def _straight(files: list[Path], answer: Answer, form: str, output: Path | None)
 
 def _journalled(files: list[Path], answer: Answer, form: str, output: Path, resume: bool) -> int:
     """The same by way of a journal."""
+    from songscore.batch.journal import Journal, read_results
     from songscore.cli.formats import check_output, writing
     from songscore.cli.terminal import clean
-    from songscore.journal import Journal, read_results
 
     check_output(form, output)
     path = output if form == "jsonl" else output.with_name(f"{output.name}.journal")

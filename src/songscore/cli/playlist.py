@@ -69,12 +69,12 @@ def playlist(
 
 def _answers(paths: tuple[Path, ...], results: Path | None, jobs: int) -> Iterator[TrackResult]:
     if results is None:
-        from songscore.batch import classify_files
-        from songscore.folders import audio_files
+        from songscore.batch.run import classify_files
+        from songscore.batch.walk import audio_files
 
         yield from classify_files(audio_files(paths), jobs=jobs, cache=True)
         return
-    from songscore.journal import read_results
+    from songscore.batch.journal import read_results
 
     try:
         yield from read_results(results)

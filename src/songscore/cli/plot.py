@@ -52,7 +52,7 @@ def plot(file: Path, output: Path | None) -> None:
 def _draw(track: TrackResult, output: Path) -> None:
     from matplotlib.figure import Figure
 
-    from songscore.plotting import plot_timeline
+    from songscore.display.plotting import plot_timeline
 
     figure = Figure(figsize=(9, 4), layout="constrained")
     plot_timeline(track, figure.subplots())

@@ -64,7 +64,7 @@ def release(
 
     JSON has every field and the tracks in short, CSV a line per release.
     """
-    from songscore.batch import classify_files
+    from songscore.batch.run import classify_files
     from songscore.cli.formats import writing
     from songscore.cli.terminal import clean, watched
     from songscore.release import classify_releases, release_folders

@@ -22,9 +22,9 @@ def report(results: Path, output: Path | None, title: str) -> None:
     the passages to check where the music still lies where it was labelled.
     """
     from songscore.audio import is_audio_path
+    from songscore.batch.journal import read_results
     from songscore.cli.terminal import clean
-    from songscore.journal import read_results
-    from songscore.report import write_report
+    from songscore.display.report import write_report
 
     page = output or results.with_suffix(".html")
     if is_audio_path(page) or page == results:

@@ -79,8 +79,8 @@ def tag(
     """
     given = {name for name in ctx.params if ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE}
     _check_usage(given)
-    from songscore.folders import audio_files
-    from songscore.journal import read_results
+    from songscore.batch.journal import read_results
+    from songscore.batch.walk import audio_files
     from songscore.tags import UndoJournal, Writing, tag_track
     from songscore.tags import relabel as decide_again
     from songscore.tags import undo as take_back
@@ -116,9 +116,9 @@ def _check_usage(given: set[str]) -> None:
 
 
 def _heard(paths: tuple[Path, ...], jobs: int, threshold: float, prior: float | None) -> Iterator[TrackResult]:
-    from songscore.batch import classify_files
+    from songscore.batch.run import classify_files
+    from songscore.batch.walk import audio_files
     from songscore.cli.terminal import watched
-    from songscore.folders import audio_files
 
     files = list(audio_files(paths))
     progress = sys.stderr.isatty() and not sys.stdout.isatty()

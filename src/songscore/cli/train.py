@@ -42,7 +42,7 @@ def train(
     from dataclasses import replace
 
     from songscore.training import train as run
-    from songscore.training.settings import Settings
+    from songscore.training.detector.settings import Settings
 
     settings = replace(Settings(), seed=seed, steps=steps or Settings().steps)
     model = run(

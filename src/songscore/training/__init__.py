@@ -4,7 +4,7 @@
 everything, the track classifier on what the former heard, bounds of certainty, model files.
 """
 
-from songscore.training.evaluation import evaluate
+from songscore.training.evaluate import evaluate
 from songscore.training.train import train
 
 __all__ = ["evaluate", "train"]

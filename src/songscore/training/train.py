@@ -13,28 +13,27 @@ from tempfile import TemporaryDirectory
 import numpy as np
 from numpy.typing import NDArray
 
-from songscore.classify import may_be_certain
+from songscore.decision import may_be_certain
 from songscore.errors import ManifestError
+from songscore.features.detector import STEP
 from songscore.features.spectrum import N_FFT, SAMPLE_RATE
-from songscore.features.summary import FEATURES
-from songscore.features.vocal import STEP
+from songscore.features.track_vector import FEATURES
 from songscore.model import TrackModel, read_model
-from songscore.training.artefact import write_model
-from songscore.training.card import render_card
-from songscore.training.compose import compose
-from songscore.training.corpus import Corpus, build_corpus
-from songscore.training.crossval import ALL, Heard, cross_validate
-from songscore.training.decision import (
-    Lessons,
+from songscore.training.data.corpus import Corpus, build_corpus
+from songscore.training.data.manifest import Row, folds, read_manifest
+from songscore.training.decision.bounds import (
+    DecisionSet,
     certainty_bounds,
     coverage,
     cross_validated_log_odds,
     fit_decision,
     is_certain,
 )
-from songscore.training.evaluation import figures
-from songscore.training.manifest import Row, folds, read_manifest
-from songscore.training.settings import Settings
+from songscore.training.decision.compose import compose
+from songscore.training.decision.crossval import ALL, HeldOut, cross_validate
+from songscore.training.detector.settings import Settings
+from songscore.training.metrics import figures
+from songscore.training.publish import render_card, write_model
 
 DECISION_FEATURES = ["voice_top_5s", "voice_top_30s"]
 """What the track classifier weighs: evidence that a long track does not dilute; benchmarks/ablation.py tries others."""
@@ -55,7 +54,7 @@ class Tracks:
     trusted : (n,) bool
         False where the manifest doubts the label.
     sure : (n,) bool
-        `songscore.classify.may_be_certain`.
+        `songscore.decision.may_be_certain`.
     """
 
     clip: NDArray[np.int64]
@@ -83,7 +82,7 @@ def train(
     Parameters
     ----------
     manifest : path
-        CSV with ``path,label,group``; `songscore.training.manifest` says what else it may hold.
+        CSV with ``path,label,group``; `songscore.training.data.manifest` says what else it may hold.
     folder : path
         Where ``NAME.npz``, ``NAME.json``, ``NAME.md`` and ``NAME.tracks.csv`` (cross-validated answers, track by
         track) go.
@@ -123,8 +122,8 @@ def train(
     tracks = labelled_tracks(rows, corpus, trained.heard, fold)
     song, n = tracks.song, len(tracks.song)
     settling = tracks.trusted & tracks.sure
-    lessons = with_composed(rows, corpus, trained.heard, fold, tracks, settings.seed)
-    log_odds = cross_validated_log_odds(lessons)[:n]
+    decision_set = with_composed(rows, corpus, trained.heard, fold, tracks, settings.seed)
+    log_odds = cross_validated_log_odds(decision_set)[:n]
     bounds = certainty_bounds(log_odds[settling], song[settling])
     certain = tracks.sure & is_certain(log_odds, bounds)
     _write_tracks(folder / f"{name}.tracks.csv", rows, corpus, tracks, log_odds, certain)
@@ -137,11 +136,11 @@ def train(
         "coverage": coverage(log_odds[settling], song[settling], bounds),
         "metrics": slices(rows, corpus, tracks, log_odds),
     }
-    decision = fit_decision(lessons, np.ones(len(lessons.song), np.bool_))
+    decision = fit_decision(decision_set, np.ones(len(decision_set.song), np.bool_))
     detector = trained.detectors[ALL]
     n_parameters = sum(array.size for array in detector.values())
     card = render_card(name, rows, about, Counter(corpus.role.tolist()), n_parameters)
-    examples = lessons.features[: n : max(1, n // 8)]
+    examples = decision_set.features[: n : max(1, n // 8)]
     write_model(folder, name, detector, decision, DECISION_FEATURES, examples, about, card)
     return read_model(folder, name)
 
@@ -152,35 +151,35 @@ def _check_roles(corpus: Corpus) -> None:
         raise ManifestError(f"nothing readable in the role of {', '.join(sorted(missing))}")
 
 
-def labelled_tracks(rows: Sequence[Row], corpus: Corpus, heard: Heard, fold: NDArray[np.int64]) -> Tracks:
+def labelled_tracks(rows: Sequence[Row], corpus: Corpus, heard: HeldOut, fold: NDArray[np.int64]) -> Tracks:
     """The clips to judge and what was heard in them."""
     clip = np.array([i for i in sorted(heard) if corpus.role[i] in ("song", "instrumental")])
     vectors = [heard[i].features for i in clip]
     matrix = np.array([[vector[feature.name] for feature in FEATURES] for vector in vectors])
     trusted = np.array([not rows[corpus.row[i]].doubt for i in clip])
-    seconds = [len(heard[i].activity) * STEP + N_FFT / SAMPLE_RATE for i in clip]
-    sure = np.array([may_be_certain(s, heard[i].activity) for s, i in zip(seconds, clip, strict=True)])
+    seconds = [len(heard[i].probability) * STEP + N_FFT / SAMPLE_RATE for i in clip]
+    sure = np.array([may_be_certain(s, heard[i].probability) for s, i in zip(seconds, clip, strict=True)])
     return Tracks(clip, matrix, corpus.role[clip] == "song", fold[clip], trusted, sure)
 
 
 def with_composed(
-    rows: Sequence[Row], corpus: Corpus, heard: Heard, fold: NDArray[np.int64], tracks: Tracks, seed: int
-) -> Lessons:
+    rows: Sequence[Row], corpus: Corpus, heard: HeldOut, fold: NDArray[np.int64], tracks: Tracks, seed: int
+) -> DecisionSet:
     """What the track classifier learns from: the tracks, and tracks composed of what is surely one or the other."""
     usable = [i for i in heard if rows[corpus.row[i]].weight > 0 and not rows[corpus.row[i]].doubt]
     songs = {i: heard[i] for i in usable if corpus.role[i] == "song"}
     scores = {i: heard[i] for i in usable if corpus.role[i] == rows[corpus.row[i]].role == "instrumental"}
     columns = [[feature.name for feature in FEATURES].index(name) for name in DECISION_FEATURES]
     kind = np.array([rows[corpus.row[i]].kind for i in tracks.clip])
-    lessons = [Lessons(tracks.features[:, columns], tracks.song, tracks.fold, kind, tracks.trusted)]
+    parts = [DecisionSet(tracks.features[:, columns], tracks.song, tracks.fold, kind, tracks.trusted)]
     for part in np.unique(tracks.fold):
         sung, played = ([what[i] for i in sorted(what) if fold[i] == part] for what in (songs, scores))
         composed, song = compose(sung, played, np.random.default_rng([seed, int(part)]))
         vectors = [listening.features for listening in composed]
         matrix = np.array([[vector[name] for name in DECISION_FEATURES] for vector in vectors])
         same = np.full(len(song), part), np.full(len(song), "composed"), np.ones(len(song), np.bool_)
-        lessons.append(Lessons(matrix.reshape(-1, len(columns)), song, *same))
-    return Lessons(*(np.concatenate([getattr(part, f.name) for part in lessons]) for f in fields(Lessons)))
+        parts.append(DecisionSet(matrix.reshape(-1, len(columns)), song, *same))
+    return DecisionSet(*(np.concatenate([getattr(part, f.name) for part in parts]) for f in fields(DecisionSet)))
 
 
 def slices(

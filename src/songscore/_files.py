@@ -1,0 +1,39 @@
+"""The one way a file is written whole or not at all."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from secrets import token_hex
+from typing import BinaryIO
+
+
+@contextmanager
+def new_file(path: Path) -> Iterator[BinaryIO]:
+    """A file to write that takes the place of `path` once it is complete and on the disk.
+
+    It lies in the same folder under a name of its own, so that `path` is never seen half written, and is removed where
+    the work breaks off.
+
+    Raises
+    ------
+    OSError
+        The folder takes no new file, or none of this size.
+    """
+    new = path.with_name(f".songscore-{token_hex(8)}.tmp")
+    try:
+        with new.open("xb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        new.replace(path)
+    finally:
+        new.unlink(missing_ok=True)
+
+
+def write_whole(path: Path, content: bytes | str) -> None:
+    """Write bytes, or text as UTF-8 with its line ends as they are."""
+    with new_file(path) as file:
+        file.write(content.encode() if isinstance(content, str) else content)

@@ -1,0 +1,1 @@
+"""One sound, heard: which windows are read, and the record of what was heard in them."""

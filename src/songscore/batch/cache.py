@@ -1,0 +1,160 @@
+"""What was heard in files, kept for the next run.
+
+One file per sound, under the user's cache folder or ``SONGSCORE_CACHE_DIR``. Its name is a digest of the content of
+the sound, the feature set, the voice detector and the way of listening; so another threshold, prior or classifier needs
+no decoding, and whatever changes a number finds nothing. Files appear whole, by renaming, and are read as what
+strangers wrote: any number of processes may share a folder. The least recently used go first where it grows too large.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from platformdirs import user_cache_path
+
+from songscore._files import write_whole
+from songscore.analysis.record import Analysis
+from songscore.analysis.sampling import analyse, is_enough
+from songscore.model import TrackModel
+
+LIMIT = 2_000_000_000
+"""Bytes on disk; 30,000 tracks of four minutes take a quarter of it."""
+
+_LARGEST = 64_000_000
+"""Bytes of an entry: a sound of three days."""
+
+_TRIM_EVERY = 1000
+_TRIMMED = 0.9
+
+
+@dataclass(frozen=True, slots=True)
+class CacheInfo:
+    """How much there is.
+
+    Attributes
+    ----------
+    folder : Path
+    tracks : int
+    size, limit : int
+        Bytes.
+    """
+
+    folder: Path
+    tracks: int
+    size: int
+    limit: int
+
+
+class Cache:
+    """A folder of records.
+
+    Parameters
+    ----------
+    folder : path, optional
+        By default ``SONGSCORE_CACHE_DIR``, or the user's cache folder.
+    limit : int
+        Bytes that it may grow to.
+    """
+
+    def __init__(self, folder: str | os.PathLike[str] | None = None, limit: int = LIMIT) -> None:
+        chosen = folder or os.environ.get("SONGSCORE_CACHE_DIR") or user_cache_path("songscore", appauthor=False)
+        self.folder, self.limit, self._added = Path(chosen), limit, 0
+
+    def analyse(self, path: str, model: TrackModel, *, thorough: bool = False) -> Analysis:
+        """`songscore.analysis.sampling.analyse`, from here where it was heard before.
+
+        A cache that cannot be read or written is no cache, and no error.
+
+        Raises
+        ------
+        AudioError
+            The sound cannot be read.
+        """
+        before = _state(path)
+        entry = self._entry(path, model, thorough) if before else None
+        if entry is None:
+            return analyse(path, model, thorough=thorough)
+        found = self._read(entry, path)
+        if found and (thorough or is_enough(found, model)):
+            return found
+        analysis = analyse(path, model, thorough=thorough)
+        if _state(path) == before:
+            self._write(entry, analysis.to_bytes())
+        return analysis
+
+    def info(self) -> CacheInfo:
+        """Count what is there."""
+        sizes = [size for _, size, _ in self._entries()]
+        return CacheInfo(self.folder, len(sizes), sum(sizes), self.limit)
+
+    def clear(self) -> None:
+        """Remove every record, and nothing else that may lie in the folder."""
+        for _, _, path in self._entries():
+            path.unlink(missing_ok=True)
+        for folder in [*self.folder.glob("heard/??"), self.folder / "heard"]:
+            with suppress(OSError):
+                folder.rmdir()
+
+    def trim(self) -> None:
+        """Remove the least recently used until there is room."""
+        entries = sorted(self._entries())
+        excess = sum(size for _, size, _ in entries) - self.limit
+        if excess <= 0:
+            return
+        excess += round((1 - _TRIMMED) * self.limit)
+        for _, size, path in entries:
+            if excess <= 0:
+                break
+            path.unlink(missing_ok=True)
+            excess -= size
+
+    def _entry(self, path: str, model: TrackModel, thorough: bool) -> Path | None:
+        way = f"{model.metadata['feature_set']} {model.detector_digest} {'thorough' if thorough else 'default'}"
+        try:
+            with Path(path).open("rb") as file:
+                digest = hashlib.file_digest(file, lambda: hashlib.blake2b(way.encode(), digest_size=20)).hexdigest()
+        except OSError:
+            return None
+        return self.folder / "heard" / digest[:2] / digest[2:]
+
+    def _read(self, entry: Path, path: str) -> Analysis | None:
+        try:
+            state = entry.lstat()
+            if not stat.S_ISREG(state.st_mode) or state.st_size > _LARGEST:
+                return None
+            analysis = Analysis.from_bytes(entry.read_bytes(), path)
+            os.utime(entry)
+        except (OSError, ValueError):
+            return None
+        return analysis
+
+    def _write(self, entry: Path, content: bytes) -> None:
+        with suppress(OSError):
+            entry.parent.mkdir(parents=True, exist_ok=True)
+            write_whole(entry, content)
+            self._added += 1
+            if self._added % _TRIM_EVERY == 1:
+                self.trim()
+
+    def _entries(self) -> Iterator[tuple[float, int, Path]]:
+        """When each was last used, its size, and itself; half-written ones of processes that died among them."""
+        for path in self.folder.glob("heard/??/*"):
+            with suppress(OSError):
+                state = path.lstat()
+                if stat.S_ISREG(state.st_mode):
+                    yield state.st_mtime, state.st_size, path
+
+
+def _state(path: str) -> tuple[int, int, int] | None:
+    """What changes when a regular file does; None for anything else."""
+    try:
+        state = Path(path).stat()
+    except (OSError, ValueError):
+        return None
+    return (state.st_size, state.st_mtime_ns, state.st_ino) if stat.S_ISREG(state.st_mode) else None

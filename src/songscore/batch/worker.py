@@ -1,0 +1,91 @@
+"""A child process that listens: one file in, bytes out, no exception.
+
+A request is a line of JSON. A reply is the length of its content, eight bytes, and the content, which
+`songscore.analysis.record.read_reply` reads.
+"""
+
+from __future__ import annotations
+
+import faulthandler
+import json
+import os
+import signal
+import struct
+import sys
+import threading
+from contextlib import suppress
+from queue import SimpleQueue
+from typing import IO
+
+from songscore.analysis.record import Analysis, Failure
+from songscore.analysis.sampling import analyse
+from songscore.batch.cache import Cache
+from songscore.errors import AudioError
+from songscore.model import load_model
+
+MEMORY = 2 << 30
+"""Bytes that a child may allocate, where the system can tell it so."""
+
+GRACE = 10.0
+"""Seconds after its time that a child ends by itself, should its parent be gone while a decoder lets no Python run."""
+
+LENGTH = struct.Struct("<Q")
+
+_caches: dict[str, Cache] = {}
+
+
+def serve() -> None:
+    """Be a child: answer requests until there are no more."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    replies = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)
+    _limit_memory()
+    load_model()
+    _write(replies, b"ready")
+    requests: SimpleQueue[bytes] = SimpleQueue()
+    threading.Thread(target=_receive, args=[requests], daemon=True).start()
+    while True:
+        request, timeout = json.loads(requests.get())
+        if timeout is not None:
+            faulthandler.dump_traceback_later(timeout + GRACE, exit=True)
+        _write(replies, listen_to(**request))
+        faulthandler.cancel_dump_traceback_later()
+
+
+def _receive(requests: SimpleQueue[bytes]) -> None:
+    """Hand requests over, and end the process with its parent, even while a decoder is busy."""
+    for line in sys.stdin.buffer:
+        requests.put(line)
+    os._exit(0)
+
+
+def _limit_memory() -> None:
+    with suppress(ImportError, OSError, ValueError):
+        import resource
+
+        _, most = resource.getrlimit(resource.RLIMIT_DATA)
+        resource.setrlimit(resource.RLIMIT_DATA, (MEMORY if most < 0 else min(MEMORY, most), most))
+
+
+def listen_to(path: str, thorough: bool, cache: str | None) -> bytes:
+    """What a worker replies, see `songscore.analysis.record.read_reply`."""
+    return _analysed(path, thorough, cache).to_bytes()
+
+
+def _analysed(path: str, thorough: bool, cache: str | None) -> Analysis | Failure:
+    model = load_model()
+    try:
+        if cache is None:
+            return analyse(path, model, thorough=thorough)
+        return _caches.setdefault(cache, Cache(cache)).analyse(path, model, thorough=thorough)
+    except AudioError as error:
+        return Failure(error.status, str(error))
+    except MemoryError:
+        return Failure("unreadable", f"{path}: it takes more memory than a sound may")
+    except Exception as error:
+        return Failure("unreadable", f"{path}: {type(error).__name__}: {error}")
+
+
+def _write(file: IO[bytes], content: bytes) -> None:
+    file.write(LENGTH.pack(len(content)) + content)
+    file.flush()

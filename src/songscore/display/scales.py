@@ -1,0 +1,25 @@
+"""What every picture shares: the colour of a song probability, and the width of a track."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from songscore.results import TrackResult
+
+COLOURS = ((0.0, 0.45, 0.70), (0.95, 0.95, 0.95), (0.84, 0.37, 0.0))
+"""Red, green and blue of a score, of doubt and of a song: blue and orange of Okabe and Ito (2008)."""
+
+
+def colour_of(probability: float) -> tuple[float, float, float]:
+    """Red, green and blue of a song probability, each in [0, 1]."""
+    red, green, blue = (float(np.interp(probability, (0, 0.5, 1), channel)) for channel in zip(*COLOURS, strict=True))
+    return red, green, blue
+
+
+def lengths(tracks: Sequence[TrackResult]) -> NDArray[np.float64]:
+    """Seconds of each track, as they are drawn: one of unknown length is as long as the median."""
+    middle = np.median([track.duration for track in tracks if track.duration] or [1.0])
+    return np.array([track.duration or middle for track in tracks])

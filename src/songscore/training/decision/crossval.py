@@ -1,0 +1,155 @@
+"""Detectors that never heard the clips they judge, and one that heard them all.
+
+Each part of the cross-validation runs in a process of its own with one thread, so that the arrays do not depend on the
+number of jobs.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass, fields, replace
+from multiprocessing import get_context
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from songscore._files import new_file
+from songscore.features.detector import VoiceDetector
+from songscore.features.spectrum import FloatArray, mel_windows
+from songscore.training.data.corpus import MEL, Corpus, dequantise
+from songscore.training.detector.settings import Settings
+
+Arrays = dict[str, FloatArray]
+Curves = dict[int, FloatArray]
+Scenes = dict[tuple[str, int], list[FloatArray]]
+SCENES = ("mix", "narration", "choir_over", "chopped", "speech", "other")
+"""Recipes of `songscore.training.detector.batches` by which the decision learns what no clip shows."""
+
+N_SCENES, SCENE_FRAMES = 80, 500
+"""Mixtures of each recipe and fold, and their length: 20 s."""
+
+RECIPE = 6
+"""Version of what the training modules do; whatever changes the arrays of the same settings raises it."""
+
+ALL = -1
+"""The part that leaves nothing out."""
+
+
+@dataclass(frozen=True, eq=False)
+class Trained:
+    """The answer of `cross_validate`.
+
+    Attributes
+    ----------
+    detectors : dict of int to arrays
+        By the fold that each was trained without; that of `ALL` was trained on everything.
+    curves : dict of int to (n_steps, 5) float32
+        For each clip but single voices, what was heard by a detector that was trained without its fold.
+    scenes : dict of (str, int) to list of (n_steps, 5) float32
+        The same for mixtures made of the clips of each fold, by their recipe and the fold.
+    """
+
+    detectors: dict[int, Arrays]
+    curves: Curves
+    scenes: Scenes
+
+
+def cross_validate(
+    corpus: Corpus,
+    fold: NDArray[np.int64],
+    settings: Settings,
+    folder: Path,
+    jobs: int,
+    report: Callable[[str], None],
+) -> Trained:
+    """Train without each fold in turn, and once on everything.
+
+    Parameters
+    ----------
+    corpus : Corpus
+    fold : (n_clips,) int
+    settings : Settings
+    folder : Path
+        Where processes share the corpus, and finished parts wait for a later call with the same input.
+    jobs : int
+        Processes; one core each.
+    report : callable
+        Takes lines of progress.
+    """
+    work = folder / _digest(corpus, fold, settings)
+    work.mkdir(parents=True, exist_ok=True)
+    corpus.save(work)
+    curves: Curves = {}
+    scenes: Scenes = {}
+    detectors: dict[int, Arrays] = {}
+    with ProcessPoolExecutor(jobs, get_context("spawn")) as pool:
+        parts = {pool.submit(_part, work, fold, settings, part): part for part in [ALL, *range(int(fold.max()) + 1)]}
+        for future in as_completed(parts):
+            arrays, judged, mixtures = future.result()
+            report("the detector is trained" if parts[future] == ALL else f"fold {parts[future]} is judged")
+            curves |= judged
+            scenes |= mixtures
+            detectors[parts[future]] = arrays
+    return Trained(detectors, curves, scenes)
+
+
+def _digest(corpus: Corpus, fold: NDArray[np.int64], settings: Settings) -> str:
+    sha = hashlib.sha256(f"{MEL} {RECIPE} {settings}".encode())
+    for array in (*(getattr(corpus, item.name) for item in fields(corpus)), fold):
+        sha.update(np.ascontiguousarray(array).tobytes())
+    return sha.hexdigest()[:16]
+
+
+def _part(work: Path, fold: NDArray[np.int64], settings: Settings, part: int) -> tuple[Arrays, Curves, Scenes]:
+    """A detector trained without one fold, and what it hears of the clips there."""
+    corpus = Corpus.load(work)
+    store = work / f"part{part}.npz"
+    if not store.exists():
+        arrays = _train(corpus, fold != part, settings, work / f"part{part}.log")
+        with new_file(store) as file:
+            np.savez(file, allow_pickle=False, **arrays)
+    with np.load(store, allow_pickle=False) as stored:
+        arrays = dict(stored)
+    judged = np.flatnonzero((fold == part) & (corpus.role != "voice"))
+    detector = VoiceDetector(arrays)
+    curves = {i: curve(dequantise(corpus.clip(i)), detector) for i in judged.tolist()}
+    return arrays, curves, _scenes(corpus, fold == part, settings, part, detector)
+
+
+def _scenes(
+    corpus: Corpus, chosen: NDArray[np.bool_], settings: Settings, part: int, detector: VoiceDetector
+) -> Scenes:
+    import torch
+
+    from songscore.training.detector.augment import RandomSource
+    from songscore.training.detector.batches import BatchSampler
+
+    if not chosen.any():
+        return {}
+    settings = replace(settings, frames=SCENE_FRAMES, n_leads=8, share_led=0.0)
+    sampler = BatchSampler(corpus, chosen, settings, RandomSource(settings.seed + part, "cpu"))
+    found = {}
+    with torch.no_grad():
+        for name in SCENES:
+            if name in sampler.recipes():
+                mel = sampler.mixed(name, N_SCENES).mel.numpy()
+                found[name, part] = [curve(sound, detector) for sound in mel]
+    return found
+
+
+def curve(mel: FloatArray, detector: VoiceDetector) -> FloatArray:
+    """What a detector hears of a whole clip, window by window, shape ``(n_frames // 2, 5)``."""
+    return np.concatenate([detector(window)[: len(window) // 2] for window in mel_windows([mel])])
+
+
+def _train(corpus: Corpus, chosen: NDArray[np.bool_], settings: Settings, log: Path) -> Arrays:
+    import torch
+
+    from songscore.training.detector.fit import train_detector
+
+    torch.set_num_threads(1)
+    with log.open("w", buffering=1) as file:
+        return train_detector(corpus, chosen, settings, report=lambda line: print(line, file=file)).arrays()

@@ -1,0 +1,1 @@
+"""The voice detector: its network, the batches it sees, and its training."""

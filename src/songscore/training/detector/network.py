@@ -1,0 +1,93 @@
+"""The voice detector as a PyTorch module, and its translation into plain arrays.
+
+Input ``(batch, n_frames, N_MELS)`` levelled log-mel, output ``(batch, n_frames // 2, 3)`` logits of the
+`KINDS` of sound. The same arithmetic in numpy is `songscore.features.detector.VoiceDetector`; `arrays` writes what it reads,
+with the batch normalisations folded into the convolutions before them.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional
+
+from songscore.features.detector import DILATIONS, KINDS, TIME_STRIDES
+from songscore.features.spectrum import N_MELS
+
+CHANNELS = (16, 32, 48, 64)
+WIDTH = 96
+
+
+class VoiceNetwork(nn.Module):
+    """Four 3x3 convolutions over time and frequency, then dilated convolutions over time.
+
+    Parameters
+    ----------
+    channels : tuple of int
+        Output channels of the 3x3 convolutions, each of which halves the number of bands.
+    width : int
+        Channels of the convolutions over time.
+    dropout : float
+        Share of the inputs of each residual block that is dropped in training.
+    """
+
+    def __init__(self, channels: tuple[int, ...] = CHANNELS, width: int = WIDTH, dropout: float = 0.1) -> None:
+        super().__init__()
+        depths = (2, *channels[:-1])
+        self.convolutions = nn.ModuleList(
+            nn.Conv2d(i, o, 3, padding=1, bias=False, stride=(t, 2))
+            for i, o, t in zip(depths, channels, TIME_STRIDES, strict=True)
+        )
+        self.norms = nn.ModuleList(nn.BatchNorm2d(o) for o in channels)
+        self._channels = channels[-1]
+        bands = N_MELS // 2 ** len(channels)
+        self.join = nn.Conv1d(channels[-1] * bands, width, 1, bias=False)
+        self.join_norm = nn.BatchNorm1d(width)
+        self.context = nn.ModuleList(nn.Conv1d(width, width, 3, padding=d, dilation=d, bias=False) for d in DILATIONS)
+        self.context_norms = nn.ModuleList(nn.BatchNorm1d(width) for _ in DILATIONS)
+        self.head = nn.Conv1d(width, len(KINDS), 1)
+        self.dropout = nn.Dropout1d(dropout)
+
+    def forward(self, x: Tensor) -> Tensor:
+        h = torch.stack([x, x - x.mean(1, keepdim=True)], 1)
+        for convolution, norm in zip(self.convolutions, self.norms, strict=True):
+            h = functional.relu(norm(convolution(h)))
+        h = h.transpose(2, 3).flatten(1, 2)
+        h = functional.relu(self.join_norm(self.join(h)))
+        for convolution, norm in zip(self.context, self.context_norms, strict=True):
+            h = h + functional.relu(norm(convolution(self.dropout(h))))
+        logits: Tensor = self.head(h)
+        return logits.transpose(1, 2)
+
+    def arrays(self) -> dict[str, NDArray[np.float32]]:
+        """The weights in the layout of `VoiceDetector`, batch normalisation folded in."""
+        out: dict[str, NDArray[np.float32]] = {}
+        for i, (convolution, norm) in enumerate(zip(self.convolutions, self.norms, strict=True)):
+            weight, bias = _fold(convolution, norm)
+            # (out, in, time, band) -> (time * band * in, out)
+            out[f"conv{i}.weight"] = _numpy(weight.permute(2, 3, 1, 0).flatten(0, 2))
+            out[f"conv{i}.bias"] = _numpy(bias)
+        weight, bias = _fold(self.join, self.join_norm)
+        # inputs come as (channel, band) here and as (band, channel) there
+        weight = weight.reshape(len(weight), self._channels, -1).permute(2, 1, 0).flatten(0, 1)
+        out["join.weight"], out["join.bias"] = _numpy(weight), _numpy(bias)
+        for i, (convolution, norm) in enumerate(zip(self.context, self.context_norms, strict=True)):
+            weight, bias = _fold(convolution, norm)
+            out[f"context{i}.weight"], out[f"context{i}.bias"] = _numpy(weight.permute(2, 1, 0)), _numpy(bias)
+        out["head.weight"] = _numpy(self.head.weight[:, :, 0].T)
+        out["head.bias"] = _numpy(self.head.get_parameter("bias"))
+        return out
+
+
+def _fold(layer: Any, norm: Any) -> tuple[Tensor, Tensor]:
+    weight: Tensor = layer.weight
+    scale = norm.weight / torch.sqrt(norm.running_var + norm.eps)
+    return weight * scale.reshape(-1, *[1] * (weight.dim() - 1)), norm.bias - norm.running_mean * scale
+
+
+def _numpy(tensor: Tensor) -> NDArray[np.float32]:
+    return np.ascontiguousarray(tensor.detach().cpu().numpy(), np.float32)

@@ -1,0 +1,78 @@
+from __future__ import annotations
+
+import os
+import sys
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from songscore.batch.walk import CLOSED, HIDDEN, LINK, NOT_SOUND, audio_files
+
+posix = pytest.mark.skipif(sys.platform == "win32", reason="names and links of POSIX")
+
+
+def names(top: Path, passed_over: Counter[str] | None = None) -> list[str]:
+    return [str(path.relative_to(top)) for path in audio_files([top], passed_over)]
+
+
+def fill(top: Path, *files: str) -> None:
+    for name in files:
+        (top / name).parent.mkdir(parents=True, exist_ok=True)
+        (top / name).touch()
+
+
+def test_files_come_in_order_at_any_depth_and_the_rest_is_counted(tmp_path: Path) -> None:
+    fill(tmp_path, "b/2.flac", "b/1.MP3", "a.opus", "b/cover.jpg", "notes", ".hidden.mp3", ".git/x.wav", "b/.DS_Store")
+    passed_over = Counter[str]()
+    assert names(tmp_path, passed_over) == ["a.opus", "b/1.MP3", "b/2.flac"]
+    assert +passed_over == Counter({NOT_SOUND: 2, HIDDEN: 3})
+
+
+def test_a_file_that_is_named_is_taken_whatever_it_is(tmp_path: Path) -> None:
+    fill(tmp_path, ".hidden.mp3", "text")
+    given = [tmp_path / ".hidden.mp3", tmp_path / "text", tmp_path / "missing"]
+    assert list(audio_files(given)) == given
+
+
+@posix
+def test_links_that_lead_round_in_circles_are_passed_over(tmp_path: Path) -> None:
+    fill(tmp_path, "a/1.mp3")
+    (tmp_path / "a" / "loop").symlink_to(tmp_path)
+    (tmp_path / "a" / "self").symlink_to("self")
+    (tmp_path / "a" / "2.mp3").symlink_to("1.mp3")
+    (tmp_path / "a" / "3.mp3").symlink_to("nowhere")
+    passed_over = Counter[str]()
+    assert names(tmp_path, passed_over) == ["a/1.mp3", "a/2.mp3", "a/3.mp3"]
+    assert passed_over[LINK] == 1
+
+
+@posix
+def test_a_folder_that_is_a_link_is_walked_where_it_is_named(tmp_path: Path) -> None:
+    fill(tmp_path, "a/1.mp3")
+    (tmp_path / "b").symlink_to("a")
+    assert names(tmp_path / "b") == ["1.mp3"]
+
+
+def test_a_folder_that_cannot_be_read_is_counted_and_the_rest_comes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(tmp_path, "a/1.mp3", "b/2.mp3")
+    scan = os.scandir
+
+    def closed(path: str) -> object:
+        if str(path).endswith("a"):
+            raise PermissionError(path)
+        return scan(path)
+
+    monkeypatch.setattr(os, "scandir", closed)
+    passed_over = Counter[str]()
+    assert names(tmp_path, passed_over) == ["b/2.mp3"]
+    assert passed_over[CLOSED] == 1
+
+
+@posix
+def test_names_that_are_no_text_are_names(tmp_path: Path) -> None:
+    for name in (b"\xff.mp3", "\U0001f3b5\n'\".mp3".encode(), b"n" * 251 + b".mp3"):
+        Path(os.fsdecode(os.fsencode(tmp_path) + b"/" + name)).touch()
+    assert len(names(tmp_path)) == 3
