@@ -10,12 +10,11 @@ from numpy.typing import NDArray
 
 from songscore.analysis.sampling import analyse
 from songscore.audio import Source
-from songscore.decision import SHORTEST, label, too_short
+from songscore.decision import SHORTEST, Choir, Question, label, too_short
 from songscore.errors import AudioError
-from songscore.model import load_model
+from songscore.features.track_vector import track_vector
+from songscore.model import MODEL, load_model
 from songscore.results import TrackResult
-
-MODEL = "track-v1"
 
 
 def classify_track(
@@ -24,8 +23,9 @@ def classify_track(
     *,
     threshold: float = 0.5,
     prior: float | None = None,
+    choir: Choir = "score",
     thorough: bool = False,
-    model: str = MODEL,
+    model: str | os.PathLike[str] = MODEL,
 ) -> TrackResult:
     """Say whether a track is a song or instrumental score.
 
@@ -40,11 +40,13 @@ def classify_track(
         Song probability from which the label is "song", in (0, 1).
     prior : float, optional
         Share of songs in the collection, in (0, 1), where it is known. Without it both answers are equally expected.
+    choir : {"score", "song"}, default "score"
+        What voices without words make of a track.
     thorough : bool, default False
         Listen to everything. Without it, a track of a minute and more is left as soon as the rest would not change its
-        label, and the timeline and the passages with a voice are those of what was heard.
-    model : str, default "track-v1"
-        Name of a model that comes with songscore.
+        label or its certainty, and the timeline and the passages with a voice are those of what was heard.
+    model : str or path, default "track-v2"
+        Name of a model that comes with songscore, or the path of another.
 
     Returns
     -------
@@ -59,25 +61,25 @@ def classify_track(
         The model's files are not as they were made.
     """
     source = _as_source(source, sr)
-    check_share("threshold", threshold)
-    if prior is not None:
-        check_share("prior", prior)
+    question = Question(threshold, prior, choir)
     chosen = load_model(model)
     try:
-        analysis = analyse(source, chosen, thorough=thorough)
+        analysis = analyse(source, chosen, question, thorough=thorough)
     except AudioError as error:
         return TrackResult(path=_path_of(source), status=error.status, message=str(error), model=chosen.name)
-    return label(analysis, chosen, threshold, prior)
+    return label(analysis, chosen, question)
 
 
-def extract_features(source: Source | NDArray[Any], sr: int | None = None, *, model: str = MODEL) -> dict[str, float]:
-    """The named feature vector of a track.
+def extract_features(
+    source: Source | NDArray[Any], sr: int | None = None, *, model: str | os.PathLike[str] = MODEL
+) -> dict[str, float]:
+    """The named feature vector of the whole track.
 
     Parameters
     ----------
     source, sr
         As for `classify_track`.
-    model : str, default "track-v1"
+    model : str or path, default "track-v2"
         The model whose voice detector is used.
 
     Returns
@@ -90,18 +92,10 @@ def extract_features(source: Source | NDArray[Any], sr: int | None = None, *, mo
     AudioError
         The sound cannot be read, or is shorter than `SHORTEST`.
     """
-    analysis = analyse(_as_source(source, sr), load_model(model), thorough=True)
+    analysis = analyse(_as_source(source, sr), load_model(model), Question(), thorough=True)
     if analysis.analysed < SHORTEST:
         raise AudioError(f"{analysis.path or 'the samples'}: {too_short(analysis)}")
-    return analysis.activity.features
-
-
-def check_share(name: str, value: object) -> None:
-    """Raise where a probability is not inside (0, 1)."""
-    if isinstance(value, bool) or not isinstance(value, (int, float, np.floating)):
-        raise TypeError(f"{name} must be a number, not {type(value).__name__}")
-    if not 0 < value < 1:
-        raise ValueError(f"{name} must lie between 0 and 1, both excluded, not {value}")
+    return track_vector(analysis.activity)
 
 
 def _as_source(source: Source | NDArray[Any], sr: int | None) -> Source:

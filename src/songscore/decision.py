@@ -1,120 +1,211 @@
-"""The one place that decides: whether enough was heard, which label that gives, and whether it is certain."""
+"""The one place that decides: what is asked, whether enough was heard to answer it, and the answer.
+
+Log-odds are natural; positive favours "song". A track's log-odds are those of a collection of as many songs as
+instrumental scores, whatever is asked; the question moves only the cut between the labels.
+
+The features that decide never fall while more of a track is heard (`songscore.features.track_vector`), and their
+weights are positive. So the log-odds of a part are a lower bound of those of the whole: a song that was told from a
+part stays one. A score that was told from a part may hold a voice in the rest, so a part has bounds of its own,
+calibrated on songs of which as little was heard.
+"""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import partial
-from math import ceil, sqrt
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
-from numpy.typing import NDArray
+from scipy.special import expit, logit
 
-from songscore.features.detector import STEP, step_times
+from songscore.features.detector import CHOIR, OTHER, SPEECH, STEP, SUNG, step_times
 from songscore.features.segments import vocal_segments
-from songscore.features.spectrum import WINDOW_SECONDS
-from songscore.model import TrackModel
-from songscore.results import SCORE, SONG, Status, TrackResult, VocalTimeline
+from songscore.features.spectrum import FloatArray
+from songscore.features.track_vector import Activity, voice_curve
+from songscore.results import SCORE, SONG, Label, Segment, Status, TrackResult, VocalTimeline, VoiceKind
 
 if TYPE_CHECKING:
     from songscore.analysis.record import Analysis
+    from songscore.model import TrackModel
+
+Choir = Literal["score", "song"]
 
 SHORTEST = 2.0
 """Seconds of sound below which nothing is said."""
 
-SHORTEST_CERTAIN = WINDOW_SECONDS
-"""Seconds of sound below which nothing is certain, see `may_be_certain`."""
+SHORTEST_CERTAIN = 10.0
+"""Seconds of sound below which nothing is certain."""
 
 SILENCE = 1e-6
 """Peak of a silent track, -120 dB of full scale: below the last bit of 16 and of 20 bits, above numerical dust."""
 
-SOUND_THRESHOLD = 0.2
-SPEECH_THRESHOLD, MUSIC_THRESHOLD, SUNG_THRESHOLD = 0.3, 0.3, 0.7
-"""Means of speech above, and of music and voice below which there is speech alone; no song of training is like that."""
+VOICES: dict[VoiceKind, int] = {"sung": SUNG, "choir": CHOIR, "speech": SPEECH}
+"""The kinds of sound that are voices."""
 
-SONG_ENOUGH, SCORE_ENOUGH = 3.0, -2.7
-"""Log-odds of a song beyond which the rest of a track is not read; benchmarks/sequential.py shows what that costs."""
-
-GROWING = 60
-"""Windows, ten minutes, up to which doubt has everything read; beyond, what is read grows as the root of the length."""
+CHOIR_HEARD = 0.2
+"""Share of a track with voices without words from which a score is not certain: they may sing words."""
 
 
-def label(analysis: Analysis, model: TrackModel, threshold: float = 0.5, prior: float | None = None) -> TrackResult:
-    """From what was heard to the answer; `analysis` was made now or earlier, by a model of the same feature set."""
-    known = partial(
-        TrackResult, path=analysis.path, duration=analysis.duration, analysed=analysis.analysed, model=model.name
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What is asked of a track.
+
+    Parameters
+    ----------
+    threshold : float, default 0.5
+        Song probability from which the label is "song", in (0, 1).
+    prior : float, optional
+        Share of songs in the collection, in (0, 1). Without it both labels are equally expected.
+    choir : {"score", "song"}, default "score"
+        What voices without words make of a track.
+
+    Raises
+    ------
+    TypeError, ValueError
+        A value is not what it must be.
+    """
+
+    threshold: float = 0.5
+    prior: float | None = None
+    choir: Choir = "score"
+
+    def __post_init__(self) -> None:
+        _check_share("threshold", self.threshold)
+        if self.prior is not None:
+            _check_share("prior", self.prior)
+        if self.choir not in get_args(Choir):
+            raise ValueError(f"choir must be one of {get_args(Choir)}, not {self.choir!r}")
+
+    @property
+    def shift(self) -> float:
+        """Log-odds that the prior adds."""
+        return 0.0 if self.prior is None else float(logit(self.prior))
+
+    @property
+    def cut(self) -> float:
+        """Log-odds, without the prior, from which a track is called a song."""
+        return float(logit(self.threshold)) - self.shift
+
+    @property
+    def counts_choir(self) -> bool:
+        """Whether voices without words are a voice."""
+        return self.choir == "song"
+
+
+def is_settled(activity: Activity, model: TrackModel, question: Question) -> bool:
+    """Whether listening on can change neither the label nor whether it is certain."""
+    if activity.is_whole:
+        return True
+    if not len(activity.step) or no_music(activity, model):
+        return False
+    log_odds = model.log_odds(activity, choir=question.counts_choir)
+    if log_odds >= max(question.cut, model.bounds.song_left_above):
+        return True
+    part = model.bounds.part
+    return (
+        part is not None
+        and activity.longest_gap <= model.window_seconds
+        and log_odds <= min(part.score_below, question.cut - part.rise)
     )
-    failure = _failure(analysis)
-    if failure:
-        status, message = failure
-        return known(status=status, message=message)
+
+
+def label(analysis: Analysis, model: TrackModel, question: Question) -> TrackResult:
+    """From what was heard to the answer."""
     activity = analysis.activity
-    features = activity.features
-    decided = model.decide(features, prior)
-    step, voice = activity.step, activity.probability[:, 0]
-    segments = vocal_segments(voice, step)
+    known = partial(
+        TrackResult,
+        path=analysis.path,
+        duration=analysis.duration,
+        analysed=analysis.analysed,
+        model=model.name,
+    )
+    refusal = _refusal(analysis, model)
+    if refusal:
+        status, message = refusal
+        return known(status=status, message=message)
+    decided = model.decide(activity, choir=question.counts_choir)
+    segments = _segments(activity)
+    voices = _voices(segments, len(activity.step) * STEP)
+    answer: Label = SONG if decided.log_odds >= question.cut else SCORE
+    curve = voice_curve(activity.kinds, choir=question.counts_choir)
     return known(
-        label=SONG if decided.probability >= threshold else SCORE,
-        song_probability=decided.probability,
-        certain=decided.certain and not analysis.damage and may_be_certain(analysis.analysed, activity.probability),
-        vocal_fraction=min(1.0, sum(s.end - s.start for s in segments) / (len(voice) * STEP)),
+        label=answer,
+        song_probability=float(expit(decided.log_odds + question.shift)),
+        certain=_is_certain(answer, decided.log_odds, analysis, model, question, voices),
+        vocal_fraction=voices["sung"],
+        voices=voices,
         vocal_segments=segments,
-        timeline=VocalTimeline(step_times(step), voice),
-        features=features,
+        timeline=VocalTimeline(step_times(activity.step), curve),
+        features=decided.features,
         contributions=decided.contributions,
         status="partial" if analysis.damage else "ok",
         message=analysis.damage,
     )
 
 
-def _failure(analysis: Analysis) -> tuple[Status, str] | None:
-    if analysis.analysed < SHORTEST:
+def _is_certain(
+    answer: Label, log_odds: float, analysis: Analysis, model: TrackModel, question: Question, voices: dict[str, float]
+) -> bool:
+    """Whether at most the stated share of the tracks of the other class look like this one."""
+    if analysis.damage or analysis.analysed < SHORTEST_CERTAIN:
+        return False
+    bounds = model.bounds
+    if answer == SONG:
+        return log_odds >= (bounds.song_above_with_choir if question.counts_choir else bounds.song_above)
+    if not question.counts_choir and voices["choir"] >= CHOIR_HEARD:
+        return False
+    if analysis.activity.is_whole:
+        return log_odds <= bounds.score_below
+    part = bounds.part
+    return part is not None and analysis.activity.longest_gap <= model.window_seconds and log_odds <= part.score_below
+
+
+def _refusal(analysis: Analysis, model: TrackModel) -> tuple[Status, str] | None:
+    if analysis.analysed < SHORTEST or not len(analysis.activity.step):
         return "too_short", too_short(analysis)
     if analysis.activity.peak < SILENCE:
         return "silent", f"no sample exceeds {SILENCE:g} of full scale"
-    why = no_music(analysis.activity.probability)
+    why = no_music(analysis.activity, model)
     return ("not_music", why) if why else None
 
 
-def may_be_certain(seconds: float, activity: NDArray[np.float32]) -> bool:
-    """Whether an answer may be certain at all: the bounds of certainty come from tracks that are long and have music.
-
-    Parameters
-    ----------
-    seconds : float
-        Sound that was heard.
-    activity : (n_steps, 3) float32
-        Probabilities of voice, speech and music.
-    """
-    return seconds >= SHORTEST_CERTAIN and float(activity[:, 2].mean()) >= MUSIC_THRESHOLD
-
-
-def no_music(activity: NDArray[np.float32]) -> str:
-    """Why this is neither a song nor instrumental score, or "" where it may be either.
-
-    Parameters
-    ----------
-    activity : (n_steps, 3) float32
-        Probabilities of voice, speech and music.
-    """
-    voice, speech, music = activity.T
-    if np.percentile(np.maximum(voice, music), 95) < SOUND_THRESHOLD and speech.mean() < SPEECH_THRESHOLD:
-        return "neither music nor a voice was heard"
-    if speech.mean() > SPEECH_THRESHOLD and music.mean() < MUSIC_THRESHOLD and voice.mean() < SUNG_THRESHOLD:
-        return "speech without music"
-    return ""
-
-
 def too_short(analysis: Analysis) -> str:
-    """Why so little sound gets no answer."""
+    """What to say of a sound that is too short."""
     return f"{analysis.analysed:.1f} s of sound; at least {SHORTEST:.0f} s are needed"
 
 
-def is_settled(log_odds: float, n_heard: int, n_windows: int) -> bool:
-    """Whether the rest of a track may stay unread: the answer would hardly change, or enough windows were heard."""
-    score = log_odds <= SCORE_ENOUGH and n_heard >= most(n_windows) / 2
-    return log_odds >= SONG_ENOUGH or score or n_heard >= most(n_windows)
+def no_music(activity: Activity, model: TrackModel) -> str:
+    """What was heard instead of music, or "" where it is music or somebody sings."""
+    if model.is_music(activity):
+        return ""
+    means = activity.kinds.mean(axis=0)
+    return "speech without music" if means[SPEECH] > means[OTHER] else "no music: noise, ambience or effects"
 
 
-def most(n_windows: int) -> int:
-    """Windows after which no more are heard; a score may be called after half of them."""
-    return ceil(min(n_windows, sqrt(n_windows * GROWING)))
+def _segments(activity: Activity) -> tuple[Segment, ...]:
+    """Passages of each kind of voice, in order; where several kinds are probable at a moment, the likeliest counts."""
+    curves = {kind: activity.kinds[:, column] for kind, column in VOICES.items()}
+    strongest = np.max(list(curves.values()), axis=0)
+    found = [
+        segment
+        for kind, curve in curves.items()
+        for segment in vocal_segments(_where_strongest(curve, strongest), activity.step, kind)
+    ]
+    return tuple(sorted(found, key=lambda segment: (segment.start, segment.end)))
+
+
+def _where_strongest(curve: FloatArray, strongest: FloatArray) -> FloatArray:
+    return np.where(curve >= strongest, curve, np.float32(0))
+
+
+def _voices(segments: tuple[Segment, ...], seconds: float) -> dict[str, float]:
+    """Share of the time with each kind of voice."""
+    return {kind: min(1.0, sum(s.end - s.start for s in segments if s.kind == kind) / seconds) for kind in VOICES}
+
+
+def _check_share(name: str, value: object) -> None:
+    """Raise where a probability is not inside (0, 1)."""
+    if isinstance(value, bool) or not isinstance(value, (int, float, np.floating)):
+        raise TypeError(f"{name} must be a number, not {type(value).__name__}")
+    if not 0 < value < 1:
+        raise ValueError(f"{name} must lie between 0 and 1, both excluded, not {value}")

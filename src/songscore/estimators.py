@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from typing import Any, Self
 
@@ -14,8 +15,9 @@ from sklearn.utils import check_array
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from songscore.classify import MODEL, extract_features
+from songscore.classify import extract_features
 from songscore.features.track_vector import FEATURES
+from songscore.model import MODEL
 
 
 class VocalFeatures(TransformerMixin, BaseEstimator):
@@ -23,7 +25,7 @@ class VocalFeatures(TransformerMixin, BaseEstimator):
 
     Parameters
     ----------
-    model : str, default "track-v1"
+    model : str or path, default "track-v2"
         The model whose voice detector is used.
 
     Examples
@@ -32,7 +34,7 @@ class VocalFeatures(TransformerMixin, BaseEstimator):
     >>> pipeline = make_pipeline(VocalFeatures(), SongClassifier())
     """
 
-    def __init__(self, model: str = MODEL) -> None:
+    def __init__(self, model: str | os.PathLike[str] = MODEL) -> None:
         self.model = model
 
     def fit(self, X: Sequence[Any], y: object = None) -> Self:

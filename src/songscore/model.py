@@ -1,11 +1,13 @@
-"""From features to a decision: the shipped model, its checks, and its arithmetic.
+"""The artefact: arrays, bounds, stopping rule and canaries of a trained model, and its arithmetic.
 
 A model is three files of one name: ``NAME.npz`` (plain arrays), ``NAME.json`` (metadata) and ``NAME.md`` (the model
 card).
 
-The metadata holds ``format``, the version of this layout. Reading refuses every other number, so a change that an
-older songscore would misread must raise `FORMAT`, keep the reader of the number before for one minor version, and say
-so in the changelog.
+The metadata holds ``format``, the version of this layout; `READABLE` lists what is read. A change that an older
+songscore would misread must raise `FORMAT`, keep the reader of the number before for one minor version, and say so in
+the changelog.
+
+Untrusted input: a model of a stranger runs no code, and nothing of it is read beyond `MAX_BYTES`.
 
 Log-odds are natural; positive favours "song".
 """
@@ -13,49 +15,160 @@ Log-odds are natural; positive favours "song".
 from __future__ import annotations
 
 import hashlib
+import io
 import json
+import os
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 from importlib.resources.abc import Traversable
-from math import exp, log
-from typing import Any
+from pathlib import Path
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from songscore.audio import open_audio
 from songscore.errors import ModelError
-from songscore.features.detector import VoiceDetector
-from songscore.features.track_vector import FEATURE_SET, MEANINGS
+from songscore.features.detector import KINDS, MUSIC, SPEECH, SUNG, VoiceDetector
+from songscore.features.spectrum import FRAME_RATE, SAMPLE_RATE, FloatArray
+from songscore.features.track_vector import MEANINGS, Activity, listen, track_vector
 from songscore.results import SCORE, SONG, Contribution
 
-FORMAT = 1
+MODEL = "track-v1"
+"""The model that answers where none is named."""
+
+FORMAT = 2
+READABLE = {1: "features-v1", 2: "features-v2"}
+"""Formats that are read, and the feature set of each."""
+
 CLASSES = [SCORE, SONG]
 MAX_BYTES = 5_000_000
+LONGEST_WINDOW = 1024
 CANARY_TOLERANCE = 1e-4
+SAMPLES_TOLERANCE = 0.05
+"""Log-odds by which the canary of samples may differ, since resamplers of other versions round differently."""
 
 Arrays = Mapping[str, NDArray[Any]]
 
 
 @dataclass(frozen=True, slots=True)
-class Decision:
-    """What a model makes of one track's features.
+class PartBounds:
+    """When a track of which no stretch longer than a window was missed is a score.
 
     Attributes
     ----------
-    probability : float
-        Calibrated probability of "song", under the prior asked for.
-    certain : bool
-        True where at most the stated share of tracks of the other class looks like this one.
-    contributions : tuple of Contribution
-        Log-odds by feature, strongest first; they and the model's bias add up to the decision.
+    score_below : float
+        Log-odds up to which "instrumental score" is certain.
+    rise : float
+        By how much the log-odds may still rise while the rest is heard.
     """
 
-    probability: float
-    certain: bool
+    score_below: float
+    rise: float
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """When a label is certain, and when a track may be left.
+
+    Attributes
+    ----------
+    song_above, song_above_with_choir : float
+        Log-odds from which "song" is certain, the second where voices without words count as a voice.
+    score_below : float
+        Log-odds up to which "instrumental score" is certain, for a track that was heard whole.
+    song_left_above : float
+        Log-odds from which a song need not be heard to its end.
+    part : PartBounds or None
+        The same for scores; None where all of a score has to be heard.
+    """
+
+    song_above: float
+    song_above_with_choir: float
+    score_below: float
+    song_left_above: float
+    part: PartBounds | None
+
+    @classmethod
+    def from_dict(cls, fields: Mapping[str, Any]) -> Self:
+        """What the metadata says.
+
+        Raises
+        ------
+        ValueError
+            A bound is missing, not finite, or on the wrong side.
+        """
+        part = fields.get("part")
+        bounds = cls(
+            song_above=_finite(fields, "song_above"),
+            song_above_with_choir=_finite(fields, "song_above_with_choir"),
+            score_below=_finite(fields, "score_below"),
+            song_left_above=_finite(fields, "song_left_above"),
+            part=None if part is None else PartBounds(_finite(part, "score_below"), _finite(part, "rise")),
+        )
+        low = min(bounds.score_below, bounds.part.score_below) if bounds.part else bounds.score_below
+        high = min(bounds.song_above, bounds.song_above_with_choir, bounds.song_left_above)
+        if not low < 0 < high or (bounds.part and bounds.part.rise < 0):
+            raise ValueError(f"bounds of certainty on the wrong side: {fields}")
+        return bounds
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """What a model makes of what was heard of a track.
+
+    Attributes
+    ----------
+    log_odds : float
+        Songs and instrumental scores equally expected.
+    features : dict of str to float
+        What was weighed.
+    contributions : tuple of Contribution
+        Log-odds by feature, strongest first; they and the model's bias add up to `log_odds`.
+    """
+
+    log_odds: float
+    features: dict[str, float]
     contributions: tuple[Contribution, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Linear:
+    """A weighted sum of standardised features: ``sum(weight * (x - mean) / scale) + bias``."""
+
+    names: Sequence[str]
+    mean: NDArray[np.float64]
+    scale: NDArray[np.float64]
+    weight: NDArray[np.float64]
+    bias: float
+
+    @classmethod
+    def of(cls, names: Sequence[str], arrays: Arrays) -> Self:
+        """From the arrays ``mean``, ``scale``, ``weight`` and ``bias``.
+
+        Raises
+        ------
+        ValueError
+            They are not one finite number for each name.
+        """
+        mean, scale, weight = (np.asarray(arrays[key], np.float64) for key in ("mean", "scale", "weight"))
+        bias = float(arrays["bias"])
+        if not (mean.shape == scale.shape == weight.shape == (len(names),)):
+            raise ValueError(f"weights of the shape {weight.shape} for {len(names)} features")
+        if not (np.isfinite([*mean, *scale, *weight, bias]).all() and (scale > 0).all()):
+            raise ValueError("weights that are not finite")
+        return cls(names, mean, scale, weight, bias)
+
+    def parts(self, features: Mapping[str, float]) -> NDArray[np.float64]:
+        """What each feature adds."""
+        values = np.array([features[name] for name in self.names])
+        return np.asarray(self.weight * (values - self.mean) / self.scale, np.float64)
+
+    def __call__(self, features: Mapping[str, float]) -> float:
+        return float(self.parts(features).sum() + self.bias)
 
 
 class TrackModel:
@@ -64,8 +177,7 @@ class TrackModel:
     Parameters
     ----------
     arrays : mapping of str to array
-        ``detector.*`` for `VoiceDetector`; ``decision.mean``, ``decision.scale``, ``decision.weight``
-        ``(n_features,)`` and ``decision.bias``; ``canary.*`` for `self_test`.
+        ``detector.*`` for `VoiceDetector`; ``decision.*`` and ``music.*`` for `Linear`; ``canary.*`` for `self_test`.
     metadata : mapping
         The content of the JSON file.
     card : str
@@ -80,40 +192,44 @@ class TrackModel:
 
     def __init__(self, arrays: Arrays, metadata: Mapping[str, Any], card: str = "") -> None:
         _check(arrays, metadata)
-        self.metadata = metadata
-        self.card = card
+        self.metadata, self.card = metadata, card
         self.name: str = metadata["name"]
+        metadata = _as_current(metadata)
         self.features: list[str] = metadata["features"]
-        detector = {k.removeprefix("detector."): v for k, v in arrays.items() if k.startswith("detector.")}
-        self.detector, self.detector_digest = VoiceDetector(detector), digest(detector, {})
-        self._decision = {k.removeprefix("decision."): v for k, v in arrays.items() if k.startswith("decision.")}
-        self._canary = {k.removeprefix("canary."): v for k, v in arrays.items() if k.startswith("canary.")}
+        self.window: int = _window(metadata["window"])
+        self.bounds = Bounds.from_dict(metadata["bounds"])
+        self._feature_set: str = metadata["feature_set"]
+        detector = _under("detector", arrays)
+        self.detector = VoiceDetector(detector, metadata["kinds"])
+        self.detector_digest = digest(detector, {"window": self.window})
+        self._decision = Linear.of(self.features, _under("decision", arrays))
+        music = metadata["music_features"]
+        self._music = Linear.of(music, _under("music", arrays)) if music else None
+        self._canary = _under("canary", arrays)
         self.self_test()
 
-    def decide(self, features: Mapping[str, float], prior: float | None = None) -> Decision:
-        """Weigh the features of a track.
+    @property
+    def window_seconds(self) -> float:
+        """Length of the windows that are judged together."""
+        return self.window / FRAME_RATE
 
-        Parameters
-        ----------
-        features : mapping of str to float
-            At least the model's `features`.
-        prior : float, optional
-            Share of songs in the collection, in (0, 1); without it, songs and instrumental scores are equally expected.
-        """
-        values = np.array([features[name] for name in self.features])
-        parts = self._parts(values)
-        log_odds = float(parts.sum() + self._decision["bias"])
-        shown = sorted(zip(self.features, values, parts, strict=True), key=lambda item: -abs(item[2]))
-        return Decision(
-            probability=_probability(log_odds + (log(prior / (1 - prior)) if prior else 0.0)),
-            certain=self._is_certain(log_odds),
-            contributions=tuple(Contribution(n, float(v), float(p), MEANINGS[n]) for n, v, p in shown),
-        )
+    def decide(self, activity: Activity, *, choir: bool = False) -> Decided:
+        """Weigh the features of what was heard; with `choir`, voices without words count as a voice."""
+        features = track_vector(activity, self.features, choir=choir, feature_set=self._feature_set)
+        parts = self._decision.parts(features)
+        shown = sorted(zip(features.items(), parts, strict=True), key=lambda item: -abs(item[1]))
+        contributions = tuple(Contribution(n, v, float(part), MEANINGS[n]) for (n, v), part in shown)
+        return Decided(float(parts.sum() + self._decision.bias), features, contributions)
 
-    def log_odds(self, features: Mapping[str, float]) -> float:
-        """Natural log-odds of "song", songs and instrumental scores equally expected."""
-        values = np.array([features[name] for name in self.features])
-        return float(self._parts(values).sum() + self._decision["bias"])
+    def log_odds(self, activity: Activity, *, choir: bool = False) -> float:
+        """Log-odds of "song", songs and instrumental scores equally expected."""
+        return self.decide(activity, choir=choir).log_odds
+
+    def is_music(self, activity: Activity) -> bool:
+        """Whether there is music, or somebody who sings."""
+        if self._music is None:
+            return _is_music_by_means(activity.kinds)
+        return self._music(track_vector(activity, self._music.names, feature_set=self._feature_set)) >= 0
 
     def self_test(self) -> None:
         """Run the canaries: inputs stored with the model whose answers are known.
@@ -121,39 +237,88 @@ class TrackModel:
         Raises
         ------
         ModelError
-            An answer differs: the arrays, the class order or the arithmetic are not those that made the model.
+            An answer differs: the arrays, the class order or the arithmetic are not those that made the model, or a
+            library computes something else.
         """
-        activity = self.detector(self._canary["mel"])
-        decisions = [self.decide(dict(zip(self.features, row, strict=True))) for row in self._canary["features"]]
-        got = {"activity": activity, "probability": np.array([d.probability for d in decisions])}
-        for name, value in got.items():
-            off = float(np.abs(value - self._canary[name]).max())
-            if not off < CANARY_TOLERANCE:
-                raise ModelError(f"model {self.name}: canary {name!r} is off by {off:.2g}; reinstall songscore")
+        self._compare("kinds", self.detector(self._canary["mel"]), CANARY_TOLERANCE)
+        rows = [dict(zip(self.features, row, strict=True)) for row in self._canary["features"]]
+        self._compare("log_odds", np.array([self._decision(row) for row in rows]), CANARY_TOLERANCE)
+        if "samples_log_odds" in self._canary:
+            pitch = float(self._canary["samples_pitch"])
+            self._compare("samples_log_odds", np.array(self.of_samples(pitch)), SAMPLES_TOLERANCE)
 
-    def _parts(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
-        d = self._decision
-        return np.asarray(d["weight"] * (values - d["mean"]) / d["scale"], np.float64)
+    def of_samples(self, pitch: float) -> float:
+        """Log-odds of the canary that goes all the way, from samples through resampler, spectrum and detector."""
+        with open_audio((canary_samples(pitch), CANARY_RATE), rate=SAMPLE_RATE) as stream:
+            return self.log_odds(listen(stream.blocks(), self.detector, self.window))
 
-    def _is_certain(self, log_odds: float) -> bool:
-        bounds = self.metadata["certain"]
-        return bool(log_odds >= bounds["song_above"] or log_odds <= bounds["score_below"])
-
-
-def _probability(log_odds: float) -> float:
-    return 1 / (1 + exp(-max(-700.0, min(700.0, log_odds))))
+    def _compare(self, name: str, got: NDArray[Any], tolerance: float) -> None:
+        off = float(np.abs(got - self._canary[name]).max())
+        if not off < tolerance:
+            raise ModelError(f"model {self.name}: canary {name!r} is off by {off:.2g}; reinstall songscore")
 
 
-@cache
-def load_model(name: str = "track-v1") -> TrackModel:
-    """A model that comes with songscore, by name.
+CANARY_RATE = 44_100
+
+
+def canary_samples(pitch: float, seconds: float = 12.0) -> FloatArray:
+    """A sound that needs no music: a gliding, vibrating tone with formants over a chord, stereo.
+
+    Parameters
+    ----------
+    pitch : float
+        Of the tone, in hertz.
+    seconds : float
+
+    Returns
+    -------
+    (2, n) float32
+    """
+    t = np.arange(round(seconds * CANARY_RATE)) / CANARY_RATE
+    glide = pitch * 2 ** (np.sin(2 * np.pi * 0.3 * t) / 3 + 0.02 * np.sin(2 * np.pi * 5.5 * t))
+    phase = 2 * np.pi * np.cumsum(glide) / CANARY_RATE
+    partials = np.arange(1, 25)[:, None]
+    formants = sum(np.exp(-(((partials * pitch - centre) / 250) ** 2)) for centre in (700, 1150, 2700))
+    syllables = 0.55 + 0.45 * np.sin(2 * np.pi * 3 * t)
+    tone = (np.sin(partials * phase) * (0.02 + formants) / partials**0.5).sum(axis=0) * syllables
+    chord = sum(np.sin(2 * np.pi * hertz * t) for hertz in (110.0, 164.8, 220.0, 277.2))
+    return np.stack([0.08 * tone + 0.05 * chord, 0.08 * tone + 0.03 * chord]).astype(np.float32)
+
+
+def load_model(model: str | os.PathLike[str] = MODEL) -> TrackModel:
+    """A model that comes with songscore, by name, or another by the path of one of its three files.
+
+    The path may be given without suffix, as ``folder/NAME``.
 
     Raises
     ------
     ModelError
         There is no such model, or its files fail a check.
     """
+    folder = resources.files("songscore") / "models"
+    if isinstance(model, str) and (folder / f"{model}.json").is_file():
+        return _shipped(model)
+    path = Path(model)
+    stem = path.with_suffix("") if path.suffix in {".json", ".npz", ".md"} else path
+    file = stem.with_name(f"{stem.name}.json")
+    try:
+        state = file.stat()
+    except OSError as error:
+        names = sorted(item.name.removesuffix(".json") for item in folder.iterdir() if item.name.endswith(".json"))
+        known = " or ".join(repr(name) for name in names)
+        raise ModelError(f"no model {os.fspath(model)!r}: neither {known}, nor is there a file {file}") from error
+    return _from_path(stem.absolute(), state.st_mtime_ns, state.st_size)
+
+
+@cache
+def _shipped(name: str) -> TrackModel:
     return read_model(resources.files("songscore") / "models", name)
+
+
+@cache
+def _from_path(stem: Path, changed: int, size: int) -> TrackModel:
+    """Read once, and again after its metadata changed."""
+    return read_model(stem.parent, stem.name)
 
 
 def read_model(folder: Traversable, name: str) -> TrackModel:
@@ -165,23 +330,28 @@ def read_model(folder: Traversable, name: str) -> TrackModel:
         A file is missing, larger than a model can be, or fails a check.
     """
     try:
-        metadata = json.loads((folder / f"{name}.json").read_text("utf-8"))
-        card = (folder / f"{name}.md").read_text("utf-8")
-        with (folder / f"{name}.npz").open("rb") as file:
-            arrays = _read_arrays(file, name)
-        return TrackModel(arrays, metadata, card)
+        metadata, arrays, card = (_read_limited(folder / f"{name}.{suffix}") for suffix in ("json", "npz", "md"))
+        return TrackModel(_read_arrays(arrays, name), json.loads(metadata), card.decode())
     except ModelError:
         raise
     except Exception as error:  # zipfile, zlib, lzma, tokenize and json have a dozen between them
         raise ModelError(f"model {name!r} cannot be read from {folder}: {type(error).__name__}: {error}") from error
 
 
-def _read_arrays(file: Any, name: str) -> dict[str, NDArray[Any]]:
+def _read_limited(file: Traversable) -> bytes:
+    with file.open("rb") as opened:
+        content = opened.read(MAX_BYTES + 1)
+    if len(content) > MAX_BYTES:
+        raise ModelError(f"{file} has more than {MAX_BYTES} bytes, the limit of a model's file")
+    return content
+
+
+def _read_arrays(content: bytes, name: str) -> dict[str, NDArray[Any]]:
+    file = io.BytesIO(content)
     with zipfile.ZipFile(file) as archive:
         size = sum(member.file_size for member in archive.infolist())
     if size > MAX_BYTES:
         raise ModelError(f"model {name!r} unpacks to {size} bytes; the limit is {MAX_BYTES}")
-    file.seek(0)
     with np.load(file, allow_pickle=False) as stored:
         return dict(stored)
 
@@ -198,12 +368,65 @@ def digest(arrays: Arrays, metadata: Mapping[str, Any]) -> str:
 
 
 def _check(arrays: Arrays, metadata: Mapping[str, Any]) -> None:
-    name = metadata.get("name")
-    for key, ours in {"format": FORMAT, "feature_set": FEATURE_SET, "classes": CLASSES}.items():
+    name, version = metadata.get("name"), metadata.get("format")
+    if version not in READABLE:
+        raise ModelError(f"model {name!r}: format is {version!r}, this songscore reads {sorted(READABLE)}")
+    for key, ours in {"feature_set": READABLE[version], "classes": CLASSES}.items():
         if metadata.get(key) != ours:
-            raise ModelError(f"model {name!r}: {key} is {metadata.get(key)!r}, this songscore reads {ours!r}")
+            raise ModelError(f"model {name!r}: {key} is {metadata.get(key)!r}, format {version} has {ours!r}")
     if metadata.get("sha256") != digest(arrays, metadata):
         raise ModelError(f"model {name!r}: its sha256 is not that of its files; they were altered")
-    unknown = sorted(set(metadata["features"]) - set(MEANINGS))
+    unknown = sorted({*metadata["features"], *metadata.get("music_features", ())} - set(MEANINGS))
     if unknown:
         raise ModelError(f"model {name!r} wants features that this songscore does not compute: {', '.join(unknown)}")
+
+
+def _as_current(metadata: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Metadata of format 1 as that of `FORMAT`: three kinds of sound, longer windows, nothing known of parts."""
+    if metadata["format"] != 1:
+        return metadata
+    certain = metadata["certain"]
+    bounds = {
+        "song_above": certain["song_above"],
+        "song_above_with_choir": certain["song_above"],
+        "score_below": certain["score_below"],
+        "song_left_above": max(3.0, certain["song_above"]),
+    }
+    return {**metadata, "kinds": ["sung", "speech", "music"], "window": 256, "bounds": bounds, "music_features": []}
+
+
+def _is_music_by_means(kinds: FloatArray) -> bool:
+    """The rule of format 1, which has no weights for this."""
+    sung, speech, music = kinds[:, SUNG], kinds[:, SPEECH], kinds[:, MUSIC]
+    if np.percentile(np.maximum(sung, music), 95) < 0.2 and speech.mean() < 0.3:
+        return False
+    return not (speech.mean() > 0.3 and music.mean() < 0.3 and sung.mean() < 0.7)
+
+
+def _under(prefix: str, arrays: Arrays) -> dict[str, NDArray[Any]]:
+    """The arrays ``prefix.*``, without the prefix; canaries of format 1 have other names."""
+    older = {"canary.activity": "canary.kinds", "canary.probability": "canary.log_odds"}
+    found = {name: array for name, array in arrays.items() if name.startswith(f"{prefix}.")}
+    renamed = {older.get(name, name): _renewed(name, array) for name, array in found.items()}
+    return {name.removeprefix(f"{prefix}."): array for name, array in renamed.items()}
+
+
+def _renewed(name: str, array: NDArray[Any]) -> NDArray[Any]:
+    if name == "canary.activity":
+        kinds = np.zeros((len(array), len(KINDS)), np.float32)
+        kinds[:, [SUNG, SPEECH, MUSIC]] = array
+        return kinds
+    return np.log(array / (1 - array)) if name == "canary.probability" else array
+
+
+def _window(frames: Any) -> int:
+    if type(frames) is not int or not 2 <= frames <= LONGEST_WINDOW or frames % 2:
+        raise ValueError(f"windows of {frames!r} frames; an even number up to {LONGEST_WINDOW} is needed")
+    return frames
+
+
+def _finite(fields: Mapping[str, Any], key: str) -> float:
+    value = fields[key]
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not np.isfinite(value):
+        raise ValueError(f"{key} is {value!r}; a finite number is needed")
+    return float(value)

@@ -24,8 +24,16 @@ from numpy.typing import NDArray
 Label = Literal["song", "instrumental score"]
 Status = Literal["ok", "partial", "silent", "not_music", "too_short", "unreadable", "unsupported", "timeout"]
 
+VoiceKind = Literal["sung", "choir", "speech"]
+By = Literal["model", "hand"]
+
 SONG: Label = "song"
 SCORE: Label = "instrumental score"
+
+_VOICES = get_args(VoiceKind)
+
+NOTABLE = 0.05
+"""Share of a track from which speech and voices without words are spoken of."""
 
 _LATEST = 1e9
 """Seconds, thirty years, before which every sound ends."""
@@ -40,12 +48,15 @@ class Segment:
     start, end : float
         Seconds from the start of the track.
     probability : float
-        Mean probability of a voice inside the passage.
+        Mean probability of a voice of that kind inside the passage.
+    kind : {"sung", "choir", "speech"}
+        Sung or rapped words, voices without words, or speech.
     """
 
     start: float
     end: float
     probability: float
+    kind: VoiceKind = "sung"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -140,13 +151,15 @@ class TrackResult:
     certain : bool
         True where the error guarantee of the model holds.
     vocal_fraction : float or None
-        Share of the analysed time with a voice.
+        Share of the analysed time with a sung or rapped voice.
+    voices : mapping of str to float
+        Share of the analysed time with each kind of voice: "sung", "choir" (without words) and "speech".
     vocal_segments : tuple of Segment
         Passages with a voice, in order.
     timeline : VocalTimeline or None
         The voice curve.
     features : mapping of str to float
-        The named track features behind the decision.
+        The named features that the decision weighed, of what was heard.
     contributions : tuple of Contribution
         How far each feature moved the decision, strongest first.
     status : str
@@ -157,6 +170,8 @@ class TrackResult:
         Length of the track and of the part that was heard, in seconds.
     model : str
         Name of the model that answered.
+    by : {"model", "hand"}
+        Who decided: the model, or a person whose mark outranks it.
     """
 
     path: str | None
@@ -164,6 +179,7 @@ class TrackResult:
     song_probability: float | None = None
     certain: bool = False
     vocal_fraction: float | None = None
+    voices: Mapping[str, float] = field(default_factory=dict)
     vocal_segments: tuple[Segment, ...] = ()
     timeline: VocalTimeline | None = None
     features: Mapping[str, float] = field(default_factory=dict)
@@ -173,6 +189,7 @@ class TrackResult:
     duration: float | None = None
     analysed: float | None = None
     model: str = ""
+    by: By = "model"
 
     def to_dict(self) -> dict[str, Any]:
         """The answer as plain values, ready for JSON.
@@ -189,6 +206,7 @@ class TrackResult:
             "song_probability": _rounded(self.song_probability, 4),
             "certain": self.certain,
             "vocal_fraction": _rounded(self.vocal_fraction, 4),
+            "voices": {kind: _rounded(share, 4) for kind, share in self.voices.items()},
             "vocal_segments": [_segment_dict(segment) for segment in self.vocal_segments],
             "timeline": None if self.timeline is None else _timeline_dict(self.timeline.coarsen()),
             "features": {name: _significant(value) for name, value in self.features.items()},
@@ -197,11 +215,14 @@ class TrackResult:
             "duration": _rounded(self.duration, 2),
             "analysed": _rounded(self.analysed, 2),
             "model": self.model,
+            "by": self.by,
         }
 
     @classmethod
     def from_dict(cls, fields: Mapping[str, Any]) -> TrackResult:
         """The answer that `to_dict` wrote, as it was rounded there; contributions are not written.
+
+        Answers of version 0.1.0 say nothing of kinds of voices; all of theirs are sung.
 
         Raises
         ------
@@ -216,10 +237,10 @@ class TrackResult:
                 song_probability=_number(fields["song_probability"]),
                 certain=bool(fields["certain"]),
                 vocal_fraction=_number(fields["vocal_fraction"]),
-                vocal_segments=tuple(
-                    Segment(*(float(segment[key]) for key in ("start", "end", "probability")))
-                    for segment in fields["vocal_segments"]
-                ),
+                voices={
+                    _one_of(k, get_args(VoiceKind)): _float(share) for k, share in fields.get("voices", {}).items()
+                },
+                vocal_segments=tuple(_segment(segment) for segment in fields["vocal_segments"]),
                 timeline=None if timeline is None else _timeline(timeline),
                 features={str(name): _float(value) for name, value in fields["features"].items()},
                 status=_one_of(fields["status"], get_args(Status)),
@@ -227,6 +248,7 @@ class TrackResult:
                 duration=_number(fields["duration"]),
                 analysed=_number(fields["analysed"]),
                 model=str(fields["model"]),
+                by=_one_of(fields.get("by", "model"), get_args(By)),
             )
         except (KeyError, TypeError, AttributeError, OverflowError) as error:
             raise ValueError(f"not an answer of songscore: {error!r}") from error
@@ -244,10 +266,30 @@ class TrackResult:
         reasons = [c.meaning for c in self.contributions if c.log_odds and (c.log_odds > 0) == (self.label == SONG)]
         if reasons:
             sentences.append(f"What spoke for it most: {'; '.join(reasons[:2])}.")
+        sentences += self._other_voices()
         if listen:
             places = ", ".join(f"{clock(s.start)} to {clock(s.end)}" for s in listen)
             sentences.append(f"Most like a voice: {places}; listen there to check.")
         return sentences
+
+    def _other_voices(self) -> list[str]:
+        """What is said of speech and of voices without words in a score, where there is some of it."""
+        if self.label != SCORE:
+            return []
+        sentences = []
+        if self.voices.get("speech", 0.0) >= NOTABLE:
+            sentences.append(f"Speech over music, {self._places('speech')}: somebody speaks, nobody sings.")
+        if self.voices.get("choir", 0.0) >= NOTABLE:
+            doubt = "" if self.certain else "; whether they sing words could not be excluded"
+            sentences.append(f"Voices without words, {self._places('choir')}{doubt}.")
+        return sentences
+
+    def _places(self, kind: VoiceKind, most: int = 2) -> str:
+        """The longest passages of a kind of voice, in order."""
+        found = [segment for segment in self.vocal_segments if segment.kind == kind]
+        longest = sorted(found, key=lambda segment: segment.start - segment.end)[:most]
+        places = sorted(longest, key=lambda segment: segment.start)
+        return ", ".join(f"{clock(s.start)} to {clock(s.end)}" for s in places)
 
     def _listen(self, most: int = 3) -> tuple[Segment, ...]:
         """The passages with a voice, or without any the single seconds most like one."""
@@ -323,11 +365,17 @@ def _timeline(fields: Mapping[str, list[float | None]]) -> VocalTimeline:
     return VocalTimeline(np.array(times, np.float64), np.array(probability, np.float32))
 
 
-def _segment_dict(segment: Segment) -> dict[str, float | None]:
+def _segment(fields: Mapping[str, Any]) -> Segment:
+    start, end, probability = (float(fields[key]) for key in ("start", "end", "probability"))
+    return Segment(start, end, probability, _one_of(fields.get("kind", "sung"), _VOICES))
+
+
+def _segment_dict(segment: Segment) -> dict[str, float | str | None]:
     return {
         "start": _rounded(segment.start, 2),
         "end": _rounded(segment.end, 2),
         "probability": _rounded(segment.probability, 4),
+        "kind": segment.kind,
     }
 
 

@@ -1,7 +1,10 @@
-"""What was heard in one sound, or why nothing was, as records and as bytes for the cache and for worker processes.
+"""What was heard in one sound, or why nothing was, as records and as bytes for the cache and between processes.
 
-The bytes are one line of JSON and the arrays it describes. They are read as what strangers wrote: nothing is run,
-nothing is allocated by a number that is not the length of what is there, and what does not fit is a `ValueError`.
+The bytes are one line of JSON and the arrays it describes. The line holds `FORMAT`, the version of songscore and the
+digest of the detector; a record of another format or detector is refused. Raise `FORMAT` when the layout changes.
+
+Untrusted input: reading runs no code, allocates no more than was received, and raises `ValueError` for what does not
+fit.
 """
 
 from __future__ import annotations
@@ -10,23 +13,26 @@ import json
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib.metadata import version
 from typing import Any, cast, get_args
 
 import numpy as np
 
-from songscore.features.detector import ACTIVITIES
-from songscore.features.track_vector import SPECTRAL, Activity
+from songscore.features.detector import KINDS, LEVELS
+from songscore.features.track_vector import Activity
 from songscore.results import Status
+
+FORMAT = 2
 
 FAILURES = frozenset(get_args(Status)) - {"ok", "partial"}
 """Statuses of what was not heard."""
 
-_STEP, _ACTIVITY, _SPECTRAL = np.dtype("<i4"), np.dtype("<f4"), np.dtype("<f8")
+_STEP, _KINDS = np.dtype("<i4"), np.dtype("<u2")
 
 
 @dataclass(frozen=True, slots=True)
 class Analysis:
-    """A sound that was read: all that an answer needs, whatever threshold and prior it is asked with.
+    """A sound that was read: all that an answer needs, whatever is asked.
 
     Attributes
     ----------
@@ -36,6 +42,8 @@ class Analysis:
     damage : str
         What was wrong, "" for a whole file.
     activity : Activity
+    detector : str
+        Digest of the detector that listened, `songscore.model.TrackModel.detector_digest`.
     """
 
     path: str | None
@@ -43,33 +51,41 @@ class Analysis:
     analysed: float
     damage: str
     activity: Activity
+    detector: str
 
     def to_bytes(self) -> bytes:
         """Everything but the path, exactly."""
         activity = self.activity
-        arrays = (activity.step, _STEP), (activity.probability, _ACTIVITY), (activity.spectral, _SPECTRAL)
-        body = b"".join(np.ascontiguousarray(array, dtype).tobytes() for array, dtype in arrays)
+        kinds = np.rint(activity.kinds * LEVELS)
+        body = activity.step.astype(_STEP).tobytes() + kinds.astype(_KINDS).tobytes()
         head = {
+            "format": FORMAT,
+            "songscore": version("songscore"),
+            "detector": self.detector,
             "duration": self.duration,
             "analysed": self.analysed,
             "damage": self.damage,
             "peak": activity.peak,
-            "steps": len(activity.step),
+            "heard": len(activity.step),
+            "steps": activity.n_steps,
             "crc32": zlib.crc32(body),
         }
         return json.dumps(head).encode() + b"\n" + body
 
     @classmethod
-    def from_bytes(cls, content: bytes, path: str | None) -> Analysis:
-        """The record that `to_bytes` wrote.
+    def from_bytes(cls, content: bytes, path: str | None, detector: str) -> Analysis:
+        """The record that `to_bytes` wrote, of a given detector.
 
         Raises
         ------
         ValueError
-            The bytes are not those of a record.
+            The bytes are not those of a record, or another version or detector made it.
         """
         line, _, body = content.partition(b"\n")
         head = _object(line)
+        for key, ours in {"format": FORMAT, "songscore": version("songscore"), "detector": detector}.items():
+            if head.get(key) != ours:
+                raise ValueError(f"a record with {key} {head.get(key)!r}; {ours!r} is needed")
         try:
             return cls(
                 path=path,
@@ -77,6 +93,7 @@ class Analysis:
                 analysed=_number(head["analysed"]),
                 damage=str(head["damage"]),
                 activity=_activity(body, head),
+                detector=detector,
             )
         except (KeyError, TypeError, OverflowError) as error:
             raise ValueError(f"not a record of a sound: {error!r}") from error
@@ -101,16 +118,16 @@ class Failure:
         return json.dumps({"status": self.status, "message": self.message}).encode()
 
 
-def read_reply(content: bytes, path: str) -> Analysis | Failure:
+def read_reply(content: bytes, path: str, detector: str) -> Analysis | Failure:
     """What a worker said of a file.
 
     Raises
     ------
     ValueError
-        The bytes are neither.
+        The bytes are neither, or the worker has another version or detector.
     """
     if b"\n" in content:
-        return Analysis.from_bytes(content, path)
+        return Analysis.from_bytes(content, path, detector)
     head = _object(content)
     status, message = head.get("status"), head.get("message")
     if not isinstance(status, str) or status not in FAILURES or not isinstance(message, str):
@@ -129,20 +146,17 @@ def _object(line: bytes) -> dict[str, Any]:
 
 
 def _activity(body: bytes, head: Mapping[str, Any]) -> Activity:
-    n = head["steps"]
-    if not isinstance(n, int) or n < 0:
-        raise ValueError(f"not a record of a sound: {n!r} steps")
-    first = n * _STEP.itemsize
-    second = first + n * len(ACTIVITIES) * _ACTIVITY.itemsize
-    if len(body) != second + len(SPECTRAL) * _SPECTRAL.itemsize or zlib.crc32(body) != head["crc32"]:
+    n, n_steps = head["heard"], head["steps"]
+    if not (type(n) is int and type(n_steps) is int and 0 <= n <= n_steps):
+        raise ValueError(f"not a record of a sound: {n!r} of {n_steps!r} steps")
+    split = n * _STEP.itemsize
+    if len(body) != split + n * len(KINDS) * _KINDS.itemsize or zlib.crc32(body) != head["crc32"]:
         raise ValueError("not a record of a sound: its arrays are not those that it describes")
-    step = np.frombuffer(body[:first], _STEP).astype(np.int64)
-    probability = np.frombuffer(body[first:second], _ACTIVITY).astype(np.float32).reshape(n, len(ACTIVITIES))
-    spectral = np.frombuffer(body[second:], _SPECTRAL).astype(np.float64)
-    in_order = bool((np.diff(step, prepend=-1) > 0).all())
-    if not (in_order and ((probability >= 0) & (probability <= 1)).all() and np.isfinite(spectral).all()):
-        raise ValueError("not a record of a sound: numbers out of range")
-    return Activity(step, probability, spectral, _number(head["peak"]))
+    step = np.frombuffer(body[:split], _STEP).astype(np.int64)
+    if not (np.diff(step, prepend=-1, append=n_steps) > 0).all():
+        raise ValueError("not a record of a sound: its steps are not in order")
+    kinds = np.frombuffer(body[split:], _KINDS).astype(np.float32).reshape(n, len(KINDS)) / np.float32(LEVELS)
+    return Activity(step, kinds, n_steps, _number(head["peak"]))
 
 
 def _number(value: Any) -> float:

@@ -1,9 +1,9 @@
-"""Reading a sound, and when enough of it was analysis.
+"""Reading a sound, until enough of it was heard to answer a question.
 
-A song is proved by a few seconds of voice, an instrumental score only by listening everywhere. So windows of
-`WINDOW_SECONDS` are read in an order that spreads over the whole sound at once: the bit-reversed one (van der Corput
-1935), in which the first half of the windows is every other one. After each, `songscore.decision` is asked whether the
-answer can still change, and more is read while it can. Formats that do not seek are read from start to end.
+A song is proved by a few seconds of voice, an instrumental score only by listening everywhere. So windows are read in
+an order that spreads over the whole sound at once: the bit-reversed one (van der Corput 1935), in which the first half
+of the windows is every other one. After each, `songscore.decision` is asked whether the answer can still change, and
+more is read while it can. Formats that do not seek are read from start to end.
 """
 
 from __future__ import annotations
@@ -11,82 +11,105 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
+from numpy.typing import NDArray
 
 from songscore.analysis.record import Analysis
 from songscore.audio import AudioStream, Source, open_audio
-from songscore.decision import is_settled
+from songscore.decision import Question, is_settled
 from songscore.features.detector import FRAMES_PER_STEP
-from songscore.features.spectrum import (
-    HOP_LENGTH,
-    N_FFT,
-    SAMPLE_RATE,
-    WINDOW,
-    WINDOW_SECONDS,
-    mel_spectrum,
-    window_ends,
-)
+from songscore.features.spectrum import FRAME_RATE, HOP_LENGTH, N_FFT, SAMPLE_RATE, mel_spectrum, window_ends
 from songscore.features.track_vector import Activity, WindowActivity, join_windows, listen, listen_to_window
 from songscore.model import TrackModel
 
-FEWEST = 6
+FEWEST = 12
 """Windows below which everything is read."""
 
 _OVERHANG = (N_FFT - HOP_LENGTH) / SAMPLE_RATE + 0.01
 _END = 0.05
 
 
-def analyse(source: Source, model: TrackModel, *, thorough: bool = False) -> Analysis:
+def analyse(
+    source: Source,
+    model: TrackModel,
+    question: Question,
+    *,
+    thorough: bool = False,
+    earlier: Analysis | None = None,
+) -> Analysis:
     """Read a sound and listen to it.
 
     Parameters
     ----------
     source : path, binary file object, or (samples, sample rate)
     model : TrackModel
+    question : Question
+        What is to be answered, so what may be left unheard.
     thorough : bool, default False
         Read everything, also where the answer would not change.
+    earlier : Analysis, optional
+        What was heard of the same sound by the same detector for another question; listening goes on from there.
 
     Raises
     ------
     AudioError
         The sound cannot be read.
     """
+    if earlier is not None and answers(earlier, model, question, thorough=thorough):
+        return earlier
     with open_audio(source, rate=SAMPLE_RATE) as stream:
-        if not thorough:
-            activity = _sample(stream, model)
+        if earlier is not None or not thorough:
+            activity = _sampled(stream, model, question, thorough, earlier.activity if earlier else None)
             if activity is not None:
-                return Analysis(stream.path, stream.length or 0.0, stream.analysed, "", activity)
+                analysed = stream.analysed + (earlier.analysed if earlier else 0.0)
+                return Analysis(stream.path, stream.length or 0.0, analysed, "", activity, model.detector_digest)
             stream.rewind()
-        activity = listen(stream.blocks(), model.detector)
-        return Analysis(stream.path, stream.duration, stream.analysed, stream.damage, activity)
+        activity = listen(stream.blocks(), model.detector, model.window)
+        return Analysis(stream.path, stream.duration, stream.analysed, stream.damage, activity, model.detector_digest)
 
 
-def is_enough(analysis: Analysis, model: TrackModel) -> bool:
-    """Whether a model that may not be the one that listened would have stopped no later."""
-    ends = window_ends(_n_frames(analysis.duration))
-    n_heard = int(np.isin(ends - np.diff(ends, prepend=0), analysis.activity.step * FRAMES_PER_STEP).sum())
-    whole = bool(analysis.damage) or len(ends) < FEWEST or n_heard == len(ends)
-    return whole or is_settled(model.log_odds(analysis.activity.features), n_heard, len(ends))
+def answers(analysis: Analysis, model: TrackModel, question: Question, *, thorough: bool = False) -> bool:
+    """Whether enough was heard for a question, which need not be the one that was listened for."""
+    activity = analysis.activity
+    return bool(analysis.damage) or activity.is_whole or (not thorough and is_settled(activity, model, question))
 
 
-def _sample(stream: AudioStream, model: TrackModel) -> Activity | None:
+def _sampled(
+    stream: AudioStream, model: TrackModel, question: Question, thorough: bool, known: Activity | None
+) -> Activity | None:
     """Listen to windows until the answer is settled; None where the sound has to be read from start to end."""
-    ends = window_ends(_n_frames(stream.length or 0.0))
+    ends = window_ends(_n_frames(stream.length or 0.0), model.window)
+    n_steps = int(ends[-1]) // FRAMES_PER_STEP
     if len(ends) < FEWEST or not len(stream.passage((stream.length or 0.0) - _END, _END)):
         return None
-    starts, peak, windows = ends - np.diff(ends, prepend=0), 0.0, list[WindowActivity]()
-    for index in bit_reversed(len(ends)):
+    starts = ends - np.diff(ends, prepend=0)
+    if known is not None and known.n_steps != n_steps:
+        return None
+    windows, peak = _windows_of(known, starts, ends) if known else ([], 0.0)
+    heard = {window.start for window in windows}
+    for index in (len(ends) - 1 - i for i in bit_reversed(len(ends))):
         start, n_frames = int(starts[index]), int(ends[index] - starts[index])
-        y = stream.passage(start / WINDOW * WINDOW_SECONDS, n_frames / WINDOW * WINDOW_SECONDS + _OVERHANG)
+        if start in heard:
+            continue
+        y = stream.passage(start / FRAME_RATE, n_frames / FRAME_RATE + _OVERHANG)
         mel = mel_spectrum(y)[:n_frames]
         if len(mel) < n_frames:
             return None
         peak = max(peak, float(np.abs(y).max()))
         windows.append(listen_to_window(mel, start, model.detector))
-        if _is_time(len(windows)):
-            activity = join_windows(windows, peak)
-            if is_settled(model.log_odds(activity.features), len(windows), len(ends)):
+        if not thorough and _is_time(len(windows), len(ends)):
+            activity = join_windows(windows, n_steps, peak)
+            if is_settled(activity, model, question):
                 return activity
-    return join_windows(windows, peak)
+    return join_windows(windows, n_steps, peak)
+
+
+def _windows_of(
+    activity: Activity, starts: NDArray[np.int64], ends: NDArray[np.int64]
+) -> tuple[list[WindowActivity], float]:
+    """The windows that were heard, and the peak."""
+    first, last = (np.searchsorted(activity.step, edges // FRAMES_PER_STEP) for edges in (starts, ends))
+    windows = zip(starts.tolist(), first.tolist(), last.tolist(), strict=True)
+    return [WindowActivity(start, activity.kinds[a:b]) for start, a, b in windows if b > a], activity.peak
 
 
 def _n_frames(seconds: float) -> int:
@@ -102,6 +125,6 @@ def bit_reversed(n: int) -> Iterator[int]:
             yield index
 
 
-def _is_time(n_heard: int) -> bool:
-    """Whether to ask, so that asking costs little: after each of the first 16 windows, then every eighth."""
-    return n_heard <= 16 or n_heard % 8 == 0
+def _is_time(n_heard: int, n_windows: int) -> bool:
+    """Whether to ask, so that asking costs little: after the first 16 windows, every eighth, and at the half."""
+    return n_heard <= 16 or n_heard % 8 == 0 or n_heard == (n_windows + 1) // 2

@@ -14,13 +14,15 @@ import stat
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 
 from platformdirs import user_cache_path
 
 from songscore._files import write_whole
-from songscore.analysis.record import Analysis
-from songscore.analysis.sampling import analyse, is_enough
+from songscore.analysis.record import FORMAT, Analysis
+from songscore.analysis.sampling import analyse
+from songscore.decision import Question
 from songscore.model import TrackModel
 
 LIMIT = 2_000_000_000
@@ -66,10 +68,11 @@ class Cache:
         chosen = folder or os.environ.get("SONGSCORE_CACHE_DIR") or user_cache_path("songscore", appauthor=False)
         self.folder, self.limit, self._added = Path(chosen), limit, 0
 
-    def analyse(self, path: str, model: TrackModel, *, thorough: bool = False) -> Analysis:
+    def analyse(self, path: str, model: TrackModel, question: Question, *, thorough: bool = False) -> Analysis:
         """`songscore.analysis.sampling.analyse`, from here where it was heard before.
 
-        A cache that cannot be read or written is no cache, and no error.
+        What was heard for another question is used where it answers this one; otherwise listening goes on from there.
+        An unusable cache is bypassed silently.
 
         Raises
         ------
@@ -77,14 +80,10 @@ class Cache:
             The sound cannot be read.
         """
         before = _state(path)
-        entry = self._entry(path, model, thorough) if before else None
-        if entry is None:
-            return analyse(path, model, thorough=thorough)
-        found = self._read(entry, path)
-        if found and (thorough or is_enough(found, model)):
-            return found
-        analysis = analyse(path, model, thorough=thorough)
-        if _state(path) == before:
+        entry = self._entry(path, model) if before else None
+        found = self._read(entry, path, model) if entry else None
+        analysis = analyse(path, model, question, thorough=thorough, earlier=found)
+        if entry and analysis is not found and _state(path) == before:
             self._write(entry, analysis.to_bytes())
         return analysis
 
@@ -114,8 +113,8 @@ class Cache:
             path.unlink(missing_ok=True)
             excess -= size
 
-    def _entry(self, path: str, model: TrackModel, thorough: bool) -> Path | None:
-        way = f"{model.metadata['feature_set']} {model.detector_digest} {'thorough' if thorough else 'default'}"
+    def _entry(self, path: str, model: TrackModel) -> Path | None:
+        way = f"{FORMAT} {version('songscore')} {model.detector_digest}"
         try:
             with Path(path).open("rb") as file:
                 digest = hashlib.file_digest(file, lambda: hashlib.blake2b(way.encode(), digest_size=20)).hexdigest()
@@ -123,12 +122,12 @@ class Cache:
             return None
         return self.folder / "heard" / digest[:2] / digest[2:]
 
-    def _read(self, entry: Path, path: str) -> Analysis | None:
+    def _read(self, entry: Path, path: str, model: TrackModel) -> Analysis | None:
         try:
             state = entry.lstat()
             if not stat.S_ISREG(state.st_mode) or state.st_size > _LARGEST:
                 return None
-            analysis = Analysis.from_bytes(entry.read_bytes(), path)
+            analysis = Analysis.from_bytes(entry.read_bytes(), path, model.detector_digest)
             os.utime(entry)
         except (OSError, ValueError):
             return None

@@ -10,7 +10,6 @@ What they say to each other stands in `songscore.batch.worker`.
 from __future__ import annotations
 
 import atexit
-import json
 import os
 import signal
 import subprocess
@@ -19,10 +18,10 @@ import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import IO, Any
+from typing import IO
 
 from songscore.analysis.record import Failure
-from songscore.batch.worker import LENGTH
+from songscore.batch.worker import LENGTH, Order
 
 DEADLINE = 900.0
 """Seconds that a file may take; ten hours of sound take two minutes."""
@@ -41,22 +40,22 @@ class Worker:
         self._complaints: IO[bytes] | None = None
         self._over = False
 
-    def ask(self, request: dict[str, Any], timeout: float | None) -> bytes | str:
+    def ask(self, path: str, order: Order) -> bytes | str:
         """The content of the reply, or why there is none.
 
         Raises
         ------
         TimeoutError
-            It took longer than `timeout` seconds.
+            It took longer than `Order.timeout` seconds.
         RuntimeError
             The child does not start.
         """
         process = self._started()
         assert process.stdin
         assert process.stdout
-        with _deadline(process, timeout) as overdue:
+        with _deadline(process, order.timeout) as overdue:
             try:
-                process.stdin.write(json.dumps([request, timeout]).encode() + b"\n")
+                process.stdin.write(order.to_json(path))
                 process.stdin.flush()
                 reply = _read(process.stdout)
             except (OSError, ValueError):
@@ -129,20 +128,19 @@ class Workers:
     def __init__(self) -> None:
         self._lock, self._idle, self._all, self._open = threading.Lock(), list[Worker](), set[Worker](), True
 
-    def analyse(self, path: str, thorough: bool, cache: str | None, timeout: float | None) -> bytes:
+    def analyse(self, path: str, order: Order) -> bytes:
         """What a child replies of a file, see `songscore.analysis.record.read_reply`.
 
         A child that dies is followed by another, once, since it may have died of what came before.
         """
-        request = {"path": path, "thorough": thorough, "cache": cache}
         worker = self._taken()
         try:
             for _ in range(2):
-                reply = worker.ask(request, timeout)
+                reply = worker.ask(path, order)
                 if isinstance(reply, bytes) or not self._open:
                     break
         except TimeoutError:
-            return Failure("timeout", f"{path}: no answer after {timeout:g} s").to_bytes()
+            return Failure("timeout", f"{path}: no answer after {order.timeout:g} s").to_bytes()
         finally:
             self._given_back(worker)
         if isinstance(reply, str):
@@ -191,9 +189,9 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_shared.forget)
 
 
-def analyse_in_child(path: str, thorough: bool, cache: str | None, timeout: float | None) -> bytes:
+def analyse_in_child(path: str, order: Order) -> bytes:
     """`Workers.analyse` with the children of this process: what an executor's threads, processes and machines run."""
-    return _shared.analyse(path, thorough, cache, timeout)
+    return _shared.analyse(path, order)
 
 
 def dismiss_children() -> None:

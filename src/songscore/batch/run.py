@@ -15,9 +15,9 @@ from songscore.analysis.record import Analysis, Failure, read_reply
 from songscore.batch.cache import Cache
 from songscore.batch.pool import DEADLINE, Workers, analyse_in_child, dismiss_children
 from songscore.batch.walk import audio_files
-from songscore.classify import check_share
-from songscore.decision import label
-from songscore.model import load_model
+from songscore.batch.worker import Order
+from songscore.decision import Choir, Question, label
+from songscore.model import MODEL, TrackModel, load_model
 from songscore.results import TrackResult
 
 Progress = Callable[[TrackResult], None]
@@ -41,7 +41,9 @@ def classify_folder(
     ordered: bool = False,
     threshold: float = 0.5,
     prior: float | None = None,
+    choir: Choir = "score",
     thorough: bool = False,
+    model: str | os.PathLike[str] = MODEL,
 ) -> Iterator[TrackResult]:
     """Label every audio file below a folder.
 
@@ -64,7 +66,7 @@ def classify_folder(
         Seconds that a file may take; None for any time.
     ordered : bool, default False
         Yield in order of path, also with several jobs.
-    threshold, prior, thorough
+    threshold, prior, choir, thorough, model
         As for `classify_track`.
 
     Yields
@@ -90,7 +92,9 @@ def classify_folder(
         ordered=ordered,
         threshold=threshold,
         prior=prior,
+        choir=choir,
         thorough=thorough,
+        model=model,
     )
     return _watched(results, progress)
 
@@ -105,19 +109,25 @@ def classify_files(
     ordered: bool = False,
     threshold: float = 0.5,
     prior: float | None = None,
+    choir: Choir = "score",
     thorough: bool = False,
+    model: str | os.PathLike[str] = MODEL,
 ) -> Iterator[TrackResult]:
     """`classify_folder` for given files."""
     if jobs < 1:
         raise ValueError(f"jobs must be 1 or more, not {jobs}")
     if timeout is not None and not timeout > 0:
         raise ValueError(f"timeout must be more than 0 s, not {timeout}")
-    check_share("threshold", threshold)
-    if prior is not None:
-        check_share("prior", prior)
-    how = thorough, _folder(cache), timeout
-    answer = partial(_answer, threshold=threshold, prior=prior)
-    return _answers(map(os.fspath, paths), how, answer, jobs, executor, ordered)
+    chosen = load_model(model)
+    order = Order(_model_for_others(model), Question(threshold, prior, choir), thorough, _folder(cache), timeout)
+    answer = partial(_answer, model=chosen, question=order.question)
+    return _answers(map(os.fspath, paths), order, answer, jobs, executor, ordered)
+
+
+def _model_for_others(model: str | os.PathLike[str]) -> str:
+    """The name or path of a model for processes that may be in another folder."""
+    path = Path(model)
+    return _absolute(path) if any(path.with_name(path.name + end).exists() for end in ("", ".json")) else str(model)
 
 
 def _folder(cache: CacheFolder) -> str | None:
@@ -131,14 +141,13 @@ def _absolute(path: str | os.PathLike[str]) -> str:
     return os.path.abspath(path)  # noqa: PTH100
 
 
-def _answer(path: str, reply: bytes, *, threshold: float, prior: float | None) -> TrackResult:
-    model = load_model()
+def _answer(path: str, reply: bytes, *, model: TrackModel, question: Question) -> TrackResult:
     try:
-        reading = read_reply(reply, path)
+        reading = read_reply(reply, path, model.detector_digest)
     except ValueError as error:
         reading = Failure("unreadable", f"{path}: the answer of a worker was lost: {error}")
     if isinstance(reading, Analysis):
-        return label(reading, model, threshold, prior)
+        return label(reading, model, question)
     return TrackResult(path=path, status=reading.status, message=reading.message, model=model.name)
 
 
@@ -151,13 +160,12 @@ def _watched(results: Iterator[TrackResult], progress: Progress | None) -> Itera
 
 def _answers(
     paths: Iterator[str],
-    how: tuple[bool, str | None, float | None],
+    order: Order,
     answer: Callable[[str, bytes], TrackResult],
     jobs: int,
     executor: Executor | None,
     ordered: bool,
 ) -> Iterator[TrackResult]:
-    load_model()
     with ExitStack() as stack:
         submit: Callable[[str], Future[bytes]]
         if executor is None:
@@ -165,10 +173,10 @@ def _answers(
             stack.callback(threads.shutdown, cancel_futures=True)
             workers = Workers()
             stack.callback(workers.close)
-            submit, ahead = lambda path: threads.submit(workers.analyse, path, *how), _AHEAD * jobs
+            submit, ahead = lambda path: threads.submit(workers.analyse, path, order), _AHEAD * jobs
         else:
             stack.callback(dismiss_children)
-            submit, ahead = lambda path: executor.submit(analyse_in_child, _absolute(path), *how), _AHEAD_OF_EXECUTOR
+            submit, ahead = lambda path: executor.submit(analyse_in_child, _absolute(path), order), _AHEAD_OF_EXECUTOR
         for path, reply in in_flight(submit, paths, ahead, ordered):
             yield answer(path, reply)
 

@@ -14,12 +14,14 @@ import struct
 import sys
 import threading
 from contextlib import suppress
+from dataclasses import asdict, dataclass
 from queue import SimpleQueue
 from typing import IO
 
 from songscore.analysis.record import Analysis, Failure
 from songscore.analysis.sampling import analyse
 from songscore.batch.cache import Cache
+from songscore.decision import Question
 from songscore.errors import AudioError
 from songscore.model import load_model
 
@@ -34,21 +36,54 @@ LENGTH = struct.Struct("<Q")
 _caches: dict[str, Cache] = {}
 
 
+@dataclass(frozen=True, slots=True)
+class Order:
+    """How a worker listens to the files of a run.
+
+    Attributes
+    ----------
+    model : str
+        Name or path.
+    question : Question
+    thorough : bool
+    cache : str or None
+        Folder.
+    timeout : float or None
+        Seconds that a file may take.
+    """
+
+    model: str
+    question: Question
+    thorough: bool
+    cache: str | None
+    timeout: float | None
+
+    def to_json(self, path: str) -> bytes:
+        """A request, as one line."""
+        return json.dumps({"path": path, **asdict(self)}).encode() + b"\n"
+
+    @classmethod
+    def from_json(cls, line: bytes) -> tuple[str, Order]:
+        """The path and the order of a request."""
+        fields = json.loads(line)
+        question = Question(**fields.pop("question"))
+        return fields.pop("path"), cls(question=question, **fields)
+
+
 def serve() -> None:
     """Be a child: answer requests until there are no more."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     replies = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
     _limit_memory()
-    load_model()
     _write(replies, b"ready")
     requests: SimpleQueue[bytes] = SimpleQueue()
     threading.Thread(target=_receive, args=[requests], daemon=True).start()
     while True:
-        request, timeout = json.loads(requests.get())
-        if timeout is not None:
-            faulthandler.dump_traceback_later(timeout + GRACE, exit=True)
-        _write(replies, listen_to(**request))
+        path, order = Order.from_json(requests.get())
+        if order.timeout is not None:
+            faulthandler.dump_traceback_later(order.timeout + GRACE, exit=True)
+        _write(replies, listen_to(path, order))
         faulthandler.cancel_dump_traceback_later()
 
 
@@ -67,17 +102,18 @@ def _limit_memory() -> None:
         resource.setrlimit(resource.RLIMIT_DATA, (MEMORY if most < 0 else min(MEMORY, most), most))
 
 
-def listen_to(path: str, thorough: bool, cache: str | None) -> bytes:
+def listen_to(path: str, order: Order) -> bytes:
     """What a worker replies, see `songscore.analysis.record.read_reply`."""
-    return _analysed(path, thorough, cache).to_bytes()
+    return _analysed(path, order).to_bytes()
 
 
-def _analysed(path: str, thorough: bool, cache: str | None) -> Analysis | Failure:
-    model = load_model()
+def _analysed(path: str, order: Order) -> Analysis | Failure:
     try:
-        if cache is None:
-            return analyse(path, model, thorough=thorough)
-        return _caches.setdefault(cache, Cache(cache)).analyse(path, model, thorough=thorough)
+        model = load_model(order.model)
+        if order.cache is None:
+            return analyse(path, model, order.question, thorough=order.thorough)
+        cache = _caches.setdefault(order.cache, Cache(order.cache))
+        return cache.analyse(path, model, order.question, thorough=order.thorough)
     except AudioError as error:
         return Failure(error.status, str(error))
     except MemoryError:

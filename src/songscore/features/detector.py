@@ -3,8 +3,9 @@
 Conventions
 -----------
 Input is mel power ``(n_frames, N_MELS)`` at `spectrum.FRAME_RATE`. Output is one row per step of two frames (`STEP`
-seconds), with the probabilities of the `ACTIVITIES` at that moment. The spectrum is levelled over each window that it
-is called with, so no gain changes any number.
+seconds), with the probabilities of the `KINDS` of sound at that moment, several of which may sound at once. The
+spectrum is levelled over each window that it is called with, so no gain changes any number. Probabilities are multiples
+of ``1 / LEVELS``, so that a record of two bytes holds them exactly.
 
 The network is in the manner of Schlüter and Grill (ISMIR 2015, "Exploring data augmentation for improved singing voice
 detection with neural networks"): 3x3 convolutions over log-mel, here followed by dilated convolutions over time.
@@ -12,15 +13,19 @@ detection with neural networks"): 3x3 convolutions over log-mel, here followed b
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import expit
 
 from songscore.features.spectrum import FRAME_RATE, HOP_LENGTH, N_FFT, SAMPLE_RATE, FloatArray
 
-ACTIVITIES = ("voice", "speech", "music")
 KINDS = ("sung", "choir", "speech", "music", "other")
+"""Sung or rapped words; voices without words; speech; music; sounds that are no music."""
+
+SUNG, CHOIR, SPEECH, MUSIC, OTHER = range(len(KINDS))
+LEVELS = 65_535
 FRAMES_PER_STEP = 2
 STEP = FRAMES_PER_STEP / FRAME_RATE
 DILATIONS = (1, 2, 4, 8)
@@ -59,17 +64,20 @@ class VoiceDetector:
     arrays : mapping of str to float32 array
         ``conv{i}.weight`` ``(9 * inputs, outputs)`` with rows by (time offset, band offset, input), ``join.weight``
         ``(bands * channels, width)``, ``context{i}.weight`` ``(3, width, width)`` with the time offset first,
-        ``head.weight`` ``(width, 3)``, and a ``.bias`` beside each.
+        ``head.weight`` ``(width, n_outputs)``, and a ``.bias`` beside each.
+    outputs : sequence of str
+        Which of the `KINDS` the outputs are, in order; the probability of the others is 0.
     """
 
-    def __init__(self, arrays: Mapping[str, FloatArray]) -> None:
+    def __init__(self, arrays: Mapping[str, FloatArray], outputs: Sequence[str] = KINDS) -> None:
+        self._columns = [KINDS.index(kind) for kind in outputs]
         self._convolutions = [(arrays[f"conv{i}.weight"], arrays[f"conv{i}.bias"]) for i in range(len(TIME_STRIDES))]
         self._context = [(arrays[f"context{i}.weight"], arrays[f"context{i}.bias"]) for i in range(len(DILATIONS))]
         self._join = arrays["join.weight"], arrays["join.bias"]
         self._head = arrays["head.weight"], arrays["head.bias"]
 
     def __call__(self, mel: FloatArray) -> FloatArray:
-        """Probabilities of the `ACTIVITIES`.
+        """Probabilities of the `KINDS`.
 
         Parameters
         ----------
@@ -78,7 +86,7 @@ class VoiceDetector:
 
         Returns
         -------
-        (ceil(n_frames / 2), 3) float32
+        (ceil(n_frames / 2), 5) float32
         """
         h = network_input(mel)
         for (weight, bias), stride in zip(self._convolutions, TIME_STRIDES, strict=True):
@@ -86,7 +94,9 @@ class VoiceDetector:
         h = _rectify(h.reshape(len(h), -1) @ self._join[0], self._join[1])
         for dilation, (weight, bias) in zip(DILATIONS, self._context, strict=True):
             h += _rectify(_dilated(h, weight, dilation), bias)
-        return np.reciprocal(1 + np.exp(-(h @ self._head[0] + self._head[1])))
+        kinds = np.zeros((len(h), len(KINDS)), np.float32)
+        kinds[:, self._columns] = np.rint(expit(h @ self._head[0] + self._head[1]) * LEVELS) / np.float32(LEVELS)
+        return kinds
 
 
 def _patches(x: FloatArray, stride: int) -> FloatArray:

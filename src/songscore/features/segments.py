@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from songscore.features.detector import STEP
 from songscore.features.spectrum import FloatArray
-from songscore.results import Segment
+from songscore.results import Segment, VoiceKind
 
 VOICE_THRESHOLD = 0.3
 """Vocal presence in a passage with a voice; benchmarks/segments.py shows what other values cost."""
@@ -18,8 +18,8 @@ SHORTEST_SEGMENT = 0.4
 LONGEST_GAP = 0.4
 
 
-def vocal_segments(voice: NDArray[np.float32], step: NDArray[np.int64]) -> tuple[Segment, ...]:
-    """Passages with a voice in a curve of one probability per `STEP` seconds.
+def vocal_segments(voice: NDArray[np.float32], step: NDArray[np.int64], kind: VoiceKind) -> tuple[Segment, ...]:
+    """Passages with a voice of one kind, from a curve of one probability per `STEP` seconds.
 
     The curve is smoothed, cut at `VOICE_THRESHOLD`, gaps of up to `LONGEST_GAP` seconds are closed, and what is
     shorter than `SHORTEST_SEGMENT` seconds is dropped. No passage goes on over steps that were not heard.
@@ -32,10 +32,16 @@ def vocal_segments(voice: NDArray[np.float32], step: NDArray[np.int64]) -> tuple
     """
     breaks = np.flatnonzero(np.diff(step) > 1) + 1
     stretches = zip(np.split(voice, breaks), np.split(step, breaks), strict=True)
-    return tuple(segment for curve, steps in stretches if len(curve) for segment in _passages(curve, int(steps[0])))
+    return tuple(
+        Segment(*passage, kind)
+        for curve, steps in stretches
+        if len(curve)
+        for passage in _passages(curve, int(steps[0]))
+    )
 
 
-def _passages(voice: NDArray[np.float32], first: int) -> Iterator[Segment]:
+def _passages(voice: NDArray[np.float32], first: int) -> Iterator[tuple[float, float, float]]:
+    """Start, end and mean probability of each."""
     found = runs(smooth(voice, 0.4) > VOICE_THRESHOLD)
     if not len(found):
         return
@@ -43,7 +49,7 @@ def _passages(voice: NDArray[np.float32], first: int) -> Iterator[Segment]:
     starts, ends = found[np.r_[True, joins], 0], found[np.r_[joins, True], 1]
     long = ends - starts >= SHORTEST_SEGMENT / STEP
     for a, b in zip(starts[long], ends[long], strict=True):
-        yield Segment(float((first + a) * STEP), float((first + b) * STEP), float(voice[a:b].mean()))
+        yield float((first + a) * STEP), float((first + b) * STEP), float(voice[a:b].mean())
 
 
 def smooth(curve: FloatArray, seconds: float = 0.56) -> FloatArray:
@@ -59,3 +65,9 @@ def runs(flags: NDArray[np.bool_]) -> NDArray[np.int64]:
     """First and one-past-last index of each run of True, shape ``(n_runs, 2)``."""
     edges = np.diff(np.concatenate([[0], flags.astype(np.int8), [0]]))
     return np.flatnonzero(edges).reshape(-1, 2)
+
+
+def longest_run(flags: NDArray[np.bool_]) -> int:
+    """Length of the longest run of True."""
+    found = runs(flags)
+    return int((found[:, 1] - found[:, 0]).max(initial=0))

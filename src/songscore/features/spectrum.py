@@ -27,7 +27,6 @@ F_MIN, F_MAX = 60.0, 8000.0
 
 WINDOW = 128
 """Frames that are judged together, 5.12 s; the last window of a sound has up to half as many more."""
-WINDOW_SECONDS = WINDOW / FRAME_RATE
 
 _FRAMES_AT_ONCE = 256
 
@@ -109,12 +108,14 @@ def mel_frames(blocks: Iterable[FloatArray]) -> Iterator[FloatArray]:
         yield frames
 
 
-def mel_windows(pieces: Iterable[FloatArray]) -> Iterator[FloatArray]:
+def mel_windows(pieces: Iterable[FloatArray], window: int = WINDOW) -> Iterator[FloatArray]:
     """Cut a stream of frames into windows, whatever the pieces.
 
     Parameters
     ----------
     pieces : iterable of (n_frames, N_MELS) float32
+    window : int
+        Frames of a window; the last has up to half as many more.
 
     Yields
     ------
@@ -124,14 +125,14 @@ def mel_windows(pieces: Iterable[FloatArray]) -> Iterator[FloatArray]:
     mel = np.empty((0, N_MELS), np.float32)
     for piece in pieces:
         mel = np.concatenate([mel, piece])
-        while len(mel) >= WINDOW + WINDOW // 2:
-            yield mel[:WINDOW]
-            mel = mel[WINDOW:]
+        while len(mel) >= window + window // 2:
+            yield mel[:window]
+            mel = mel[window:]
     if len(mel):
         yield mel
 
 
-def window_ends(n_frames: int) -> NDArray[np.int64]:
+def window_ends(n_frames: int, window: int = WINDOW) -> NDArray[np.int64]:
     """One past the last frame of each window of a sound, shape ``(n_windows,)``, at least one window."""
-    n_windows = max(1, (n_frames + WINDOW // 2) // WINDOW)
-    return np.append(np.arange(1, n_windows) * WINDOW, n_frames)
+    n_windows = max(1, (n_frames + window // 2) // window)
+    return np.append(np.arange(1, n_windows) * window, n_frames)

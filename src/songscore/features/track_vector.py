@@ -1,29 +1,98 @@
-"""From frames to the track vector; owns the names.
+"""From what a detector heard to the named features of a track; owns the names.
 
-`listen` runs over a stream once, window by window, in memory that grows by 150 bytes per second of sound. Names, units
-and plain meanings of everything in the vector stand in `FEATURES`. Whatever changes a number here raises
-`FEATURE_SET`.
+The features that decide are the strongest seconds of the voice. Reading in parts rests on a property that they have:
+while more of a track is heard, none of them falls. What was not heard yet counts as silence, so the features of a part
+are lower bounds of those of the whole.
+
+Names, units, plain meanings and definitions of everything in the vector stand in `FEATURES`. Whatever changes a number
+here raises `FEATURE_SET`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
+from math import log2
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
-from songscore.features.detector import ACTIVITIES, FRAMES_PER_STEP, STEP, VoiceDetector
-from songscore.features.segments import runs, smooth
-from songscore.features.spectral import window_features
+from songscore.features.detector import CHOIR, FRAMES_PER_STEP, KINDS, MUSIC, OTHER, SPEECH, STEP, SUNG, VoiceDetector
+from songscore.features.segments import longest_run, smooth
 from songscore.features.spectrum import FloatArray, mel_frames, mel_windows
 
-FEATURE_SET = "features-v1"
+FEATURE_SET = "features-v2"
 """Version of every number in the track vector but those of the detector's weights, which the model's name covers."""
+
+MOST_OF_TRACK = {"features-v1": 1.0, "features-v2": 0.6}
+"""Largest share of a track that its strongest seconds may be, by feature set; a short song pauses too."""
 
 TOP_SECONDS = (2, 5, 10, 30)
 QUANTILES = (50, 75, 90, 95, 99)
 SHARES = (30, 50, 70, 90)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class WindowActivity:
+    """What was heard in one window.
+
+    Attributes
+    ----------
+    start : int
+        Its first frame in the sound, even.
+    kinds : (n_steps, 5) float32
+        Probabilities of `songscore.features.detector.KINDS`, one row per `STEP` seconds.
+    """
+
+    start: int
+    kinds: FloatArray
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Activity:
+    """What was heard in one sound, or in some windows of it.
+
+    Attributes
+    ----------
+    step : (n_heard,) int64
+        Which steps of the sound the rows of `kinds` are, in order.
+    kinds : (n_heard, 5) float32
+        Probabilities of `songscore.features.detector.KINDS`.
+    n_steps : int
+        Steps of the whole sound, heard or not.
+    peak : float
+        Largest magnitude of a sample.
+    """
+
+    step: NDArray[np.int64]
+    kinds: FloatArray
+    n_steps: int
+    peak: float
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether every step was heard."""
+        return len(self.step) >= self.n_steps
+
+    @property
+    def longest_gap(self) -> float:
+        """Seconds of the longest stretch that was not heard."""
+        edges = np.concatenate([[-1], self.step, [self.n_steps]])
+        return float((np.diff(edges).max() - 1) * STEP)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Curves:
+    """What features are computed from: an activity, and which of its sounds count as the voice."""
+
+    activity: Activity
+    voice: FloatArray
+    most: float
+
+    def mean(self, kind: int) -> float:
+        """Log-odds of the mean probability of a kind of sound."""
+        return log_odds(float(self.activity.kinds[:, kind].mean()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,85 +104,141 @@ class Feature:
     name, unit : str
     meaning : str
         In plain words, to follow "because of".
+    compute : callable
     """
 
     name: str
     unit: str
     meaning: str
+    compute: Callable[[Curves], float]
 
 
-VOCAL = (
-    *(Feature(f"voice_top_{s}s", "log-odds", f"how clear the voice is in its {s} best seconds") for s in TOP_SECONDS),
-    *(Feature(f"voice_q{q}", "log-odds", f"how clear the voice is in {100 - q} % of the track") for q in QUANTILES),
-    *(Feature(f"voice_share_{p}", "share", f"how often the voice is more than {p} % probable") for p in SHARES),
-    Feature("voice_mean", "log-odds", "how clear the voice is on average"),
-    Feature("voice_longest", "log2 s", "how long the voice stays"),
-    Feature("voice_spread", "log-odds", "how plainly the voice comes and goes"),
-    Feature("speech_mean", "log-odds", "how much of it resembles speech"),
-    Feature("music_mean", "log-odds", "how much of it resembles music"),
+def log_odds(probability: float) -> float:
+    """Natural log-odds, for a probability no closer than 0.001 to 0 and 1."""
+    p = min(max(probability, 1e-3), 1 - 1e-3)
+    return float(np.log(p / (1 - p)))
+
+
+def strongest(curves: Curves, seconds: float) -> float:
+    """Log-odds of the mean over the strongest `seconds` of the voice, or over a share of a track that is short.
+
+    Steps that were not heard count as 0, so the mean never falls while more is heard.
+    """
+    k = max(1, round(min(seconds / STEP, curves.most * curves.activity.n_steps)))
+    voice = curves.voice
+    best = voice if len(voice) <= k else np.partition(voice, len(voice) - k)[-k:]
+    return log_odds(float(best.sum(dtype=np.float64)) / k)
+
+
+def quantile(curves: Curves, percent: int) -> float:
+    """Log-odds of a percentile of the voice."""
+    return log_odds(float(np.percentile(curves.voice, percent)))
+
+
+def share_above(curves: Curves, percent: int) -> float:
+    """Share of the steps at which the voice is more probable than that."""
+    return float((curves.voice > percent / 100).mean())
+
+
+def _strongest(s: int) -> Feature:
+    meaning = f"how clear the voice is in its {s} best seconds"
+    return Feature(f"voice_top_{s}s", "log-odds", meaning, partial(strongest, seconds=s))
+
+
+def _quantile(percent: int) -> Feature:
+    meaning = f"how clear the voice is in {100 - percent} % of the track"
+    return Feature(f"voice_q{percent}", "log-odds", meaning, partial(quantile, percent=percent))
+
+
+def _share(percent: int) -> Feature:
+    meaning = f"how often the voice is more than {percent} % probable"
+    return Feature(f"voice_share_{percent}", "share", meaning, partial(share_above, percent=percent))
+
+
+def longest(curves: Curves) -> float:
+    """Binary logarithm of the length of the longest passage with a voice, in seconds and one more."""
+    return log2(1 + longest_run(smooth(curves.voice) > 0.5) * STEP)
+
+
+def spread(curves: Curves) -> float:
+    """Standard deviation of the log-odds of the voice."""
+    p = np.clip(curves.voice, 1e-3, 1 - 1e-3)
+    return float(np.log(p / (1 - p)).std())
+
+
+FEATURES = (
+    *(
+        Feature(
+            f"voice_top_{s}s",
+            "log-odds",
+            f"how clear the voice is in its {s} best seconds",
+            partial(strongest, seconds=s),
+        )
+        for s in TOP_SECONDS
+    ),
+    *(
+        Feature(
+            f"voice_q{q}",
+            "log-odds",
+            f"how clear the voice is in {100 - q} % of the track",
+            partial(quantile, percent=q),
+        )
+        for q in QUANTILES
+    ),
+    *(
+        Feature(
+            f"voice_share_{p}",
+            "share",
+            f"how often the voice is more than {p} % probable",
+            partial(share_above, percent=p),
+        )
+        for p in SHARES
+    ),
+    Feature("voice_mean", "log-odds", "how clear the voice is on average", lambda c: log_odds(float(c.voice.mean()))),
+    Feature("voice_longest", "log2 s", "how long the voice stays", longest),
+    Feature("voice_spread", "log-odds", "how plainly the voice comes and goes", spread),
+    Feature("sung_mean", "log-odds", "how much of it is sung or rapped", lambda c: c.mean(SUNG)),
+    Feature("choir_mean", "log-odds", "how much of it resembles voices without words", lambda c: c.mean(CHOIR)),
+    Feature("speech_mean", "log-odds", "how much of it resembles speech", lambda c: c.mean(SPEECH)),
+    Feature("music_mean", "log-odds", "how much of it resembles music", lambda c: c.mean(MUSIC)),
+    Feature("other_mean", "log-odds", "how much of it resembles sounds that are no music", lambda c: c.mean(OTHER)),
+    Feature("length", "log2 s", "how long the track is", lambda c: log2(max(1, c.activity.n_steps) * STEP)),
 )
-SPECTRAL = (
-    Feature("spectral_centroid", "Hz", "where the centre of the spectrum lies"),
-    Feature("spectral_flatness", "dB", "how noisy the spectrum is"),
-    Feature("spectral_flux", "dB", "how much is new from one moment to the next"),
-    Feature("vocal_variance", "dB^2", "how fast the timbre changes, as in articulation"),
-    Feature("syllable_modulation", "share", "how much of the movement is at the rate of syllables"),
-)
-FEATURES = VOCAL + SPECTRAL
+BY_NAME = {feature.name: feature for feature in FEATURES}
 MEANINGS = {feature.name: feature.meaning for feature in FEATURES}
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class WindowActivity:
-    """What was heard in one window.
+def track_vector(
+    activity: Activity,
+    names: Sequence[str] = tuple(BY_NAME),
+    *,
+    choir: bool = False,
+    feature_set: str = FEATURE_SET,
+) -> dict[str, float]:
+    """Features of a track, after Bayle et al. 2017 ("Revisiting autotagging toward faultless instrumental playlists").
 
-    Attributes
+    Parameters
     ----------
-    start : int
-        Its first frame in the sound, even.
-    n_frames : int
-    probability : (n_frames // 2, 3) float32
-        Probabilities of `songscore.features.detector.ACTIVITIES`, one row per `STEP` seconds.
-    spectral : (n_features,) float64
-        `songscore.features.spectral.window_features`.
+    activity : Activity
+        At least one step.
+    names : sequence of str
+        Which of `FEATURES`.
+    choir : bool, default False
+        Whether voices without words count as a voice.
+    feature_set : str
+        A key of `MOST_OF_TRACK`.
     """
-
-    start: int
-    n_frames: int
-    probability: FloatArray
-    spectral: NDArray[np.float64]
+    curves = Curves(activity, voice_curve(activity.kinds, choir=choir), MOST_OF_TRACK[feature_set])
+    return {name: float(BY_NAME[name].compute(curves)) for name in names}
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Activity:
-    """What was heard in one sound, or in some windows of it.
-
-    Attributes
-    ----------
-    step : (n_steps,) int64
-        Which steps of the sound the rows of `probability` are, in order.
-    probability : (n_steps, 3) float32
-        Probabilities of `songscore.features.detector.ACTIVITIES`.
-    spectral : (n_features,) float64
-        Means over the windows of `songscore.features.spectral.window_features`, by length.
-    peak : float
-        Largest magnitude of a sample.
-    """
-
-    step: NDArray[np.int64]
-    probability: FloatArray
-    spectral: NDArray[np.float64]
-    peak: float
-
-    @property
-    def features(self) -> dict[str, float]:
-        """The track vector."""
-        spectral = {feature.name: float(value) for feature, value in zip(SPECTRAL, self.spectral, strict=True)}
-        return vocal_features(self.probability) | spectral
+def voice_curve(kinds: FloatArray, *, choir: bool = False) -> FloatArray:
+    """Probability of a voice at each step: one that sings or raps words or, with `choir`, any that sings."""
+    return kinds[:, [SUNG, CHOIR]].max(axis=1) if choir else kinds[:, SUNG]
 
 
-def listen(blocks: Iterable[FloatArray], detector: VoiceDetector) -> Activity:
-    """Run the features over a stream of mono samples at `spectrum.SAMPLE_RATE`."""
+def listen(blocks: Iterable[FloatArray], detector: VoiceDetector, window: int) -> Activity:
+    """Run the detector over a stream of mono samples at `spectrum.SAMPLE_RATE`, `window` frames at a time."""
     peak = 0.0
 
     def watched() -> Iterator[FloatArray]:
@@ -122,73 +247,31 @@ def listen(blocks: Iterable[FloatArray], detector: VoiceDetector) -> Activity:
             peak = max(peak, float(block.max(initial=0)), -float(block.min(initial=0)))
             yield block
 
-    heard = listen_to_mel(mel_frames(watched()), detector)
+    heard = listen_to_mel(mel_frames(watched()), detector, window)
     return replace(heard, peak=peak)
 
 
-def listen_to_mel(pieces: Iterable[FloatArray], detector: VoiceDetector) -> Activity:
-    """The same from a stream of mel frames; the peak is that of a full scale."""
+def listen_to_mel(pieces: Iterable[FloatArray], detector: VoiceDetector, window: int) -> Activity:
+    """Like `listen`, from mel frames; `peak` is set to 1 because there are no samples."""
     windows, start = [], 0
-    for mel in mel_windows(pieces):
+    for mel in mel_windows(pieces, window):
         windows.append(listen_to_window(mel, start, detector))
         start += len(mel)
-    return join_windows(windows, 1.0)
+    return join_windows(windows, start // FRAMES_PER_STEP, 1.0)
 
 
 def listen_to_window(mel: FloatArray, start: int, detector: VoiceDetector) -> WindowActivity:
     """Judge one window that begins at the frame `start` of the sound."""
-    n_steps = len(mel) // FRAMES_PER_STEP
-    return WindowActivity(start, len(mel), detector(mel)[:n_steps], window_features(mel))
+    return WindowActivity(start, detector(mel)[: len(mel) // FRAMES_PER_STEP])
 
 
-def join_windows(windows: Sequence[WindowActivity], peak: float) -> Activity:
-    """What was heard in the sound, from windows in any order."""
+def join_windows(windows: Sequence[WindowActivity], n_steps: int, peak: float) -> Activity:
+    """What was heard in a sound of `n_steps` steps, from windows in any order."""
     windows = sorted(windows, key=lambda window: window.start)
-    length = [window.n_frames for window in windows]
-    step = [window.start // FRAMES_PER_STEP + np.arange(len(window.probability)) for window in windows]
-    none = np.empty((0, len(ACTIVITIES)), np.float32)
+    step = [window.start // FRAMES_PER_STEP + np.arange(len(window.kinds)) for window in windows]
     return Activity(
         step=np.concatenate([np.empty(0, np.int64), *step]),
-        probability=np.concatenate([none, *(window.probability for window in windows)]),
-        spectral=np.average([w.spectral for w in windows], 0, length) if windows else np.zeros(len(SPECTRAL)),
+        kinds=np.concatenate([np.empty((0, len(KINDS)), np.float32), *(window.kinds for window in windows)]),
+        n_steps=n_steps,
         peak=peak,
     )
-
-
-def vocal_features(activity: FloatArray) -> dict[str, float]:
-    """The features named in `VOCAL`.
-
-    Statistics of the voice curve as in Bayle et al. 2017 ("Revisiting autotagging toward faultless instrumental
-    playlists generation") and in evidence from many short passages: the strongest seconds, quantiles, shares and the
-    longest run.
-
-    Parameters
-    ----------
-    activity : (n_steps, 3) float32
-        At least one row.
-    """
-    voice, speech, music = activity.T
-    ranked = np.sort(voice)[::-1]
-    tops = [ranked[: max(1, round(seconds / STEP))].mean() for seconds in TOP_SECONDS]
-    shares = [(voice > percent / 100).mean() for percent in SHARES]
-    longest = np.log2(1 + _longest_run(smooth(voice) > 0.5) * STEP)
-    values = [
-        *_log_odds([*tops, *np.percentile(voice, QUANTILES)]),
-        *shares,
-        *_log_odds([voice.mean()]),
-        longest,
-        _log_odds(voice).std(),
-        *_log_odds([speech.mean(), music.mean()]),
-    ]
-    return {feature.name: float(value) for feature, value in zip(VOCAL, values, strict=True)}
-
-
-def _log_odds(probability: ArrayLike) -> NDArray[np.float64]:
-    """Natural log-odds, for probabilities no closer than 0.001 to 0 and 1."""
-    p = np.clip(np.asarray(probability, np.float64), 1e-3, 1 - 1e-3)
-    return np.asarray(np.log(p / (1 - p)))
-
-
-def _longest_run(flags: NDArray[np.bool_]) -> int:
-    found = runs(flags)
-    return int((found[:, 1] - found[:, 0]).max(initial=0))

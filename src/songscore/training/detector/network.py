@@ -1,8 +1,8 @@
 """The voice detector as a PyTorch module, and its translation into plain arrays.
 
-Input ``(batch, n_frames, N_MELS)`` levelled log-mel, output ``(batch, n_frames // 2, 3)`` logits of the
-`KINDS` of sound. The same arithmetic in numpy is `songscore.features.detector.VoiceDetector`; `arrays` writes what it reads,
-with the batch normalisations folded into the convolutions before them.
+Input ``(batch, n_frames, N_MELS)`` levelled log-mel, output ``(batch, n_frames // 2, 5)`` logits of the `KINDS` of
+sound. The same arithmetic in numpy is `songscore.features.detector.VoiceDetector`; `arrays` writes what it reads, with
+the batch normalisations folded into the convolutions before them.
 """
 
 from __future__ import annotations
