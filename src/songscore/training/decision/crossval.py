@@ -28,8 +28,8 @@ Scenes = dict[tuple[str, int], list[FloatArray]]
 SCENES = ("mix", "narration", "choir_over", "chopped", "speech", "other")
 """Recipes of `songscore.training.detector.batches` by which the decision learns what no clip shows."""
 
-N_SCENES, SCENE_FRAMES = 80, 500
-"""Mixtures of each recipe and fold, and their length: 20 s."""
+N_SCENES, SCENE_FRAMES, SCENE_RATIO = 80, 500, -3.0
+"""Mixtures of each recipe and fold, their length of 20 s, and the lowest level of a voice in them, in decibels."""
 
 RECIPE = 6
 """Version of what the training modules do; whatever changes the arrays of the same settings raises it."""
@@ -47,7 +47,7 @@ class Trained:
     detectors : dict of int to arrays
         By the fold that each was trained without; that of `ALL` was trained on everything.
     curves : dict of int to (n_steps, 5) float32
-        For each clip but single voices, what was heard by a detector that was trained without its fold.
+        For each clip, what was heard by a detector that was trained without its fold.
     scenes : dict of (str, int) to list of (n_steps, 5) float32
         The same for mixtures made of the clips of each fold, by their recipe and the fold.
     """
@@ -113,7 +113,7 @@ def _part(work: Path, fold: NDArray[np.int64], settings: Settings, part: int) ->
             np.savez(file, allow_pickle=False, **arrays)
     with np.load(store, allow_pickle=False) as stored:
         arrays = dict(stored)
-    judged = np.flatnonzero((fold == part) & (corpus.role != "voice"))
+    judged = np.flatnonzero(fold == part)
     detector = VoiceDetector(arrays)
     curves = {i: curve(dequantise(corpus.clip(i)), detector) for i in judged.tolist()}
     return arrays, curves, _scenes(corpus, fold == part, settings, part, detector)
@@ -129,7 +129,7 @@ def _scenes(
 
     if not chosen.any():
         return {}
-    settings = replace(settings, frames=SCENE_FRAMES, n_leads=8, share_led=0.0)
+    settings = replace(settings, frames=SCENE_FRAMES, n_leads=8, share_led=0.0, ratio_low=SCENE_RATIO)
     sampler = BatchSampler(corpus, chosen, settings, RandomSource(settings.seed + part, "cpu"))
     found = {}
     with torch.no_grad():
