@@ -36,7 +36,7 @@ LEFT_ABOVE = 3.0
 CHOIRLESS = ("recording", "generated", "rendered", "excerpt", "composed")
 """Kinds of scores with few voices without words, on which is calibrated what happens where these count as a voice."""
 
-PENALTY = 0.01
+PENALTY = 0.001
 """Strength of the L2 penalty on the standardised weights, per unit of mean loss."""
 
 Floats = NDArray[np.float64]
@@ -53,7 +53,10 @@ MUSIC = ["voice_top_10s", "choir_mean", "speech_mean", "music_mean", "other_mean
 """What says whether there is music at all."""
 
 REFUSED = 0.001
-"""Share of the songs and scores that may be refused as no music."""
+"""Share of the recorded songs and scores that may be refused as no music."""
+
+RECORDED = ("recording", "generated", "pair", "excerpt")
+"""Kinds of tracks that are music as people have it."""
 
 CHANGED = 0.001
 """Share of the tracks left early whose log-odds may rise further than expected."""
@@ -189,9 +192,9 @@ def fit_decision(given: DecisionSet, chosen: Booleans) -> Linear:
 def fit_music(given: DecisionSet, chosen: Booleans) -> Linear:
     """Music or not, fitted to the trusted among the chosen; at most a share `REFUSED` of the music is refused."""
     used = chosen & given.trusted
-    weight = balanced_weights(given.is_music[used], np.full(int(used.sum()), ""))
+    weight = balanced_weights(given.is_music[used], np.full(int(used.sum()), "all"))
     linear = fit_linear(MUSIC, given.music[used], given.is_music[used], weight)
-    lowest = np.quantile(log_odds_of(linear, given.music[used & given.is_music]), REFUSED)
+    lowest = np.quantile(log_odds_of(linear, given.music[used & np.isin(given.kind, RECORDED)]), REFUSED)
     return replace(linear, bias=linear.bias - min(0.0, float(lowest)))
 
 

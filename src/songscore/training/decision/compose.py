@@ -35,6 +35,9 @@ SUNG_SHARE = 0.4
 ALONE, NO_MUSIC = "voice alone", "no music"
 """Kinds of examples that are not music with instruments."""
 
+SUNG_IN = ("pair", "rendered choir", "wordless choir")
+"""Kinds of scores in which there may be voices all the same: backing singers, choirs."""
+
 N_LONG = 150
 """Composed scores of each fold, and as many with a verse."""
 
@@ -179,14 +182,18 @@ def collect(
     """
     clip = np.array(sorted(curves), np.int64)
     examples = [_clip(rows[corpus.row[i]], str(corpus.role[i]), curves[i], int(fold[i])) for i in clip]
-    mixtures = [_mixture(*key, index, kinds) for key, found in scenes.items() for index, kinds in enumerate(found)]
+    mixtures = [
+        _mixture(recipe, part, rows[corpus.row[i]].group, kinds)
+        for (recipe, part), found in scenes.items()
+        for i, kinds in found
+    ]
     made: list[Example] = []
     taught = {id(example): corpus.teaching(i) for i, example in zip(clip, examples, strict=True)}
     for part in np.unique(fold):
         rng = np.random.default_rng([seed, int(part)])
         here = [example for example in examples if example.fold == part and example.trusted]
         songs = [example for example in here if example.song and example.kind != ALONE]
-        scores = [example for example in here if example.music and not example.song]
+        scores = [example for example in here if example.music and not example.song and example.kind not in SUNG_IN]
         some = [scores[i] for i in rng.permutation(len(scores))[: 2 * len(songs)]]
         for example in [*songs, *songs, *some]:
             made += excerpts(example, taught[id(example)], rng)
@@ -205,6 +212,6 @@ def _clip(row: Row, role: str, kinds: FloatArray, fold: int) -> Example:
     return Example(whole(kinds), sings, sings or plays, kind, row.group, fold, row.weight > 0 and not row.doubt)
 
 
-def _mixture(recipe: str, fold: int, index: int, kinds: FloatArray) -> Example:
+def _mixture(recipe: str, fold: int, group: str, kinds: FloatArray) -> Example:
     music = recipe not in {"speech", "other"}
-    return Example(whole(kinds), recipe == "mix", music, "mix" if music else NO_MUSIC, f"{recipe} {fold} {index}", fold)
+    return Example(whole(kinds), recipe == "mix", music, "mix" if music else NO_MUSIC, group, fold)

@@ -24,7 +24,7 @@ from songscore.training.detector.settings import Settings
 
 Arrays = dict[str, FloatArray]
 Curves = dict[int, FloatArray]
-Scenes = dict[tuple[str, int], list[FloatArray]]
+Scenes = dict[tuple[str, int], list[tuple[int, FloatArray]]]
 SCENES = ("mix", "narration", "choir_over", "chopped", "speech", "other")
 """Recipes of `songscore.training.detector.batches` by which the decision learns what no clip shows."""
 
@@ -48,8 +48,9 @@ class Trained:
         By the fold that each was trained without; that of `ALL` was trained on everything.
     curves : dict of int to (n_steps, 5) float32
         For each clip, what was heard by a detector that was trained without its fold.
-    scenes : dict of (str, int) to list of (n_steps, 5) float32
-        The same for mixtures made of the clips of each fold, by their recipe and the fold.
+    scenes : dict of (str, int) to list of (int, (n_steps, 5) float32)
+        The same for mixtures made of the clips of each fold, by their recipe and the fold; each with the clip that
+        matters most in it.
     """
 
     detectors: dict[int, Arrays]
@@ -135,8 +136,9 @@ def _scenes(
     with torch.no_grad():
         for name in SCENES:
             if name in sampler.recipes():
-                mel = sampler.mixed(name, N_SCENES).mel.numpy()
-                found[name, part] = [curve(sound, detector) for sound in mel]
+                mixed = sampler.mixed(name, N_SCENES)
+                sounds = zip(mixed.clip.tolist(), mixed.mel.numpy(), strict=True)
+                found[name, part] = [(clip, curve(mel, detector)) for clip, mel in sounds]
     return found
 
 
