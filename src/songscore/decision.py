@@ -93,18 +93,23 @@ class Question:
 
 
 def is_settled(activity: Activity, model: TrackModel, question: Question) -> bool:
-    """Whether listening on can change neither the label nor whether it is certain."""
+    """Whether listening on can change neither the label nor whether it is certain.
+
+    What has to be heard before a label can be certain, and a sound that is not silent, has to be heard in any case.
+    """
     if activity.is_whole:
         return True
-    if not len(activity.step) or no_music(activity, model):
+    if not model.rises or len(activity.step) * STEP < SHORTEST_CERTAIN or activity.peak < SILENCE:
         return False
-    log_odds = model.log_odds(activity, choir=question.counts_choir)
-    if log_odds >= max(question.cut, model.bounds.song_left_above):
+    if no_music(activity, model):
+        return False
+    log_odds, bounds = model.log_odds(activity, choir=question.counts_choir), model.bounds
+    if log_odds >= max(question.cut, bounds.song_left_above, _song_above(model, question)):
         return True
-    part = model.bounds.part
+    part = bounds.part
     return (
         part is not None
-        and activity.longest_gap <= model.window_seconds
+        and _is_heard_everywhere(activity, model)
         and log_odds <= min(part.score_below, question.cut - part.rise)
     )
 
@@ -149,15 +154,23 @@ def _is_certain(
     """Whether at most the stated share of the tracks of the other class look like this one."""
     if analysis.damage or analysis.analysed < SHORTEST_CERTAIN:
         return False
-    bounds = model.bounds
     if answer == SONG:
-        return log_odds >= (bounds.song_above_with_choir if question.counts_choir else bounds.song_above)
+        return log_odds >= _song_above(model, question)
     if not question.counts_choir and voices["choir"] >= CHOIR_HEARD:
         return False
     if analysis.activity.is_whole:
-        return log_odds <= bounds.score_below
-    part = bounds.part
-    return part is not None and analysis.activity.longest_gap <= model.window_seconds and log_odds <= part.score_below
+        return log_odds <= model.bounds.score_below
+    part = model.bounds.part
+    return part is not None and _is_heard_everywhere(analysis.activity, model) and log_odds <= part.score_below
+
+
+def _song_above(model: TrackModel, question: Question) -> float:
+    return model.bounds.song_above_with_choir if question.counts_choir else model.bounds.song_above
+
+
+def _is_heard_everywhere(activity: Activity, model: TrackModel) -> bool:
+    """Whether no stretch longer than a window was missed, as in the parts that the bounds were calibrated on."""
+    return activity.longest_gap < model.window_seconds + STEP / 2
 
 
 def _refusal(analysis: Analysis, model: TrackModel) -> tuple[Status, str] | None:

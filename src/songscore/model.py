@@ -34,7 +34,7 @@ from songscore.audio import open_audio
 from songscore.errors import ModelError
 from songscore.features.detector import KINDS, MUSIC, SPEECH, SUNG, VoiceDetector
 from songscore.features.spectrum import FRAME_RATE, SAMPLE_RATE, FloatArray
-from songscore.features.track_vector import MEANINGS, Activity, listen, track_vector
+from songscore.features.track_vector import FIXED, MEANINGS, RISING, Activity, listen, track_vector
 from songscore.results import SCORE, SONG, Contribution
 
 MODEL = "track-v1"
@@ -46,7 +46,9 @@ READABLE = {1: "features-v1", 2: "features-v2"}
 
 CLASSES = [SCORE, SONG]
 MAX_BYTES = 5_000_000
+LONGEST_NAME = 100
 LONGEST_WINDOW = 1024
+MOST_CANARIES = 1000
 CANARY_TOLERANCE = 1e-4
 SAMPLES_TOLERANCE = 0.05
 """Log-odds by which the canary of samples may differ, since resamplers of other versions round differently."""
@@ -203,9 +205,12 @@ class TrackModel:
         self.detector = VoiceDetector(detector, metadata["kinds"])
         self.detector_digest = digest(detector, {"window": self.window})
         self._decision = Linear.of(self.features, _under("decision", arrays))
+        self.rises = _rises(self._decision)
         music = metadata["music_features"]
         self._music = Linear.of(music, _under("music", arrays)) if music else None
         self._canary = _under("canary", arrays)
+        if max(len(self._canary["mel"]), len(self._canary["features"])) > MOST_CANARIES:
+            raise ModelError(f"model {self.name}: more than {MOST_CANARIES} canaries")
         self.self_test()
 
     @property
@@ -253,7 +258,10 @@ class TrackModel:
             return self.log_odds(listen(stream.blocks(), self.detector, self.window))
 
     def _compare(self, name: str, got: NDArray[Any], tolerance: float) -> None:
-        off = float(np.abs(got - self._canary[name]).max())
+        stored = self._canary[name]
+        if got.shape != stored.shape:
+            raise ModelError(f"model {self.name}: canary {name!r} has the shape {stored.shape}, not {got.shape}")
+        off = float(np.abs(got - stored).max())
         if not off < tolerance:
             raise ModelError(f"model {self.name}: canary {name!r} is off by {off:.2g}; reinstall songscore")
 
@@ -295,19 +303,34 @@ def load_model(model: str | os.PathLike[str] = MODEL) -> TrackModel:
     ModelError
         There is no such model, or its files fail a check.
     """
-    folder = resources.files("songscore") / "models"
-    if isinstance(model, str) and (folder / f"{model}.json").is_file():
-        return _shipped(model)
-    path = Path(model)
-    stem = path.with_suffix("") if path.suffix in {".json", ".npz", ".md"} else path
-    file = stem.with_name(f"{stem.name}.json")
+    found = locate(model)
+    if found in shipped_models():
+        return _shipped(found)
+    stem = Path(found)
     try:
-        state = file.stat()
-    except OSError as error:
-        names = sorted(item.name.removesuffix(".json") for item in folder.iterdir() if item.name.endswith(".json"))
-        known = " or ".join(repr(name) for name in names)
-        raise ModelError(f"no model {os.fspath(model)!r}: neither {known}, nor is there a file {file}") from error
-    return _from_path(stem.absolute(), state.st_mtime_ns, state.st_size)
+        state = stem.with_name(f"{stem.name}.json").stat()
+    except (OSError, ValueError) as error:
+        known = " or ".join(map(repr, shipped_models()))
+        raise ModelError(f"no model {os.fspath(model)!r}: neither {known}, nor is there a file {stem}.json") from error
+    return _from_path(stem, state.st_mtime_ns, state.st_size)
+
+
+def locate(model: str | os.PathLike[str]) -> str:
+    """The name of a model that comes with songscore, or the absolute path of another, without suffix.
+
+    It means the same to a process in another folder.
+    """
+    if isinstance(model, str) and model in shipped_models():
+        return model
+    path = Path(model)
+    return os.path.abspath(path.with_suffix("") if path.suffix in {".json", ".npz", ".md"} else path)  # noqa: PTH100
+
+
+@cache
+def shipped_models() -> tuple[str, ...]:
+    """Names of the models that come with songscore."""
+    files = (resources.files("songscore") / "models").iterdir()
+    return tuple(sorted(file.name.removesuffix(".json") for file in files if file.name.endswith(".json")))
 
 
 @cache
@@ -369,6 +392,8 @@ def digest(arrays: Arrays, metadata: Mapping[str, Any]) -> str:
 
 def _check(arrays: Arrays, metadata: Mapping[str, Any]) -> None:
     name, version = metadata.get("name"), metadata.get("format")
+    if not (isinstance(name, str) and name.isprintable() and 0 < len(name) <= LONGEST_NAME):
+        raise ModelError(f"a model's name is {name!r}; up to {LONGEST_NAME} printable characters are needed")
     if version not in READABLE:
         raise ModelError(f"model {name!r}: format is {version!r}, this songscore reads {sorted(READABLE)}")
     for key, ours in {"feature_set": READABLE[version], "classes": CLASSES}.items():
@@ -417,6 +442,12 @@ def _renewed(name: str, array: NDArray[Any]) -> NDArray[Any]:
         kinds[:, [SUNG, SPEECH, MUSIC]] = array
         return kinds
     return np.log(array / (1 - array)) if name == "canary.probability" else array
+
+
+def _rises(decision: Linear) -> bool:
+    """Whether the log-odds never fall while more of a track is heard, so that it may be left early."""
+    rising = np.array([name in RISING for name in decision.names])
+    return {*decision.names} <= RISING | FIXED and bool((decision.weight[rising] >= 0).all())
 
 
 def _window(frames: Any) -> int:

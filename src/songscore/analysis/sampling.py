@@ -106,10 +106,11 @@ def _sampled(
 def _windows_of(
     activity: Activity, starts: NDArray[np.int64], ends: NDArray[np.int64]
 ) -> tuple[list[WindowActivity], float]:
-    """The windows that were heard, and the peak."""
-    first, last = (np.searchsorted(activity.step, edges // FRAMES_PER_STEP) for edges in (starts, ends))
-    windows = zip(starts.tolist(), first.tolist(), last.tolist(), strict=True)
-    return [WindowActivity(start, activity.kinds[a:b]) for start, a, b in windows if b > a], activity.peak
+    """The windows that were heard from beginning to end, and the peak."""
+    first, last = starts // FRAMES_PER_STEP, ends // FRAMES_PER_STEP
+    a, b = np.searchsorted(activity.step, [first, last])
+    windows = zip(starts.tolist(), a.tolist(), b.tolist(), (b - a == last - first).tolist(), strict=True)
+    return [WindowActivity(start, activity.kinds[a:b]) for start, a, b, heard in windows if heard], activity.peak
 
 
 def _n_frames(seconds: float) -> int:

@@ -17,7 +17,7 @@ from songscore.batch.pool import DEADLINE, Workers, analyse_in_child, dismiss_ch
 from songscore.batch.walk import audio_files
 from songscore.batch.worker import Order
 from songscore.decision import Choir, Question, label
-from songscore.model import MODEL, TrackModel, load_model
+from songscore.model import MODEL, TrackModel, load_model, locate
 from songscore.results import TrackResult
 
 Progress = Callable[[TrackResult], None]
@@ -119,15 +119,9 @@ def classify_files(
     if timeout is not None and not timeout > 0:
         raise ValueError(f"timeout must be more than 0 s, not {timeout}")
     chosen = load_model(model)
-    order = Order(_model_for_others(model), Question(threshold, prior, choir), thorough, _folder(cache), timeout)
+    order = Order(locate(model), Question(threshold, prior, choir), thorough, _folder(cache), timeout)
     answer = partial(_answer, model=chosen, question=order.question)
     return _answers(map(os.fspath, paths), order, answer, jobs, executor, ordered)
-
-
-def _model_for_others(model: str | os.PathLike[str]) -> str:
-    """The name or path of a model for processes that may be in another folder."""
-    path = Path(model)
-    return _absolute(path) if any(path.with_name(path.name + end).exists() for end in ("", ".json")) else str(model)
 
 
 def _folder(cache: CacheFolder) -> str | None:

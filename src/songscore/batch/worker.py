@@ -60,7 +60,7 @@ class Order:
 
     def to_json(self, path: str) -> bytes:
         """A request, as one line."""
-        return json.dumps({"path": path, **asdict(self)}).encode() + b"\n"
+        return json.dumps({"path": path, **asdict(self)}, default=float).encode() + b"\n"
 
     @classmethod
     def from_json(cls, line: bytes) -> tuple[str, Order]:

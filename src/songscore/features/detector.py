@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit
 
-from songscore.features.spectrum import FRAME_RATE, HOP_LENGTH, N_FFT, SAMPLE_RATE, FloatArray
+from songscore.features.spectrum import FRAME_RATE, HOP_LENGTH, N_FFT, N_MELS, SAMPLE_RATE, FloatArray
 
 KINDS = ("sung", "choir", "speech", "music", "other")
 """Sung or rapped words; voices without words; speech; music; sounds that are no music."""
@@ -31,6 +31,8 @@ STEP = FRAMES_PER_STEP / FRAME_RATE
 DILATIONS = (1, 2, 4, 8)
 TIME_STRIDES = (1, 2, 1, 1)
 FLOOR_DB = -60.0
+MOST_CHANNELS = 256
+"""Of a layer, so that no model asks for more memory than a track may."""
 
 
 def level(mel: FloatArray) -> FloatArray:
@@ -70,11 +72,17 @@ class VoiceDetector:
     """
 
     def __init__(self, arrays: Mapping[str, FloatArray], outputs: Sequence[str] = KINDS) -> None:
+        if len({*outputs}) < len(outputs):
+            raise ValueError(f"a kind of sound comes twice: {outputs}")
         self._columns = [KINDS.index(kind) for kind in outputs]
-        self._convolutions = [(arrays[f"conv{i}.weight"], arrays[f"conv{i}.bias"]) for i in range(len(TIME_STRIDES))]
-        self._context = [(arrays[f"context{i}.weight"], arrays[f"context{i}.bias"]) for i in range(len(DILATIONS))]
-        self._join = arrays["join.weight"], arrays["join.bias"]
-        self._head = arrays["head.weight"], arrays["head.bias"]
+        self._convolutions, channels = [], 2
+        for i in range(len(TIME_STRIDES)):
+            self._convolutions.append(_layer(arrays, f"conv{i}", 9 * channels))
+            channels = len(self._convolutions[i][1])
+        self._join = _layer(arrays, "join", N_MELS // 2 ** len(TIME_STRIDES) * channels)
+        width = len(self._join[1])
+        self._context = [_layer(arrays, f"context{i}", 3, width, width) for i in range(len(DILATIONS))]
+        self._head = _layer(arrays, "head", width, len(outputs))
 
     def __call__(self, mel: FloatArray) -> FloatArray:
         """Probabilities of the `KINDS`.
@@ -97,6 +105,17 @@ class VoiceDetector:
         kinds = np.zeros((len(h), len(KINDS)), np.float32)
         kinds[:, self._columns] = np.rint(expit(h @ self._head[0] + self._head[1]) * LEVELS) / np.float32(LEVELS)
         return kinds
+
+
+def _layer(arrays: Mapping[str, FloatArray], name: str, *shape: int) -> tuple[FloatArray, FloatArray]:
+    """Weights, whose shape begins like this, and the bias beside them."""
+    weight, bias = arrays[f"{name}.weight"], arrays[f"{name}.bias"]
+    fits = weight.ndim == max(2, len(shape)) and weight.shape[: len(shape)] == shape
+    if not (fits and bias.shape == weight.shape[-1:] and len(bias) <= MOST_CHANNELS):
+        raise ValueError(f"{name} has weights of the shape {weight.shape} and a bias of the shape {bias.shape}")
+    if not weight.dtype == bias.dtype == np.float32:
+        raise ValueError(f"{name} is of the type {weight.dtype}, not float32")
+    return weight, bias
 
 
 def _patches(x: FloatArray, stride: int) -> FloatArray:

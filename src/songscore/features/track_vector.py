@@ -205,6 +205,12 @@ FEATURES = (
     Feature("length", "log2 s", "how long the track is", lambda c: log2(max(1, c.activity.n_steps) * STEP)),
 )
 BY_NAME = {feature.name: feature for feature in FEATURES}
+RISING = frozenset(f"voice_top_{s}s" for s in TOP_SECONDS)
+"""Features that never fall while more of a track is heard."""
+
+FIXED = frozenset({"length"})
+"""Features that stay the same while more of a track is heard."""
+
 MEANINGS = {feature.name: feature.meaning for feature in FEATURES}
 
 
