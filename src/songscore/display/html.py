@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from songscore.display.scales import colour_of, lengths
+from songscore.display.scales import VOICES, colour_of, lengths
 from songscore.results import Segment, TrackResult, VocalTimeline, as_utf8
 
 if TYPE_CHECKING:
@@ -22,7 +22,8 @@ def track_html(track: TrackResult) -> str:
     figures = ""
     if track.label is not None:
         doubt = "" if track.certain else " (inside the band of doubt)"
-        figures = f"song probability {track.song_probability:.2f}{doubt}, voice in {track.vocal_fraction or 0:.0%}"
+        voices = ", ".join(f"{VOICES[kind][0]} in {share:.0%}" for kind, share in track.voices.items() if share)
+        figures = f"song probability {track.song_probability:.2f}{doubt}; {voices or 'no voice'}"
     name = escape(as_utf8(track.path or "samples in memory"))
     strip = "" if track.timeline is None else _curve(track.timeline, track.vocal_segments)
     return f"<div><b>{escape(as_utf8(verdict))}</b> <code>{name}</code><br>{strip}<small>{figures}</small></div>"
@@ -43,7 +44,8 @@ def _curve(timeline: VocalTimeline, segments: tuple[Segment, ...], width: int = 
     scale, curve = width / end, timeline.coarsen(max(1.0, end / width))
     lines = "".join(f'<polyline points="{_points(piece, scale, height)}"/>' for piece in curve.stretches())
     shades = "".join(
-        f'<rect x="{s.start * scale:.1f}" width="{(s.end - s.start) * scale:.1f}" height="100%" fill="#9ecae1"/>'
+        f'<rect x="{s.start * scale:.1f}" width="{(s.end - s.start) * scale:.1f}" height="100%" fill="{VOICES[s.kind][1]}" '
+        f'fill-opacity="0.35"><title>{VOICES[s.kind][0]}</title></rect>'
         for s in segments
     )
     return (
