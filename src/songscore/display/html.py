@@ -43,16 +43,19 @@ def _curve(timeline: VocalTimeline, segments: tuple[Segment, ...], width: int = 
     end = max(1.0, float(timeline.times[-1]), *(segment.end for segment in segments))
     scale, curve = width / end, timeline.coarsen(max(1.0, end / width))
     lines = "".join(f'<polyline points="{_points(piece, scale, height)}"/>' for piece in curve.stretches())
-    shades = "".join(
-        f'<rect x="{s.start * scale:.1f}" width="{(s.end - s.start) * scale:.1f}" height="100%" fill="{VOICES[s.kind][1]}" '
-        f'fill-opacity="0.35"><title>{VOICES[s.kind][0]}</title></rect>'
-        for s in segments
-    )
+    shades = "".join(_shade(segment, scale) for segment in segments)
     return (
         f'<svg width="{width}" height="{height}" role="img" aria-label="probability of a voice over time">'
         f'<rect width="100%" height="100%" fill="#f2f2f2"/>{shades}'
         f'<g fill="none" stroke="#08519c">{lines}</g></svg><br>'
     )
+
+
+def _shade(segment: Segment, scale: float) -> str:
+    """A passage with a voice, in the colour of its kind."""
+    name, colour = VOICES[segment.kind]
+    place = f'x="{segment.start * scale:.1f}" width="{(segment.end - segment.start) * scale:.1f}" height="100%"'
+    return f'<rect {place} fill="{colour}" fill-opacity="0.35"><title>{name}</title></rect>'
 
 
 def _points(curve: VocalTimeline, scale: float, height: int) -> str:
