@@ -203,6 +203,8 @@ _FORMS: dict[str, Form] = {
 @contextmanager
 def _destination(output: Path | None, form: str) -> Iterator[IO[Any]]:
     if output is None:
+        if sys.stdout is None:
+            raise click.UsageError("standard output is closed; --output FILE takes the answers")
         if isinstance(sys.stdout, TextIOWrapper):
             sys.stdout.reconfigure(encoding=None if form == "table" else "utf-8", errors="backslashreplace")
         yield sys.stdout
