@@ -157,11 +157,10 @@ def classify_release(
     if not folder.is_dir():
         raise NotADirectoryError(f"{folder} is not a folder; classify_track labels a file")
     home = dict.fromkeys(audio_files([folder]), folder)
-    tracks = classify_files(
+    answers = classify_files(
         home, jobs=jobs, executor=executor, threshold=threshold, prior=prior, choir=choir, model=model
     )
-    answers = classify_releases(tracks, home, prior=prior)
-    return next(answers, judge([], os.fspath(folder)))
+    return next(classify_releases(answers, home, prior=prior), judge([], os.fspath(folder)))
 
 
 def release_folders(folders: Iterable[Path]) -> dict[Path, Path]:
@@ -204,9 +203,7 @@ def classify_releases(
             yield judge(of_release, os.fspath(folder), prior=prior)
 
 
-def judge(
-    tracks: Sequence[TrackResult], path: str | None = None, *, prior: float | None = None
-) -> ReleaseResult:
+def judge(tracks: Sequence[TrackResult], path: str | None = None, *, prior: float | None = None) -> ReleaseResult:
     """From the answers for the tracks to the answer for the release; a file that could not be read may be either."""
     known = [_without(prior, p) for p in (track.song_probability for track in tracks) if p is not None]
     unread = sum(track.status in UNREAD for track in tracks)

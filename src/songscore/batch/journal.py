@@ -2,8 +2,8 @@
 
 The first line is ``{"songscore": {"journal": 2, ...}, "label": null}``: `VERSION`, the version of songscore, threshold,
 prior, choir, thorough, and the model with its digest. Files may be joined, so such a line may stand anywhere. Files of
-version 1, of songscore 0.1, have none; they are read, and not gone on with. Raise `VERSION` when lines change so that an
-older songscore would misread them.
+version 1, of songscore 0.1, have none; they are read, and not gone on with. Raise `VERSION` when lines change so that
+an older songscore would misread them.
 
 A line counts once it is whole and on the disk. What a crash, a full disk or a power cut leaves of the last line is
 taken away when the journal is next opened. Any other line that is no answer costs itself, and no more.
@@ -157,7 +157,9 @@ class Journal:
         for number, line in enumerate(_lines(self._file), 1):
             if not line.endswith(b"\n"):
                 if not _is_torn(line, (_HEADER,) if number == 1 else (_HEADER, _ANSWER)):
-                    raise ValueError(f"{self.path} is no file of answers, it ends with {_shown(line)}; it stays as it is")
+                    raise ValueError(
+                        f"{self.path} is no file of answers, it ends with {_shown(line)}; it stays as it is"
+                    )
                 break
             end += len(line)
             if line.startswith(_HEADER):
@@ -248,7 +250,7 @@ def _refuse_constant(name: str) -> NoReturn:
 
 def _lines(file: IO[bytes], end: int | None = None) -> Iterator[bytes]:
     """The lines up to a position; one that is too long comes in pieces."""
-    with open(file.fileno(), "rb", closefd=False) as buffered:  # noqa: PTH123 - a buffer over an open file
+    with open(file.fileno(), "rb", closefd=False) as buffered:
         buffered.seek(0)
         read = partial(buffered.readline, LONGEST_LINE)
         while (line := read()) and (end is None or buffered.tell() <= end):

@@ -59,9 +59,7 @@ def _real_folder(folder: str) -> str:
     return os.path.realpath(folder)
 
 
-def _found(
-    paths: Iterable[str | os.PathLike[str]], counts: Counter[str], exclude: Sequence[str]
-) -> Iterator[Path]:
+def _found(paths: Iterable[str | os.PathLike[str]], counts: Counter[str], exclude: Sequence[str]) -> Iterator[Path]:
     for path in map(Path, paths):
         if os.path.isdir(path):  # noqa: PTH112 - Path.is_dir raises where the folder above cannot be read
             yield from _walk(path, counts, exclude)

@@ -47,7 +47,7 @@ model = click.option(
     "--model",
     metavar="NAME|PATH",
     default=_shipped,
-    help="Model to ask: a name, or the path of one that `songscore train` wrote.  [default: the one that comes with it]",
+    help="Name of a model, or path of one that `songscore train` wrote.  [default: the shipped one]",
 )
 
 threshold = click.option(

@@ -42,9 +42,10 @@ EXAMPLES = options.examples(
 @options.question
 @click.option(
     "-o",
-    "-o",
     "--output",
-    type=click.Path(dir_okay=False, path_type=Path), required=True, help="The .m3u8 file to write."
+    type=click.Path(dir_okay=False, path_type=Path),
+    required=True,
+    help="The .m3u8 file to write.",
 )
 def playlist(
     paths: tuple[Path, ...],

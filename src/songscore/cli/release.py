@@ -60,6 +60,7 @@ EXAMPLES = options.examples(
 @click.pass_context
 def release(
     ctx: click.Context,
+    /,
     folders: tuple[Path, ...],
     form: str | None,
     output: Path | None,

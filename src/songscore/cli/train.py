@@ -54,8 +54,8 @@ def train(
     written = out / model.name
     click.echo(f"{written}.npz")
     click.echo(
-        f"Try it: `songscore info --model {written}` tests it, `songscore evaluate MANIFEST --model {written}` judges it"
-        f" on other music, and `songscore label FOLDER --model {written}` labels with it.",
+        f"songscore info --model {written} tests it, songscore evaluate MANIFEST --model {written} judges it on other"
+        f" music, and songscore label FOLDER --model {written} labels with it.",
         err=True,
     )
 
