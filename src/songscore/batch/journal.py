@@ -42,7 +42,7 @@ Refused = Callable[[ValueError], object]
 
 _HEADER = b'{"songscore": '
 _ANSWER = b'{"path": '
-_PATH = re.compile(rb'\{"path": ("(?:[^"\\]|\\.)*"), "label": ')
+_PATH = re.compile(rb'\{"path": ("[^"\\]*(?:\\.[^"\\]*)*"), "label": (null)?')
 _UNANSWERED = b'"status": "unreadable"'
 _UNLOCKED = {errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOLCK, errno.ENOSYS, errno.EINVAL}
 """What mounts say that know no locks, or no fsync."""
@@ -81,7 +81,7 @@ class Journal:
         self.n_refused = 0
         self._done = set[str]()
         goes_on = self.path.exists() and (resume or not self.path.stat().st_size)
-        self._file = self.path.open("r+b" if goes_on else "xb", buffering=0)
+        self._file = self.path.open("r+b" if goes_on else "x+b", buffering=0)
         try:
             _lock(self._file.fileno(), self.path)
             self._end = self._kept(asked)
@@ -131,11 +131,11 @@ class Journal:
         try:
             there = self.path.stat()
         except FileNotFoundError:
-            raise OSError(errno.ESTALE, "another program removed it during the run", str(self.path)) from None
+            raise OSError(f"{self.path}: another program removed it during the run") from None
         if not os.path.samestat(ours, there):
-            raise OSError(errno.ESTALE, "another program replaced it during the run", str(self.path))
+            raise OSError(f"{self.path}: another program replaced it during the run")
         if there.st_size != self._end:
-            raise OSError(errno.ESTALE, "another program changed it during the run", str(self.path))
+            raise OSError(f"{self.path}: another program changed it during the run")
 
     def _append(self, fields: Mapping[str, Any]) -> None:
         self.check()
@@ -178,10 +178,10 @@ class Journal:
         found = _PATH.match(line)
         if found is None or not line.endswith(b"}\n"):
             self.n_refused += 1
-        elif _is_to_try_again(line):
+        elif found[2] and _is_to_try_again(line):
             return True
         else:
-            self._done.add(real_path(exact_path(json.loads(found[1]))))
+            self._done.add(real_path(exact_path(_text(found[1]))))
         return False
 
     def _rewrite(self, end: int) -> None:
@@ -242,6 +242,11 @@ def _object(line: bytes) -> dict[str, Any]:
     if not isinstance(fields, dict):
         raise ValueError(f"not an answer of songscore: {_shown(line)}")
     return fields
+
+
+def _text(quoted: bytes) -> str:
+    """A string of JSON; most have no escapes, and then parsing would take most of the time of opening a journal."""
+    return str(json.loads(quoted)) if b"\\" in quoted else quoted[1:-1].decode()
 
 
 def _refuse_constant(name: str) -> NoReturn:
