@@ -156,7 +156,11 @@ class Journal:
         end, again = 0, False
         for number, line in enumerate(_lines(self._file), 1):
             if not line.endswith(b"\n"):
-                if not _is_torn(line, (_HEADER,) if number == 1 else (_HEADER, _ANSWER)):
+                if (
+                    not _is_torn(line, (_HEADER,) if number == 1 else (_HEADER, _ANSWER))
+                    or line[:1] == b"\0"
+                    and not end
+                ):
                     raise ValueError(
                         f"{self.path} is no file of answers, it ends with {_shown(line)}; it stays as it is"
                     )
