@@ -1,10 +1,10 @@
 """Make the shipped model again: fetch the music, then train.
 
-    python benchmarks/shipped_model.py --data ../shared/data --work build/training
+    python -m benchmarks shipped_model --data ../shared/data --work build/training
 
-needs the ``train`` dependency group, the labelled music of the project, and for the rest of the music Debian's package
-tools (``apt-get``, ``dpkg``; no root), 4.8 GB of packages, and GitHub, 73 MB. Two cores and under three hours; the same
-seed gives the same arrays on the same machine.
+needs the ``train`` dependency group, a C++ compiler, the labelled music of the project, and for the rest of the music
+Debian's package tools (``apt-get``, ``dpkg``; no root), 10 GB of packages, the program ``fluidsynth``, and GitHub, 73
+MB. Two cores and under three hours; the same seed gives the same arrays on the same machine.
 """
 
 from __future__ import annotations
@@ -18,9 +18,13 @@ from urllib.parse import quote
 from urllib.request import urlretrieve
 
 import click
+from joined_sounds import join_all
+from rendered_sounds import FONTS, OPL3, render_all
+
+from songscore.model import MODEL
 
 HERE = Path(__file__).parent
-MANIFEST = HERE / "track-v1.manifest.csv"
+MANIFEST = HERE / f"{MODEL}.manifest.csv"
 GITHUB = "https://raw.githubusercontent.com"
 MODELS = HERE.parent / "src" / "songscore" / "models"
 sys.path.sort(key=lambda folder: folder == str(HERE))  # last, so that torch finds Python's own ``profile``
@@ -33,8 +37,9 @@ def manifest() -> list[dict[str, str]]:
 
 def debian_packages() -> list[str]:
     """Names of the packages in the manifest."""
-    paths = [row["path"].split("/") for row in manifest()]
-    return sorted({parts[1] for parts in paths if parts[0] == "debian"})
+    files = (name.split("/") for row in manifest() for name in [row["path"], *row["parts"].split("|")])
+    fonts = (font.path.split("/")[0] for font in (*FONTS, OPL3))
+    return sorted({*fonts, *(parts[1] for parts in files if parts[0] == "debian")})
 
 
 def fetch_packages(work: Path) -> None:
@@ -85,8 +90,10 @@ def main(data: Path, work: Path, jobs: int, out: Path) -> None:
         music.symlink_to((data / "music").resolve(), target_is_directory=True)
     fetch_packages(work)
     fetch_files(work)
+    join_all(manifest(), work)
+    render_all(work / "debian", work / "rendered")
     train(MANIFEST, out, root=work, jobs=jobs, cache=work / "cache", report=lambda line: click.echo(line, err=True))
-    (out / "track-v1.tracks.csv").replace(HERE / "track-v1.tracks.csv")
+    (out / f"{MODEL}.tracks.csv").replace(HERE / f"{MODEL}.tracks.csv")
 
 
 if __name__ == "__main__":

@@ -182,7 +182,7 @@ class TrackResult:
     song_probability: float | None = None
     certain: bool = False
     vocal_fraction: float | None = None
-    voices: Mapping[str, float] = field(default_factory=dict)
+    voices: Mapping[VoiceKind, float] = field(default_factory=dict)
     vocal_segments: tuple[Segment, ...] = ()
     timeline: VocalTimeline | None = None
     features: Mapping[str, float] = field(default_factory=dict)

@@ -18,7 +18,7 @@ from typing import Concatenate, Literal, ParamSpec
 import numpy as np
 
 from songscore.audio import open_audio
-from songscore.classify import check_share
+from songscore.decision import Question
 from songscore.errors import AudioError, SongscoreError, TagError
 from songscore.results import TrackResult
 from songscore.tags.containers import Tags, Values, named
@@ -137,7 +137,7 @@ def relabel(
     writing, language
         As for `tag_track`.
     """
-    check_share("threshold", threshold)
+    Question(threshold)
     return _retag(os.fspath(path), lambda entries: decided_again(entries, threshold), writing, language)
 
 

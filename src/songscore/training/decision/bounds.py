@@ -214,9 +214,14 @@ def cross_validated(given: DecisionSet) -> Answers:
     return answers
 
 
-def calibrate(given: DecisionSet, answers: Answers) -> dict[str, Any]:
-    """The bounds of a model, as its metadata holds them, and how many tracks and groups are behind each."""
+def calibrate(given: DecisionSet, answers: Answers, chosen: Booleans | None = None) -> dict[str, Any]:
+    """The bounds of a model, as its metadata holds them, and how many tracks and groups are behind each.
+
+    With `chosen`, on those tracks alone.
+    """
     used = given.trusted & given.is_music & (given.seconds >= SHORTEST_CERTAIN)
+    if chosen is not None:
+        used = used & chosen
     songs, scores, early = used & given.song, used & ~given.song, used & given.early
     song_above = upper_bound(answers.whole[scores], given.group[scores])
     part_below = -upper_bound(-answers.part[early & given.song], given.group[early & given.song])
