@@ -192,7 +192,7 @@ for track in classify_files([{str(sound)!r}, {name!r}], timeout=4):
 
 def test_a_child_that_cannot_start_is_an_error_and_not_a_status(pool: Workers, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("songscore.batch.pool._PROGRAM", "raise ImportError('no numpy here')")
-    with pytest.raises(BrokenExecutor, match="(?s)no worker process starts.*no numpy here"):
+    with pytest.raises(BrokenExecutor, match=r"(?s)no worker process starts.*no numpy here"):
         analyse(pool, "a.wav")
 
 

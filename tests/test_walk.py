@@ -116,7 +116,7 @@ def test_a_path_that_is_too_long_ends_no_walk(tmp_path: Path, monkeypatch: pytes
     fill(tmp_path, "b/x.mp3")
     monkeypatch.chdir(tmp_path)
     for _ in range(22):
-        os.mkdir("d" * 200)
+        Path("d" * 200).mkdir()
         os.chdir("d" * 200)
     os.chdir(tmp_path)
     passed_over = Counter[str]()

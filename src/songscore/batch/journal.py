@@ -15,7 +15,7 @@ import errno
 import json
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict
 from functools import partial
 from importlib.metadata import version
@@ -156,11 +156,7 @@ class Journal:
         end, again = 0, False
         for number, line in enumerate(_lines(self._file), 1):
             if not line.endswith(b"\n"):
-                if (
-                    not _is_torn(line, (_HEADER,) if number == 1 else (_HEADER, _ANSWER))
-                    or line[:1] == b"\0"
-                    and not end
-                ):
+                if not _is_torn(line, first=number == 1):
                     raise ValueError(
                         f"{self.path} is no file of answers, it ends with {_shown(line)}; it stays as it is"
                     )
@@ -266,10 +262,12 @@ def _lines(file: IO[bytes], end: int | None = None) -> Iterator[bytes]:
             yield line
 
 
-def _is_torn(line: bytes, starts: Sequence[bytes] = (_HEADER, _ANSWER)) -> bool:
+def _is_torn(line: bytes, *, first: bool = False) -> bool:
     """Whether the end of a file is a line of ours that was cut short; a power cut may leave zeros after it."""
     rest = line.rstrip(b"\0")
-    return not line.endswith(b"\n") and any(rest[: len(start)] == start[: len(rest)] for start in starts)
+    starts = [_HEADER] if first else [_HEADER, _ANSWER]
+    begins_so = any(rest[: len(start)] == start[: len(rest)] for start in starts)
+    return not line.endswith(b"\n") and begins_so and not (first and not rest)
 
 
 def _refuse_first(line: bytes, path: Path) -> NoReturn:
