@@ -2,7 +2,7 @@
 
 The first line is ``{"songscore": {"journal": 2, ...}, "label": null}``: `VERSION`, the version of songscore, threshold,
 prior, choir, thorough, and the model with its digest. Files may be joined, so such a line may stand anywhere. Files of
-version 1, of songscore 0.1, have none; they are read, and not gone on with. Raise `VERSION` when lines change so that
+version 1 have none, nor has standard output; they are read, and not gone on with. Raise `VERSION` when lines change so that
 an older songscore would misread them.
 
 A line counts once it is whole and on the disk. What a crash, a full disk or a power cut leaves of the last line is
@@ -277,8 +277,8 @@ def _refuse_first(line: bytes, path: Path) -> NoReturn:
     except (ValueError, RecursionError):
         raise ValueError(f"{path} is no file of answers, it begins with {_shown(line)}; it stays as it is") from None
     raise ValueError(
-        f"{path} does not say what was asked, as files of songscore 0.1 do not, so its answers could be mixed with"
-        " others; label into another file"
+        f"{path} does not say what was asked, as answers on standard output and of earlier versions do not, so others"
+        " could come among them; label into another file"
     )
 
 
