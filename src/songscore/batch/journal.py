@@ -2,8 +2,8 @@
 
 The first line is ``{"songscore": {"journal": 2, ...}, "label": null}``: `VERSION`, the version of songscore, threshold,
 prior, choir, thorough, and the model with its digest. Files may be joined, so such a line may stand anywhere. Files of
-version 1 have none, nor has standard output; they are read, and not gone on with. Raise `VERSION` when lines change so that
-an older songscore would misread them.
+version 1 have none, nor has standard output; they are read, and not gone on with. Raise `VERSION` when lines change so
+that an older songscore would misread them.
 
 A line counts once it is whole and on the disk. What a crash, a full disk or a power cut leaves of the last line is
 taken away when the journal is next opened. Any other line that is no answer costs itself, and no more.
