@@ -354,7 +354,7 @@ def test_parquet_has_a_row_per_file_with_typed_columns(tmp_path: Path) -> None:
     rows = parquet.read_table(output).to_pylist()
     assert [row["path"] for row in rows] == ["bad.mp3", "file:song%20%FF.wav"]
     assert rows[0]["timeline"] is None
-    assert rows[1]["vocal_segments"][0] == {"start": 1.0, "end": 3.5, "probability": 0.8}
+    assert rows[1]["vocal_segments"][0] == {"start": 1.0, "end": 3.5, "probability": 0.8, "kind": "sung"}
     assert dict(rows[1]["features"]) == {"voice_mean": 1.0}
 
 
