@@ -17,6 +17,12 @@ from songscore.results import TrackResult
 linux = pytest.mark.skipif(sys.platform != "linux", reason="devices and locks of Linux")
 
 
+QUOTED = [
+    b'{"path": "\\x", "label": null, "status": "unreadable"}\n',
+    b'{"path": "\xff", "label": null, "status": "unreadable"}\n',
+    b'{"path": "x", "label": null, "status": "unreadable"\n',
+]
+
 ASKED = {
     "version": "0.1.0",
     "threshold": 0.5,
@@ -98,7 +104,9 @@ def test_a_reader_takes_no_torn_line_for_an_answer(journal: Path) -> None:
     assert paths(journal) == ["a.mp3"]
 
 
-@pytest.mark.parametrize("line", [b"\n", b"{}\n", b"null\n", b"[" * 50_000 + b"\n", b'{"path": 3}\n', b"\xff\n"])
+@pytest.mark.parametrize(
+    "line", [b"\n", b"{}\n", b"null\n", b"[" * 50_000 + b"\n", b'{"path": 3}\n', b"\xff\n", *QUOTED]
+)
 def test_a_line_that_is_no_answer_costs_itself(journal: Path, line: bytes) -> None:
     broken = journal.read_bytes() + line + json.dumps(track("c.mp3").to_dict()).encode() + b"\n"
     journal.write_bytes(broken)
@@ -133,6 +141,16 @@ def test_a_file_that_is_no_journal_stays_as_it_is(tmp_path: Path, content: bytes
     with pytest.raises(ValueError, match="notes"):
         open_journal(path, resume=True)
     assert path.read_bytes() == content
+
+
+def test_a_line_that_is_too_long_cuts_nothing(journal: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("songscore.batch.journal.LONGEST_LINE", 2000)
+    broken = journal.read_bytes() + b'{"path": "' + b"x" * 5000 + b'"}\n' + journal.read_bytes()
+    journal.write_bytes(broken)
+    with open_journal(journal, resume=True) as again:
+        assert "a.mp3" in again
+        assert again.n_refused
+    assert journal.read_bytes() == broken
 
 
 def test_a_foreign_end_of_a_journal_is_not_cut(journal: Path) -> None:

@@ -90,6 +90,7 @@ def test_a_file_that_is_named_twice_comes_once(tmp_path: Path, monkeypatch: pyte
 
 
 @posix
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
 def test_a_folder_that_may_be_listed_and_not_entered_is_passed_over(tmp_path: Path) -> None:
     """In a process without the rights of root."""
     fill(tmp_path, "a/sub/1.mp3", "b/2.mp3")

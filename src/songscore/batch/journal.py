@@ -153,9 +153,9 @@ class Journal:
 
     def _kept(self, asked: Mapping[str, Any]) -> int:
         """Learn what was answered, and the end of the last whole line."""
-        end, again = 0, False
+        end, again, size = 0, False, os.fstat(self._file.fileno()).st_size
         for number, line in enumerate(_lines(self._file), 1):
-            if not line.endswith(b"\n"):
+            if not line.endswith(b"\n") and end + len(line) == size:
                 if not _is_torn(line, first=number == 1):
                     raise ValueError(
                         f"{self.path} is no file of answers, it ends with {_shown(line)}; it stays as it is"
@@ -167,21 +167,23 @@ class Journal:
             elif number == 1:
                 _refuse_first(line, self.path)
             else:
-                again |= self._learn(line, number)
+                again |= self._learn(line)
         if not again:
             return end
         self._rewrite(end)
         return self.path.stat().st_size
 
-    def _learn(self, line: bytes, number: int) -> bool:
+    def _learn(self, line: bytes) -> bool:
         """Note the file of an answer; whether it is to be asked for again."""
-        found = _PATH.match(line)
-        if found is None or not line.endswith(b"}\n"):
-            self.n_refused += 1
-        elif found[2] and _is_to_try_again(line):
+        if _is_to_try_again(line):
             return True
-        else:
+        found = _PATH.match(line)
+        try:
+            if found is None or not line.endswith(b"}\n"):
+                raise ValueError
             self._done.add(real_path(exact_path(_text(found[1]))))
+        except ValueError:
+            self.n_refused += 1
         return False
 
     def _rewrite(self, end: int) -> None:
@@ -312,9 +314,13 @@ def _value(value: object) -> str:
 
 
 def _is_to_try_again(line: bytes) -> bool:
-    if _UNANSWERED not in line:
+    found = _PATH.match(line)
+    if found is None or found[2] is None or _UNANSWERED not in line:
         return False
-    return str(json.loads(line).get("message", "")).endswith(TRY_AGAIN)
+    try:
+        return str(json.loads(line)["message"]).endswith(TRY_AGAIN)
+    except (ValueError, KeyError, RecursionError):
+        return False
 
 
 def _shown(line: bytes) -> str:
