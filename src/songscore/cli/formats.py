@@ -17,7 +17,7 @@ from typing import IO, Any, BinaryIO
 
 import click
 
-from songscore._files import new_file
+from songscore._files import new_file, remove_leftovers
 from songscore.audio import is_audio_path
 from songscore.cli.terminal import answer_table, clean
 from songscore.release import ReleaseResult
@@ -210,6 +210,8 @@ _FORMS: dict[str, Form] = {
 @contextmanager
 def _destination(output: Path | None, form: str) -> Iterator[IO[Any]]:
     if output is None:
+        if sys.stdout is None:
+            raise click.UsageError("standard output is closed; --output FILE takes the answers")
         if isinstance(sys.stdout, TextIOWrapper):
             sys.stdout.reconfigure(encoding=None if form == "table" else "utf-8", errors="backslashreplace")
         yield sys.stdout
@@ -226,6 +228,7 @@ def _opened(output: Path, form: str) -> Iterator[BinaryIO]:
     target = output if special else output.resolve()
     if not special:
         check_output(form, target)
+        remove_leftovers(target.parent)
     with ExitStack() as stack:
         try:
             file = stack.enter_context(target.open("wb") if special else new_file(target))
