@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from types import TracebackType
-from typing import Literal, Self, get_args
+from typing import BinaryIO, Literal, Self, get_args
 
 import numpy as np
 import soxr
 
+from songscore.audio.chain import QUALITY
 from songscore.audio.decoders import DecodeError, Decoder, FloatArray
 from songscore.errors import UnreadableAudio
 
 Layout = Literal["mono", "mid/side"]
 
-QUALITY = "MQ"
-"""soxr, from 44.1 to 16 kHz: flat to 7.3 kHz, aliases below -110 dB. LQ loses the top kilohertz and saves little."""
 _READ_FRAMES = 65_536
 _READ_SAMPLES = 2**19
 _CANCELLED = 1e-3
@@ -40,8 +39,11 @@ class AudioStream:
         What was wrong, "" for a whole file. Final after `blocks` has ended.
     """
 
-    def __init__(self, decoder: Decoder, path: str | None, rate: int, has_end_mark: bool = True) -> None:
+    def __init__(
+        self, decoder: Decoder, path: str | None, rate: int, has_end_mark: bool = True, own: BinaryIO | None = None
+    ) -> None:
         self._decoder, self.path, self._rate, self._has_end_mark = decoder, path, rate, has_end_mark
+        self._own = own
         self.native_rate, self.channels, self.format = decoder.rate, decoder.channels, decoder.format
         self.damage = ""
         self._decoded = self._lost = 0
@@ -53,6 +55,8 @@ class AudioStream:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._decoder.close()
+        if self._own is not None:
+            self._own.close()
 
     @property
     def duration(self) -> float:
