@@ -1,4 +1,4 @@
-"""How often ``certain`` is wrong, and how often a label is certain: over thresholds, priors, lengths and ways of reading.
+"""How often ``certain`` is wrong, and how often a label is certain, over thresholds, priors, lengths, ways of reading.
 
     python -m benchmarks certainty --work build/training --markdown docs/figures/certainty.md
 

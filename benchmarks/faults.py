@@ -44,7 +44,7 @@ pool._PROGRAM = '''
 import ctypes, os
 from songscore.batch import worker
 honest = worker.analyse
-def analyse(path, model, *, thorough):
+def analyse(path, model, question, *, thorough):
     name = os.path.basename(path)
     if name.startswith("crash"):
         ctypes.string_at(0)
@@ -52,7 +52,7 @@ def analyse(path, model, *, thorough):
         ctypes.PyDLL(None).sleep(10000)
     if name.startswith("hungry"):
         bytearray(64 << 30)
-    return honest(path, model, thorough=thorough)
+    return honest(path, model, question, thorough=thorough)
 worker.analyse = analyse
 worker.serve()
 '''
@@ -112,7 +112,7 @@ def finish(process: subprocess.Popen[bytes]) -> str:
 
 def read(output: Path) -> tuple[Answers, int]:
     """The answers by path, and how many came more than once. The torn last line of a killed run is none."""
-    lines = [json.loads(line) for line in output.read_bytes().split(b"\n")[:-1]]
+    _, *lines = [json.loads(line) for line in output.read_bytes().split(b"\n")[:-1]]
     found = {
         line["path"]: tuple(line[key] for key in ("status", "label", "song_probability", "duration")) for line in lines
     }

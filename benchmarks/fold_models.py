@@ -9,22 +9,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from folds import read_folds
 from shipped_model import MANIFEST
 
 from songscore.analysis.sampling import analyse
 from songscore.audio import Source
-from songscore.decision import label
+from songscore.decision import Question, label
 from songscore.model import TrackModel, read_model
 from songscore.results import TrackResult
-from songscore.training.data.corpus import build_corpus
 from songscore.training.data.manifest import Row, folds, read_manifest
-from songscore.training.decision.bounds import certainty_bounds, cross_validated_log_odds, fit_decision
-from songscore.training.decision.crossval import cross_validate
-from songscore.training.detector.settings import Settings
+from songscore.training.decision.bounds import fit_decision, fit_music
 from songscore.training.publish import write_model
-from songscore.training.train import DECISION_FEATURES, labelled_tracks, with_composed
-
-N_FOLDS = 5
+from songscore.training.train import N_FOLDS
 
 
 @dataclass(frozen=True)
@@ -44,8 +40,8 @@ class FoldModels:
 
 
 def judge(source: Source, model: TrackModel, *, thorough: bool = True) -> TrackResult:
-    """`songscore.classify_track` with a model that does not come with songscore."""
-    return label(analyse(source, model, thorough=thorough), model)
+    """`songscore.classify_track` with a model that is at hand."""
+    return label(analyse(source, model, Question(), thorough=thorough), model, Question())
 
 
 def fold_models(work: Path) -> FoldModels:
@@ -53,25 +49,16 @@ def fold_models(work: Path) -> FoldModels:
     rows = read_manifest(MANIFEST, work)
     folder = work / "folds"
     if not (folder / f"fold-{N_FOLDS - 1}.md").exists():
-        _put_together(rows, work / "cache", folder)
+        _put_together(work, folder)
     fold = dict(zip((row.name for row in rows), folds(rows, N_FOLDS).tolist(), strict=True))
     return FoldModels(rows, fold, [read_model(folder, f"fold-{part}") for part in range(N_FOLDS)])
 
 
-def _put_together(rows: list[Row], cache: Path, folder: Path) -> None:
-    settings = Settings()
-    corpus = build_corpus(rows, cache / "spectra")
-    fold = folds(rows, N_FOLDS)[corpus.row]
-    trained = cross_validate(corpus, fold, settings, cache, 1, lambda _: None)
-    tracks = labelled_tracks(rows, corpus, trained.heard, fold)
-    decision_set = with_composed(rows, corpus, trained.heard, fold, tracks, settings.seed)
-    log_odds = cross_validated_log_odds(decision_set)[: len(tracks.song)]
-    for part in range(N_FOLDS):
-        others = tracks.trusted & tracks.sure & (tracks.fold != part)
-        about = {"certain": certainty_bounds(log_odds[others], tracks.song[others]), "seed": settings.seed}
-        decision = fit_decision(decision_set, decision_set.fold != part)
-        examples = decision_set.features[:: len(decision_set.song) // 8]
-        name, detector = f"fold-{part}", trained.detectors[part]
-        write_model(
-            folder, name, detector, decision, DECISION_FEATURES, examples, about, f"Trained without fold {part}.\n"
-        )
+def _put_together(work: Path, folder: Path) -> None:
+    data = read_folds(work)
+    for part, bounds in enumerate(data.bounds):
+        others = data.given.fold != part
+        decision, music = fit_decision(data.given, others), fit_music(data.given, others)
+        examples = data.given.whole[others & data.given.is_music]
+        detector, card = data.trained.detectors[part], f"Trained without fold {part}.\n"
+        write_model(folder, f"fold-{part}", detector, decision, music, examples, {"bounds": bounds}, card)

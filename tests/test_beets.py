@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+from importlib import resources
 from pathlib import Path
 
 import mutagen
@@ -97,6 +98,18 @@ def test_where_asked_for_the_copies_are_tagged(tracks: Path, tmp_path: Path) -> 
     assert mutagen.File(copy)["SONGSCORE_LABEL"] == ["instrumental score"]
     assert {path.name: path.read_bytes() for path in tracks.iterdir()} == before
     assert beet(tmp_path, "update", "--pretend").stdout == ""
+
+
+def test_another_model_is_asked_by_its_path_and_a_wrong_one_is_said(tracks: Path, tmp_path: Path) -> None:
+    with resources.as_file(resources.files("songscore") / "models") as models:
+        for file in models.glob("track-v1.*"):
+            shutil.copy(file, tmp_path / f"mine{file.suffix}")
+    configure(tmp_path, model="./mine", choir="song")
+    beet(tmp_path, "import", "-A", tracks)
+    assert listed(tmp_path)["End Credits"][0] == "song"
+    configure(tmp_path, model="./missing")
+    with pytest.raises(AssertionError, match=r"no model .*missing"):
+        beet(tmp_path, "songscore", "--force")
 
 
 def test_a_file_without_a_label_is_named(tracks: Path, tmp_path: Path) -> None:

@@ -23,6 +23,7 @@ from songscore.batch.journal import read_results
 from songscore.cli import main
 from songscore.cli.formats import harmless
 from songscore.cli.terminal import answer_table, clean, sparkline
+from songscore.decision import Question
 from songscore.results import Segment, TrackResult, VocalTimeline, exact_path
 
 Answers = Callable[[Callable[..., TrackResult]], None]
@@ -36,6 +37,7 @@ FIELDS = {
     "song_probability",
     "certain",
     "vocal_fraction",
+    "voices",
     "vocal_segments",
     "timeline",
     "features",
@@ -44,6 +46,7 @@ FIELDS = {
     "duration",
     "analysed",
     "model",
+    "by",
 }
 
 
@@ -194,7 +197,7 @@ def test_threshold_and_prior_reach_the_decision(answers: Answers) -> None:
 
     answers(asking)
     run("label", "song.wav", "--threshold", "0.7", "--prior", "0.2")
-    assert asked == {"threshold": 0.7, "prior": 0.2}
+    assert asked["question"] == Question(threshold=0.7, prior=0.2)
 
 
 def test_thorough_hears_more_of_a_long_track(album: Path) -> None:
@@ -351,7 +354,7 @@ def test_parquet_has_a_row_per_file_with_typed_columns(tmp_path: Path) -> None:
     rows = parquet.read_table(output).to_pylist()
     assert [row["path"] for row in rows] == ["bad.mp3", "file:song%20%FF.wav"]
     assert rows[0]["timeline"] is None
-    assert rows[1]["vocal_segments"][0] == {"start": 1.0, "end": 3.5, "probability": 0.8}
+    assert rows[1]["vocal_segments"][0] == {"start": 1.0, "end": 3.5, "probability": 0.8, "kind": "sung"}
     assert dict(rows[1]["features"]) == {"voice_mean": 1.0}
 
 
@@ -368,7 +371,8 @@ def test_the_progress_bar_is_on_standard_error_and_can_be_asked_for() -> None:
     result = run("label", "song.wav", "--format", "jsonl", "--progress")
     assert "1/1" in result.stderr
     assert len(result.stdout.splitlines()) == 1
-    assert run("label", "song.wav", "--format", "jsonl").stderr == ""
+    assert run("label", "song.wav", "--format", "jsonl").stderr == "1 files: 1 songs, 0 scores\n"
+    assert run("label", "song.wav", "--format", "jsonl", "--quiet").stderr == ""
 
 
 def test_a_voice_curve_in_one_line_is_low_where_nobody_sings() -> None:
@@ -390,7 +394,9 @@ def test_the_output_file_has_what_standard_output_would_have(tmp_path: Path) -> 
     output = tmp_path / "out.jsonl"
     result = run("label", "song.wav", "--format", "jsonl", "--output", output)
     assert result.stdout == ""
-    assert output.read_text() == run("label", "song.wav", "--format", "jsonl").stdout
+    first, answers = output.read_text().split("\n", 1)
+    assert answers == run("label", "song.wav", "--format", "jsonl").stdout
+    assert json.loads(first)["songscore"]["threshold"] == 0.5
     assert list(tmp_path.iterdir()) == [output]
 
 
@@ -441,6 +447,9 @@ def test_json_lines_of_a_stopped_run_are_gone_on_with(answers: Answers, tmp_path
     assert run("label", "song.wav", "bad.mp3", *asked, "--resume").exit_code == 1
     assert [track.path for track in read_results(output)] == ["song.wav", "bad.mp3"]
     assert output.read_text().startswith(first)
+    before = output.read_bytes()
+    other = run("label", "song.wav", *asked, "--resume", "--prior", "0.1")
+    assert (other.exit_code, "--prior none, not 0.1" in other.stderr, output.read_bytes()) == (2, True, before)
     assert run("label", "song.wav", *asked, "--resume").exit_code == 1, "a file without a label is in the journal"
 
 
@@ -546,16 +555,15 @@ def test_info_shows_the_main_figures_and_when_an_answer_is_certain(monkeypatch: 
         "sha256": "0" * 64,
         "feature_set": "features-v1",
         "features": ["voice_mean"],
-        "certain": {"song_above": 2.0, "score_below": -1e6, "error_rate": 0.01},
         "metrics": {
             "recording": {"brier": [0.1, 0, 1], "auc": [0.98, 0.97, 0.99], "balanced_accuracy": [0.95, 0.9, 1]}
         },
     }
-    shipped = SimpleNamespace(metadata=metadata, self_test=lambda: None)
-    monkeypatch.setattr(model, "load_model", lambda: shipped)
+    bounds = SimpleNamespace(song_above=2.0, score_below=-1e6)
+    monkeypatch.setattr(model, "load_model", lambda name: SimpleNamespace(metadata=metadata, bounds=bounds))
     text = run("info").stdout
     assert "on recording  balanced accuracy 0.950 [0.900, 1.000], AUC 0.980 [0.970, 0.990]\n" in text
-    assert "song probability from 0.8808 or up to 0.0000; at most 1.0% of a class" in text
+    assert "song from 0.8808, score up to 0.0000" in text
     assert "brier" not in text
 
 

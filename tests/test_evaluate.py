@@ -15,7 +15,7 @@ from songscore.training.metrics import FIGURES
 def manifest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Files whose names say what is to be answered: a probability, or that they are broken."""
 
-    def classify_track(path: Path, *, threshold: float, model: str) -> TrackResult:
+    def classify_track(path: Path, *, threshold: float, model: str, **asked: object) -> TrackResult:
         if path.stem == "broken":
             return TrackResult(path=str(path), status="unreadable", message="broken", model=model)
         probability = float(path.stem[1:]) / 100

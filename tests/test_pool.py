@@ -7,7 +7,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import BrokenExecutor, Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import suppress
 from multiprocessing import get_context
 from pathlib import Path
@@ -17,9 +17,12 @@ from sounds import write
 
 from songscore import classify_folder, classify_track
 from songscore.analysis.record import Analysis, Failure, read_reply
-from songscore.batch.pool import Workers
+from songscore.batch.pool import LOST, Workers
 from songscore.batch.run import classify_files
+from songscore.batch.worker import Order
+from songscore.decision import Question
 from songscore.demo import render_score
+from songscore.model import MODEL, load_model
 
 FAULTY = """
 import ctypes, os, sys, time
@@ -27,7 +30,7 @@ from songscore.batch import worker
 
 honest = worker.analyse
 
-def analyse(path, model, *, thorough):
+def analyse(path, model, question, *, thorough):
     name = os.path.basename(path)
     if "segfault" in name:
         ctypes.string_at(0)
@@ -38,11 +41,13 @@ def analyse(path, model, *, thorough):
         ctypes.PyDLL(None).sleep(1000)
     if "hungry" in name:
         bytearray(16 << 30)
+    if "killed" in name:
+        os.kill(os.getpid(), 9)
     if "exit" in name:
         os._exit(3)
     if "noisy" in name:
         os.write(1, b"noise"), os.write(2, b"noise"), print("noise")
-    return honest(path, model, thorough=thorough)
+    return honest(path, model, question, thorough=thorough)
 
 worker.analyse = analyse
 worker.serve()
@@ -68,6 +73,12 @@ def sound(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write(tmp_path_factory.mktemp("sound") / "a.wav", render_score(16_000)[0][0, : 5 * 16_000], 16_000)
 
 
+@pytest.fixture
+def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No time between the death of a child and the next."""
+    monkeypatch.setattr("songscore.batch.pool.FIRST_PAUSE", 0.001)
+
+
 def children(parent: int = os.getpid()) -> set[int]:
     """Workers, and dead processes that nobody has waited for."""
     found = set()
@@ -80,7 +91,8 @@ def children(parent: int = os.getpid()) -> set[int]:
 
 
 def analyse(pool: Workers, path: Path | str, timeout: float | None = 60.0) -> Analysis | Failure:
-    return read_reply(pool.analyse(str(path), False, None, timeout), str(path))
+    order = Order(MODEL, Question(), False, None, timeout)
+    return read_reply(pool.analyse(str(path), order), str(path), load_model().detector_digest)
 
 
 def test_a_child_hears_what_this_process_hears(pool: Workers, sound: Path) -> None:
@@ -180,8 +192,91 @@ for track in classify_files([{str(sound)!r}, {name!r}], timeout=4):
 
 def test_a_child_that_cannot_start_is_an_error_and_not_a_status(pool: Workers, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("songscore.batch.pool._PROGRAM", "raise ImportError('no numpy here')")
-    with pytest.raises(RuntimeError, match="no numpy here"):
+    with pytest.raises(BrokenExecutor, match=r"(?s)no worker process starts.*no numpy here"):
         analyse(pool, "a.wav")
+
+
+@linux
+@pytest.mark.usefixtures("faulty", "hasty")
+def test_a_file_whose_workers_are_killed_is_given_up_and_the_next_is_heard(pool: Workers, sound: Path) -> None:
+    assert analyse(pool, "killed.wav") == Failure("unreadable", f"killed.wav: {LOST}")
+    assert isinstance(analyse(pool, sound), Analysis)
+
+
+@linux
+@pytest.mark.usefixtures("hasty")
+def test_children_that_die_at_their_start_end_no_run_that_had_one(
+    pool: Workers, sound: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert isinstance(analyse(pool, sound), Analysis)
+    deaths = tmp_path / "deaths"
+    program = f"""
+import os
+with open({str(deaths)!r}, "a") as file:
+    file.write("x")
+if os.path.getsize({str(deaths)!r}) <= 8:
+    os.kill(os.getpid(), 9)
+from songscore.batch.worker import serve
+serve()
+"""
+    monkeypatch.setattr("songscore.batch.pool._PROGRAM", program)
+    for child in children():
+        os.kill(child, signal.SIGKILL)
+    assert isinstance(analyse(pool, sound), Analysis)
+    assert len(deaths.read_text()) == 9
+
+
+@linux
+@pytest.mark.usefixtures("faulty")
+def test_time_in_which_a_child_is_stopped_does_not_count(pool: Workers, sound: Path) -> None:
+    assert isinstance(analyse(pool, sound), Analysis)
+    (child,) = children()
+    heard = list[object]()
+    os.kill(child, signal.SIGSTOP)
+    asking = threading.Thread(target=lambda: heard.append(analyse(pool, sound, 1.0)))
+    asking.start()
+    time.sleep(2.5)
+    assert not heard
+    os.kill(child, signal.SIGCONT)
+    asking.join()
+    assert isinstance(heard[0], Analysis)
+
+
+@linux
+def test_a_run_that_was_suspended_longer_than_its_timeout_answers_as_any(sound: Path, tmp_path: Path) -> None:
+    program = f"""
+from songscore.batch.run import classify_files
+for track in classify_files([{str(sound)!r}] * 40, timeout=2):
+    print(track.status, flush=True)
+"""
+    command = [sys.executable, "-c", program]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True) as run:
+        assert run.stdout is not None
+        assert run.stdout.readline() == "ok\n"
+        os.killpg(run.pid, signal.SIGSTOP)
+        time.sleep(4)
+        os.killpg(run.pid, signal.SIGCONT)
+        assert run.stdout.read() == "ok\n" * 39
+
+
+@linux
+@pytest.mark.parametrize("frozen", ["sys.frozen = True", "", "sys.executable = ''", "sys.executable = None"])
+def test_a_program_with_python_inside_starts_no_second_one_and_says_so_once(
+    frozen: str, sound: Path, tmp_path: Path
+) -> None:
+    launches = tmp_path / "launches"
+    program = tmp_path / "frozen"
+    program.write_text(
+        f"#!{sys.executable}\nimport sys\nsys.path[:] = {[p for p in sys.path if p]!r}\n"
+        f"open({str(launches)!r}, 'a').write('x')\nsys.executable = sys.argv[0]\n{frozen}\n"
+        f"from songscore.batch.run import classify_files\n"
+        f"print(*[track.status for track in classify_files([{str(sound)!r}] * 2)])\n"
+    )
+    program.chmod(0o755)
+    done = subprocess.run([str(program)], capture_output=True, text=True, check=True, timeout=60)
+    assert done.stdout == "ok ok\n"
+    assert done.stderr.count("files are read in this process") == 1
+    assert launches.read_text() == "x"
 
 
 @linux

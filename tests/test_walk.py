@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from songscore.batch.walk import CLOSED, HIDDEN, LINK, NOT_SOUND, audio_files
+from songscore.batch.walk import AGAIN, CLOSED, EXCLUDED, HIDDEN, LINK, NOT_SOUND, audio_files
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="names and links of POSIX")
 
@@ -43,8 +43,8 @@ def test_links_that_lead_round_in_circles_are_passed_over(tmp_path: Path) -> Non
     (tmp_path / "a" / "2.mp3").symlink_to("1.mp3")
     (tmp_path / "a" / "3.mp3").symlink_to("nowhere")
     passed_over = Counter[str]()
-    assert names(tmp_path, passed_over) == ["a/1.mp3", "a/2.mp3", "a/3.mp3"]
-    assert passed_over[LINK] == 1
+    assert names(tmp_path, passed_over) == ["a/1.mp3", "a/3.mp3"]
+    assert (passed_over[LINK], passed_over[AGAIN]) == (1, 1)
 
 
 @posix
@@ -76,3 +76,62 @@ def test_names_that_are_no_text_are_names(tmp_path: Path) -> None:
     for name in (b"\xff.mp3", "\U0001f3b5\n'\".mp3".encode(), b"n" * 251 + b".mp3"):
         Path(os.fsdecode(os.fsencode(tmp_path) + b"/" + name)).touch()
     assert len(names(tmp_path)) == 3
+
+
+@posix
+def test_a_file_that_is_named_twice_comes_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fill(tmp_path, "lib/1.mp3", "lib/2.mp3")
+    (tmp_path / "link").symlink_to("lib")
+    monkeypatch.chdir(tmp_path)
+    passed_over = Counter[str]()
+    found = list(audio_files(["lib", "./lib", "lib/1.mp3", tmp_path / "lib/2.mp3", "link"], passed_over))
+    assert list(map(str, found)) == ["lib/1.mp3", "lib/2.mp3"]
+    assert passed_over[AGAIN] == 6
+
+
+@posix
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+def test_a_folder_that_may_be_listed_and_not_entered_is_passed_over(tmp_path: Path) -> None:
+    """In a process without the rights of root."""
+    fill(tmp_path, "a/sub/1.mp3", "b/2.mp3")
+    (tmp_path / "a").chmod(0o644)
+    for folder in (tmp_path, *tmp_path.parents[:2]):
+        folder.chmod(0o755)
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        try:
+            if os.getuid() == 0:
+                os.setuid(65534)
+            os.write(writing, " ".join(names(tmp_path)).encode())
+        except BaseException as error:
+            os.write(writing, repr(error).encode())
+        os._exit(0)
+    os.waitpid(child, 0)
+    (tmp_path / "a").chmod(0o755)
+    assert os.read(reading, 1000) == b"b/2.mp3"
+
+
+@posix
+def test_a_path_that_is_too_long_ends_no_walk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fill(tmp_path, "b/x.mp3")
+    monkeypatch.chdir(tmp_path)
+    for _ in range(22):
+        Path("d" * 200).mkdir()
+        os.chdir("d" * 200)
+    os.chdir(tmp_path)
+    passed_over = Counter[str]()
+    assert names(tmp_path, passed_over) == ["b/x.mp3"]
+    assert passed_over[CLOSED] == 1
+
+
+@pytest.mark.parametrize(
+    ("pattern", "left"),
+    [("Podcasts", ["a.mp3"]), ("*.opus", ["Podcasts/1.mp3", "a.mp3"]), ("*/Podcasts/1*", ["Podcasts/2.opus", "a.mp3"])],
+)
+def test_what_is_excluded_is_passed_over_and_counted(tmp_path: Path, pattern: str, left: list[str]) -> None:
+    fill(tmp_path, "a.mp3", "Podcasts/1.mp3", "Podcasts/2.opus")
+    passed_over = Counter[str]()
+    found = audio_files([tmp_path], passed_over, exclude=[pattern])
+    assert sorted(str(path.relative_to(tmp_path)) for path in found) == left
+    assert passed_over[EXCLUDED] == 1

@@ -4,11 +4,14 @@ It sets the flexible fields ``songscore_label``, ``songscore_probability`` and `
 that gets no label is named in a warning and keeps what it had.
 
 Options, under ``songscore:`` in the configuration: ``auto`` (label on import, yes), ``threshold`` (0.5), ``prior``
-(none), ``jobs`` (1), ``write`` (also tag the files as ``songscore tag --write`` does, no).
+(none), ``choir`` (what voices without words make of a track: score), ``model`` (a name, or the path of one that
+``songscore train`` wrote: the one that comes with songscore), ``jobs`` (1), ``write`` (also tag the files as
+``songscore tag --write`` does, no).
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from optparse import Values
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -35,7 +38,17 @@ class SongscorePlugin(BeetsPlugin):
 
     def __init__(self) -> None:
         super().__init__()
-        self.config.add({"auto": True, "threshold": 0.5, "prior": None, "jobs": 1, "write": False})
+        self.config.add(
+            {
+                "auto": True,
+                "threshold": 0.5,
+                "prior": None,
+                "choir": "score",
+                "model": None,
+                "jobs": 1,
+                "write": False,
+            }
+        )
         if self.config["auto"].get(bool):
             self.register_listener("import_task_files", self._imported)
 
@@ -56,6 +69,7 @@ class SongscorePlugin(BeetsPlugin):
     def label(self, items: Iterable[Item]) -> None:
         """Label items and store the answers in the library and, where so configured, in their files."""
         from songscore.batch.run import classify_files
+        from songscore.errors import ModelError
 
         waiting = {str(item.filepath): item for item in items}
         try:
@@ -64,11 +78,22 @@ class SongscorePlugin(BeetsPlugin):
                 jobs=self.config["jobs"].get(int),
                 threshold=self.config["threshold"].get(float),
                 prior=self.config["prior"].get(confuse.Optional(float)),
+                choir=self.config["choir"].as_choice(["score", "song"]),
+                model=self._model(),
             )
-        except ValueError as error:
+        except (ValueError, ModelError) as error:
             raise ui.UserError(f"songscore: {error}") from error
         for track in tracks:
             self._store(waiting[str(track.path)], track)
+
+    def _model(self) -> str:
+        """The name of a model, or its path; that of a file is relative to the configuration, as others there."""
+        from songscore.model import MODEL
+
+        name: str | None = self.config["model"].get(confuse.Optional(str))
+        if name is None:
+            return MODEL
+        return self.config["model"].as_filename() if os.sep in name or name.startswith("~") else name
 
     def _store(self, item: Item, track: TrackResult) -> None:
         if track.label is None:

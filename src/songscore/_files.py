@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 import os
+import re
+import stat
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from secrets import token_hex
 from typing import BinaryIO
+
+LEFT_BEHIND = 86_400.0
+"""Seconds after which a half-written file is one of a process that was killed."""
+
+_HALF_WRITTEN = re.compile(r"\.songscore-[0-9a-f]{16}\.tmp")
 
 
 @contextmanager
@@ -37,3 +45,13 @@ def write_whole(path: Path, content: bytes | str) -> None:
     """Write bytes, or text as UTF-8 with its line ends as they are."""
     with new_file(path) as file:
         file.write(content.encode() if isinstance(content, str) else content)
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Remove half-written files of ours that a killed process left in a folder."""
+    with suppress(OSError):
+        for path in folder.glob(".songscore-*.tmp"):
+            state = path.lstat()
+            is_ours = _HALF_WRITTEN.fullmatch(path.name) and stat.S_ISREG(state.st_mode)
+            if is_ours and state.st_mtime < time.time() - LEFT_BEHIND:
+                path.unlink(missing_ok=True)

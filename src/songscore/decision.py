@@ -149,7 +149,12 @@ def label(analysis: Analysis, model: TrackModel, question: Question) -> TrackRes
 
 
 def _is_certain(
-    answer: Label, log_odds: float, analysis: Analysis, model: TrackModel, question: Question, voices: dict[str, float]
+    answer: Label,
+    log_odds: float,
+    analysis: Analysis,
+    model: TrackModel,
+    question: Question,
+    voices: dict[VoiceKind, float],
 ) -> bool:
     """Whether at most the stated share of the tracks of the other class look like this one."""
     if analysis.damage or analysis.analysed < SHORTEST_CERTAIN:
@@ -211,7 +216,7 @@ def _where_strongest(curve: FloatArray, strongest: FloatArray) -> FloatArray:
     return np.where(curve >= strongest, curve, np.float32(0))
 
 
-def _voices(segments: tuple[Segment, ...], seconds: float) -> dict[str, float]:
+def _voices(segments: tuple[Segment, ...], seconds: float) -> dict[VoiceKind, float]:
     """Share of the time with each kind of voice."""
     return {kind: min(1.0, sum(s.end - s.start for s in segments if s.kind == kind) / seconds) for kind in VOICES}
 

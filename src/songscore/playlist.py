@@ -39,9 +39,14 @@ def write_playlist(
         if entry is None:
             left_out.append(track)
         else:
-            lines += [f"#EXTINF:{round(track.duration or -1)},{Path(track.path or '').stem}", entry]
+            lines += [f"#EXTINF:{round(track.duration or -1)},{_title(track)}", entry]
     write_whole(path, "\n".join([*lines, ""]))
     return left_out
+
+
+def _title(track: TrackResult) -> str:
+    """The name of the file, without characters that command a terminal."""
+    return "".join(c for c in Path(track.path or "").stem if c.isprintable())
 
 
 def _entry(track: TrackResult, folder: Path, absolute: bool) -> str | None:

@@ -30,6 +30,8 @@ from numpy.typing import NDArray
 
 from songscore.batch.run import classify_files
 from songscore.batch.walk import audio_files
+from songscore.decision import Choir
+from songscore.model import MODEL
 from songscore.results import TrackResult, portable_path
 
 Verdict = Literal["soundtrack", "score", "mixed"]
@@ -115,7 +117,14 @@ class ReleaseResult:
 
 
 def classify_release(
-    release: str | os.PathLike[str] | Iterable[TrackResult], *, jobs: int = 1, executor: Executor | None = None
+    release: str | os.PathLike[str] | Iterable[TrackResult],
+    *,
+    jobs: int = 1,
+    executor: Executor | None = None,
+    threshold: float = 0.5,
+    prior: float | None = None,
+    choir: Choir = "score",
+    model: str | os.PathLike[str] = MODEL,
 ) -> ReleaseResult:
     """Say whether a release is a soundtrack (mostly songs), a score (mostly instrumental), or mixed.
 
@@ -123,9 +132,12 @@ def classify_release(
     ----------
     release : path, or iterable of TrackResult
         A folder, of which every audio file belongs to the release, those in its subfolders too; or the answers for the
-        tracks, made without a `prior`.
-    jobs, executor
+        tracks.
+    jobs, executor, threshold, choir, model
         For a folder, as for `classify_folder`.
+    prior : float, optional
+        Share of songs in the collection with which the tracks are labelled, or were. It says nothing of this release,
+        so it moves their labels and not the verdict.
 
     Returns
     -------
@@ -140,13 +152,15 @@ def classify_release(
     """
     if not isinstance(release, (str, os.PathLike)):
         tracks = list(release)
-        return judge(tracks, _common_folder(tracks))
+        return judge(tracks, _common_folder(tracks), prior=prior)
     folder = Path(release)
     if not folder.is_dir():
         raise NotADirectoryError(f"{folder} is not a folder; classify_track labels a file")
     home = dict.fromkeys(audio_files([folder]), folder)
-    answers = classify_releases(classify_files(list(home), jobs=jobs, executor=executor), home)
-    return next(answers, judge([], os.fspath(folder)))
+    answers = classify_files(
+        home, jobs=jobs, executor=executor, threshold=threshold, prior=prior, choir=choir, model=model
+    )
+    return next(classify_releases(answers, home, prior=prior), judge([], os.fspath(folder)))
 
 
 def release_folders(folders: Iterable[Path]) -> dict[Path, Path]:
@@ -163,7 +177,9 @@ def release_folder(file: Path, top: Path | None = None) -> Path:
     return folder.parent if folder != top and _DISC.match(folder.name) else folder
 
 
-def classify_releases(tracks: Iterable[TrackResult], home: Mapping[Path, Path]) -> Iterator[ReleaseResult]:
+def classify_releases(
+    tracks: Iterable[TrackResult], home: Mapping[Path, Path], *, prior: float | None = None
+) -> Iterator[ReleaseResult]:
     """The releases of `tracks`, which may come in any order, each as soon as its last track is there.
 
     Parameters
@@ -172,6 +188,8 @@ def classify_releases(tracks: Iterable[TrackResult], home: Mapping[Path, Path]) 
         One for each file of `home`.
     home : mapping of Path to Path
         The folder of each file's release, as from `release_folders`.
+    prior : float, optional
+        With which the tracks were labelled.
     """
     place = {os.fspath(file): i for i, file in enumerate(home)}
     folder_of = {os.fspath(file): folder for file, folder in home.items()}
@@ -181,12 +199,13 @@ def classify_releases(tracks: Iterable[TrackResult], home: Mapping[Path, Path]) 
         folder = folder_of[str(track.path)]
         there[folder].append(track)
         if len(there[folder]) == size[folder]:
-            yield judge(sorted(there.pop(folder), key=lambda t: place[str(t.path)]), os.fspath(folder))
+            of_release = sorted(there.pop(folder), key=lambda t: place[str(t.path)])
+            yield judge(of_release, os.fspath(folder), prior=prior)
 
 
-def judge(tracks: Sequence[TrackResult], path: str | None = None) -> ReleaseResult:
+def judge(tracks: Sequence[TrackResult], path: str | None = None, *, prior: float | None = None) -> ReleaseResult:
     """From the answers for the tracks to the answer for the release; a file that could not be read may be either."""
-    known = [track.song_probability for track in tracks if track.song_probability is not None]
+    known = [_without(prior, p) for p in (track.song_probability for track in tracks) if p is not None]
     unread = sum(track.status in UNREAD for track in tracks)
     message = _message(len(tracks), len(known), unread)
     if not known:
@@ -212,6 +231,14 @@ def judge(tracks: Sequence[TrackResult], path: str | None = None) -> ReleaseResu
         tracks=tuple(tracks),
         message=message,
     )
+
+
+def _without(prior: float | None, probability: float) -> float:
+    """A song probability where as many songs as scores are expected; Bayes' rule, backwards."""
+    if prior is None:
+        return probability
+    song, score = probability / prior, (1 - probability) / (1 - prior)
+    return song / (song + score)
 
 
 def song_counts(probabilities: Sequence[float]) -> NDArray[np.float64]:

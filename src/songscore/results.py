@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any, Literal, get_args
@@ -34,6 +34,9 @@ _VOICES = get_args(VoiceKind)
 
 NOTABLE = 0.05
 """Share of a track from which speech and voices without words are spoken of."""
+
+LONGEST_NAME = 200
+"""Characters of the name of a model."""
 
 _LATEST = 1e9
 """Seconds, thirty years, before which every sound ends."""
@@ -179,7 +182,7 @@ class TrackResult:
     song_probability: float | None = None
     certain: bool = False
     vocal_fraction: float | None = None
-    voices: Mapping[str, float] = field(default_factory=dict)
+    voices: Mapping[VoiceKind, float] = field(default_factory=dict)
     vocal_segments: tuple[Segment, ...] = ()
     timeline: VocalTimeline | None = None
     features: Mapping[str, float] = field(default_factory=dict)
@@ -227,9 +230,10 @@ class TrackResult:
         Raises
         ------
         ValueError
-            The fields are not those of an answer.
+            The fields are not those of an answer; the message names the field and its value.
         """
         try:
+            _check(fields)
             timeline, path = fields["timeline"], fields["path"]
             return cls(
                 path=None if path is None else exact_path(path),
@@ -341,9 +345,53 @@ def _significant(value: float) -> float | None:
     return float(f"{value:.6g}") if math.isfinite(value) else None
 
 
+def _is_share(value: Any) -> bool:
+    return type(value) in (int, float) and 0 <= value <= 1
+
+
+def _is_time(value: Any) -> bool:
+    return type(value) in (int, float) and 0 <= value <= _LATEST
+
+
+def _is_name(value: Any) -> bool:
+    return type(value) is str and len(value) <= LONGEST_NAME and value.isprintable()
+
+
+_FIELDS: dict[str, tuple[Callable[[Any], bool], str]] = {
+    "path": (lambda value: value is None or (type(value) is str and "\0" not in value), "text"),
+    "song_probability": (lambda value: value is None or _is_share(value), "a number from 0 to 1"),
+    "certain": (lambda value: type(value) is bool, "true or false"),
+    "vocal_fraction": (lambda value: value is None or _is_share(value), "a number from 0 to 1"),
+    "message": (lambda value: type(value) is str, "text"),
+    "duration": (lambda value: value is None or _is_time(value), "seconds"),
+    "analysed": (lambda value: value is None or _is_time(value), "seconds"),
+    "model": (_is_name, f"a name of at most {LONGEST_NAME} printable characters"),
+}
+"""What a field of an answer in a file is, and the words for it."""
+
+
+def _check(fields: Mapping[str, Any]) -> None:
+    """Raise where a field is of another type or beyond its range, or the label does not fit the status."""
+    for name, (is_right, words) in _FIELDS.items():
+        if not is_right(fields[name]):
+            raise ValueError(f"not an answer of songscore: {name} is {_short(fields[name])}; {words} is needed")
+    label, status, probability = fields["label"], fields["status"], fields["song_probability"]
+    by_model = label is not None and fields.get("by") != "hand"
+    if by_model and (status not in ("ok", "partial") or probability is None):
+        raise ValueError(
+            f"not an answer of songscore: label {_short(label)} with status {_short(status)}"
+            f" and song_probability {_short(probability)}"
+        )
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:60]}..."
+
+
 def _one_of(value: Any, allowed: tuple[Any, ...]) -> Any:
     if value not in allowed:
-        raise ValueError(f"not an answer of songscore: {value!r} is none of {allowed}")
+        raise ValueError(f"not an answer of songscore: {_short(value)} is none of {allowed}")
     return value
 
 
@@ -366,7 +414,9 @@ def _timeline(fields: Mapping[str, list[float | None]]) -> VocalTimeline:
 
 
 def _segment(fields: Mapping[str, Any]) -> Segment:
-    start, end, probability = (float(fields[key]) for key in ("start", "end", "probability"))
+    start, end, probability = (fields[key] for key in ("start", "end", "probability"))
+    if not (_is_time(start) and _is_time(end) and start <= end and _is_share(probability)):
+        raise ValueError(f"not an answer of songscore: vocal_segments has {_short(dict(fields))}")
     return Segment(start, end, probability, _one_of(fields.get("kind", "sung"), _VOICES))
 
 

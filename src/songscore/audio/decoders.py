@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, BinaryIO, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import soundfile
@@ -83,21 +84,19 @@ class SoundFileDecoder:
 
     Parameters
     ----------
-    file : bytes, str or file object
-    counts_frames : bool
-        Whether to believe the length that libsndfile gives for an MP3.
+    open_bytes : callable
+        Gives the bytes, from their start, as often as it is called.
     """
 
-    def __init__(self, file: bytes | str | BinaryIO, counts_frames: bool = True) -> None:
-        self._source = file
-        with _native_call():
-            self._file = _SoundFile(file)
+    def __init__(self, open_bytes: Callable[[], io.BufferedReader]) -> None:
+        self._open_bytes = open_bytes
+        self._open()
         if self._file.format == "RAW":
             self._file.close()
             raise DecodeError("nothing but the name of the file suggests sound")
         self.rate, self.channels, self.format = self._file.samplerate, self._file.channels, self._file.format
         self._end = self._file.frames if 0 < self._file.frames < _UNKNOWN_LENGTH else 0
-        self.claimed = None if self.format == "MP3" and not counts_frames else _promised(self._file, self._end) or None
+        self.claimed = _promised(self._file, self._end) or None
         self.seekable = self._end if self.claimed == self._end and self._file.finds_its_way() else None
         self._position, self._stride = 0, int(self.rate)
 
@@ -137,6 +136,8 @@ class SoundFileDecoder:
     def _read(self, n_frames: int) -> FloatArray:
         with _native_call():
             block: FloatArray = self._file.read(n_frames, dtype="float32", always_2d=True)
+        if len(block) < n_frames:
+            check_read(self._bytes)
         return block
 
     def _read_up_to(self, damage: DecodeError, n_frames: int) -> FloatArray:
@@ -150,10 +151,15 @@ class SoundFileDecoder:
     def _reopen(self, frame: int) -> None:
         """Seek with a new decoder: one that has met damage may refuse every seek from then on."""
         self._file.close()
-        with _native_call():
-            self._file = _SoundFile(self._source)
-            if frame:
+        self._open()
+        if frame:
+            with _native_call():
                 self._file.seek(frame)
+
+    def _open(self) -> None:
+        self._bytes = self._open_bytes()
+        with _native_call():
+            self._file = _SoundFile(self._bytes)
 
 
 def _promised(file: soundfile.SoundFile, n_frames: int) -> int:
@@ -197,6 +203,13 @@ class ArrayDecoder:
 
     def close(self) -> None:
         pass
+
+
+def check_read(content: io.BufferedReader) -> None:
+    """Raise `DecodeError` where the end came because the file could not be read on."""
+    failure = getattr(content.raw, "failure", "")
+    if failure:
+        raise DecodeError(failure)
 
 
 @contextmanager

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import av
 import numpy as np
 from av.audio.stream import AudioStream as AvStream
 
-from songscore.audio.decoders import DecodeError, FloatArray, UnknownCodec
+from songscore.audio.decoders import DecodeError, FloatArray, UnknownCodec, check_read
 
 _ANY_TEXT: dict[str, Any] = {"metadata_errors": "ignore"} if int(av.__version__.split(".")[0]) < 19 else {}
 """Tags that are not UTF-8 are no errors; from 19 on PyAV has no other way."""
@@ -33,22 +33,20 @@ class AvDecoder:
 
     Parameters
     ----------
-    file : str or file object
+    content : buffered reader
         FFmpeg sees the bytes and never the name, which it might take for a protocol (``Alien:Covenant.m4a``).
     """
 
-    def __init__(self, file: str | BinaryIO) -> None:
-        self._file = Path(file).open("rb") if isinstance(file, str) else file  # noqa: SIM115
-        self._owned = isinstance(file, str)
+    def __init__(self, content: io.BufferedReader) -> None:
+        self._content = content
         try:
-            self._container = av.open(self._file, mode="r", **_ANY_TEXT)
+            self._container = av.open(content, mode="r", **_ANY_TEXT)
         except (av.FFmpegError, ValueError) as error:
-            self._close_file()
-            raise DecodeError(_reason(error)) from error
+            raise _failure(error) from error
         try:
             self._stream = _sound(self._container.streams.audio)
         except DecodeError:
-            self.close()
+            self._container.close()
             raise
         codec = self._stream.codec_context
         self.rate, self.channels, self.format = codec.sample_rate, codec.channels, codec.codec.name.upper()
@@ -71,6 +69,8 @@ class AvDecoder:
                 n += len(part)
         if self._gap and n == 0:
             raise DecodeError(self._gap.reason)
+        if n < n_frames and self._gap is None:
+            check_read(self._content)
         joined = np.concatenate(parts)
         self._rest = joined[n_frames:]
         return joined[:n_frames]
@@ -84,11 +84,6 @@ class AvDecoder:
 
     def close(self) -> None:
         self._container.close()
-        self._close_file()
-
-    def _close_file(self) -> None:
-        if self._owned:
-            self._file.close()
 
     def _decode(self) -> Iterator[FloatArray | _Gap]:
         resampler = av.AudioResampler(format="flt")
@@ -104,6 +99,8 @@ class AvDecoder:
                     for part in resampler.resample(frame):
                         samples = part.to_ndarray().astype(np.float32, copy=False)
                         yield samples.reshape(-1, self.channels)
+            except MemoryError:
+                raise
             except (av.FFmpegError, ValueError) as error:
                 yield _Gap(length, _reason(error))
 
@@ -123,6 +120,11 @@ def _claimed(stream: AvStream, container: str) -> int | None:
     if container in _GUESSES_LENGTH or not stream.duration or not stream.time_base:
         return None
     return int(stream.duration * stream.time_base * stream.codec_context.sample_rate)
+
+
+def _failure(error: Exception) -> Exception:
+    """Too little memory says nothing about the file."""
+    return MemoryError(_reason(error)) if isinstance(error, MemoryError) else DecodeError(_reason(error))
 
 
 def _reason(error: Exception) -> str:

@@ -1,29 +1,34 @@
-"""What a file is, by its name for folder walks and by its bytes for decoding."""
+"""What a file is, by its bytes and not by its name, and where in it the sound begins and ends."""
 
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass
-from pathlib import Path
 from typing import BinaryIO, Literal
 
-Family = Literal["libsndfile", "ffmpeg", "not sound", "unknown"]
+from songscore.audio.marks import is_text, tag_length, trailing_length
+from songscore.audio.sizes import header_with_size
+from songscore.audio.span import read_at
 
-_LIBSNDFILE_SUFFIXES = ".wav .wave .w64 .rf64 .flac .ogg .oga .opus .mp3 .mp2 .aif .aiff .aifc .au .snd .caf"
-_FFMPEG_SUFFIXES = ".m4a .m4b .mp4 .aac .wma .ape .wv .mka .webm .tta .mpc .ac3 .dsf .alac"
-AUDIO_SUFFIXES = frozenset((_LIBSNDFILE_SUFFIXES + " " + _FFMPEG_SUFFIXES).split())
-"""Endings of sound files in lower case, with the dot."""
+Family = Literal["libsndfile", "ogg", "ffmpeg", "mpeg", "text", "not sound", "unknown"]
 
-_LIBSNDFILE_MAGIC = (b"RIFF", b"RIFX", b"RF64", b"riff", b"FORM", b"fLaC", b"OggS", b"ID3", b".snd", b"caff")
-_FFMPEG_MAGIC = (
-    b"wvpk", b"MAC ", b"TTA1", b"MPCK", b"MP+", b"ADIF", b"DSD ", b"\x0bw", b"FLV\x01",
-    b"\x1aE\xdf\xa3", b"0&\xb2u\x8ef\xcf\x11", b"\xff\xf0", b"\xff\xf1", b"\xff\xf8", b"\xff\xf9",
+_LIBSNDFILE = (b"RIFF", b"RIFX", b"RF64", b"riff", b"FORM", b"fLaC", b".snd", b"caff")
+_FFMPEG = (
+    b"wvpk", b"MAC ", b"TTA1", b"MPCK", b"MP+", b"ADIF", b"DSD ", b"FRM8", b"tBaK", b"\x0bw", b"FLV\x01", b".RMF",
+    b"\x1aE\xdf\xa3", b"0&\xb2u\x8ef\xcf\x11", b"\x7f\xfe\x80\x01", b"\xfe\x7f\x01\x80", b"\0\0\x01\xba",
+    b"\xff\xf0", b"\xff\xf1", b"\xff\xf8", b"\xff\xf9",
 )  # fmt: skip
-_NOT_SOUND = (b"<", b"{", b"%PDF", b"\x89PNG", b"\xff\xd8\xff", b"PK\x03\x04", b"GIF8", b"\x7fELF")
-_MP3_COUNTS = (b"Xing", b"Info", b"VBRI")
-_HEAD = 4096
-_OGG_PAGE = 65_536
-_OGG_LAST_PAGE = 0x04
+_MP4_BOXES = (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot")
+_NOT_SOUND = (b"%PDF", b"\x89PNG", b"\xff\xd8\xff", b"PK\x03\x04", b"GIF8", b"\x7fELF")
+_MARKUP = (b"<", b"{")
+_HAS_SIZES = (b"RIFF", b"RIFX", b"RF64", b"riff", b"FORM", b".snd", b"caff", b"FRM8", b"DSD ", b"OggS")
+"""Containers that say where the sound ends; there, what looks like a tag in the last bytes may be sound."""
+_SOUND_BEHIND_TEXT = re.compile(
+    rb"fLaC|OggS\0[\x02\x06]|RIFF....WAVE|FORM....AIF[FC]|....ftyp|ID3[\x02-\x04]\0", re.DOTALL
+)
+_MPEG_IN_WAV = re.compile(rb"fmt ....[\x50\x55]\0", re.DOTALL)
+_HEAD, _NOTICE = 4096, 1 << 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,77 +37,65 @@ class Inspection:
 
     Attributes
     ----------
-    family : {"libsndfile", "ffmpeg", "not sound", "unknown"}
-        Who decodes it.
-    empty : bool
-    counts_frames : bool
-        An MP3 says how long it is. Without that the decoder guesses from the size of the file.
-    has_end_mark : bool
-        The last page of an Ogg file says that it is the last.
+    family : {"libsndfile", "ogg", "ffmpeg", "mpeg", "text", "not sound", "unknown"}
+        Who decodes it. Behind text there may be MPEG audio, as there may be in what is unknown.
+    start, end : int
+        Where the sound is: behind tags and notices, before tags.
+    head : bytes
+        What has to be read in the place of the first bytes, where these are wrong about the length.
     """
 
     family: Family
-    empty: bool
-    counts_frames: bool
-    has_end_mark: bool
-
-
-def is_audio_path(path: str | os.PathLike[str]) -> bool:
-    """Whether the name ends like that of a sound file."""
-    return Path(path).suffix.lower() in AUDIO_SUFFIXES
+    start: int
+    end: int
+    head: bytes = b""
 
 
 def inspect(file: BinaryIO) -> Inspection:
-    """Look at both ends of a file; leaves it at its start."""
-    head = file.read(_HEAD)
-    if not isinstance(head, bytes):
-        raise TypeError("the file object gives text; open it in binary mode")
-    inspection = Inspection(_family(head), not head, _counts_frames(file, head), _has_end_mark(file, head))
-    file.seek(0)
-    return inspection
+    """Look at both ends of a file that seeks."""
+    size = file.seek(0, os.SEEK_END)
+    start = _sound_start(file, size)
+    head = read_at(file, start, _HEAD)
+    family = _family(head)
+    if family == "text" and (sound := _SOUND_BEHIND_TEXT.search(read_at(file, start, _NOTICE))):
+        start = _sound_start(file, size, start + sound.start())
+        head = read_at(file, start, _HEAD)
+        family = _family(head)
+    has_sizes = head.startswith(_HAS_SIZES) or _is_mp4(head) or family == "mpeg"
+    end = size if has_sizes else _sound_end(file, start, size)
+    return Inspection(family, start, end, header_with_size(file, start, end))
+
+
+def _sound_start(file: BinaryIO, size: int, start: int = 0) -> int:
+    """Where the tags in front of the sound end; a tag that is longer than the file is none."""
+    while (length := tag_length(read_at(file, start, 32))) and start + length < size:
+        start += length
+    return start
+
+
+def _sound_end(file: BinaryIO, start: int, end: int) -> int:
+    while length := trailing_length(read_at(file, max(start, end - 128), min(128, end - start))):
+        if end - length <= start:
+            break
+        end -= length
+    return end
 
 
 def _family(head: bytes) -> Family:
-    if head[4:8] == b"ftyp" or head.startswith(_FFMPEG_MAGIC):
-        return "ffmpeg"
-    if head.startswith(_LIBSNDFILE_MAGIC):
-        return "libsndfile"
-    if head.startswith(_NOT_SOUND) or _is_text(head):
+    if head[8:12] == b"WAVE" and _MPEG_IN_WAV.search(head):
+        return "mpeg"
+    if head.startswith(_NOT_SOUND):
         return "not sound"
-    return "unknown"
+    if head.startswith(_FFMPEG) or _is_mp4(head):
+        return "ffmpeg"
+    if head.startswith(b"OggS"):
+        return "ogg"
+    if head.startswith(_LIBSNDFILE):
+        return "libsndfile"
+    if head[:1] == b"\xff" and head[1:2] >= b"\xe0":
+        return "mpeg"
+    return "text" if head.startswith(_MARKUP) or is_text(head) else "unknown"
 
 
-def _is_text(head: bytes) -> bool:
-    try:
-        text = head.decode("utf-8")
-    except UnicodeDecodeError as error:
-        if error.start < len(head) - 3:
-            return False
-        text = head[: error.start].decode("utf-8")
-    return all(c.isprintable() or c in "\ufeff\r\n\t\f" for c in text)
-
-
-def _counts_frames(file: BinaryIO, head: bytes) -> bool:
-    if head.startswith(b"ID3"):
-        file.seek(_id3_length(head))
-        head = file.read(_HEAD)
-    return any(mark in head for mark in _MP3_COUNTS)
-
-
-def _id3_length(head: bytes) -> int:
-    """Length of an ID3v2 tag in bytes; seven bits of each of four bytes (ID3v2.4.0, section 6.2)."""
-    length = 0
-    for byte in head[6:10]:
-        length = length << 7 | byte & 0x7F
-    return length + 10
-
-
-def _has_end_mark(file: BinaryIO, head: bytes) -> bool:
-    """Whether the last page has the end-of-stream flag (RFC 3533, section 6); true where there are no pages."""
-    if not head.startswith(b"OggS"):
-        return True
-    size = file.seek(0, os.SEEK_END)
-    file.seek(max(0, size - _OGG_PAGE))
-    tail = file.read(_OGG_PAGE)
-    flags = tail[tail.rfind(b"OggS") + 5 :][:1]
-    return bool(flags and flags[0] & _OGG_LAST_PAGE)
+def _is_mp4(head: bytes) -> bool:
+    return head[4:8] in _MP4_BOXES

@@ -5,20 +5,30 @@ from __future__ import annotations
 import io
 import os
 import stat
+import tempfile
+from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
+from songscore.audio.chain import ChainedDecoder, Part, gap, part_of
 from songscore.audio.decoders import ArrayDecoder, DecodeError, Decoder, SoundFileDecoder, UnknownCodec
-from songscore.audio.inspection import Inspection, inspect
+from songscore.audio.inspection import Family, Inspection, inspect
+from songscore.audio.mpeg import open_mpeg
+from songscore.audio.ogg import find_links
+from songscore.audio.span import open_span, read_at
 from songscore.audio.stream import AudioStream
 from songscore.errors import AudioError, UnreadableAudio, UnsupportedAudio
 
 Source = str | os.PathLike[str] | BinaryIO | tuple[NDArray[Any], int]
 
 _LOWEST_RATE, _HIGHEST_RATE = 2_000, 1_000_000
+_IN_MEMORY, _LONGEST_COPY, _COPIED = 1 << 24, 1 << 33, 1 << 20
+"""Bytes of a source that does not seek: kept in memory, at most, and read at once."""
 
 
 def open_audio(source: Source, *, rate: int = 16_000) -> AudioStream:
@@ -27,7 +37,8 @@ def open_audio(source: Source, *, rate: int = 16_000) -> AudioStream:
     Parameters
     ----------
     source : path, binary file object, or (samples, sample rate)
-        A file object is read from its start and stays open; one that cannot seek is read into memory first. Samples
+        A file object is read from its start and stays open; one that cannot seek is copied first, into a
+        temporary file if it is long. Samples
         have the shape ``(samples,)`` or ``(channels, samples)``; integers are scaled to full scale at 1.
     rate : int
         Working rate in hertz.
@@ -43,13 +54,14 @@ def open_audio(source: Source, *, rate: int = 16_000) -> AudioStream:
         return _open_samples(source, rate)
     if isinstance(source, (str, os.PathLike)):
         path = os.fspath(source)
-        _check_regular(path)
-        return _open_file(path, path, _inspect_path(path), rate)
+        file = _open_path(path)
+        return _open_file(file, path, rate, own=file)
     if not hasattr(source, "read"):
         raise TypeError(f"a path, a binary file object or (y, sr) is needed, not {type(source).__name__}")
     name = getattr(source, "name", None)
-    file = _seekable(source)
-    return _open_file(file, name if isinstance(name, str) else None, inspect(file), rate)
+    seekable = _seekable(source)
+    own = None if seekable is source else seekable
+    return _open_file(seekable, name if isinstance(name, str) else None, rate, own=own)
 
 
 def _open_samples(source: tuple[Any, ...], rate: int) -> AudioStream:
@@ -61,47 +73,93 @@ def _open_samples(source: tuple[Any, ...], rate: int) -> AudioStream:
     return AudioStream(ArrayDecoder(y, int(native_rate)), None, rate)
 
 
-def _open_file(file: str | BinaryIO, path: str | None, inspection: Inspection, rate: int) -> AudioStream:
+def _open_file(file: BinaryIO, path: str | None, rate: int, own: BinaryIO | None) -> AudioStream:
     name = path or "the file object"
-    if inspection.empty:
+    try:
+        decoder, has_end_mark = _decoder(file, name)
+        if not _LOWEST_RATE <= decoder.rate <= _HIGHEST_RATE:
+            decoder.close()
+            raise UnsupportedAudio(f"{name}: {_bad_rate(decoder.rate)}")
+    except OSError as error:
+        _close(own)
+        raise UnreadableAudio(f"{name}: {error.strerror or error}") from error
+    except BaseException:
+        _close(own)
+        raise
+    return AudioStream(decoder, path, rate, has_end_mark, own)
+
+
+def _close(file: BinaryIO | None) -> None:
+    if file is not None:
+        file.close()
+
+
+def _decoder(file: BinaryIO, name: str) -> tuple[Decoder, bool]:
+    """Who decodes the file, and whether it has an end mark or needs none."""
+    inspection = inspect(file)
+    if inspection.start >= inspection.end:
         raise UnreadableAudio(f"{name}: an empty file")
-    if inspection.family == "not sound":
+    if inspection.family in ("mpeg", "unknown", "text"):
+        with suppress(DecodeError):
+            decoder = open_mpeg(file, inspection.start, inspection.end)
+            if decoder:
+                return decoder, True
+    if inspection.family in ("text", "not sound"):
         raise UnreadableAudio(f"{name}: not a sound file, whatever its name")
-    decoder = _decoder(file, name, inspection)
-    if not _LOWEST_RATE <= decoder.rate <= _HIGHEST_RATE:
-        decoder.close()
-        raise UnsupportedAudio(f"{name}: {_bad_rate(decoder.rate)}")
-    return AudioStream(decoder, path, rate, inspection.has_end_mark)
+    if inspection.family == "ogg":
+        return _open_ogg(file, name, inspection)
+    open_bytes = partial(open_span, file, inspection.start, inspection.end, head=inspection.head)
+    return _open_single(open_bytes, name, inspection.family), True
 
 
-def _decoder(file: str | BinaryIO, name: str, inspection: Inspection) -> Decoder:
+def _open_ogg(file: BinaryIO, name: str, inspection: Inspection) -> tuple[Decoder, bool]:
+    """One link, or the links of a chain, each with the decoder that it needs."""
+    links = find_links(partial(read_at, file), inspection.start, inspection.end)
+    openers = [partial(_open_single, partial(open_span, file, link.start, link.end), name, "ogg") for link in links]
+    if len(links) == 1:
+        return openers[0](), links[0].has_end_mark
+    parts, refusals = list[Part](), list[AudioError]()
+    for opener in openers:
+        try:
+            parts.append(part_of(opener))
+        except AudioError as error:
+            refusals.append(error)
+            parts.append(gap(parts[-1].rate if parts else 48_000, 0, str(error)))
+    if len(refusals) == len(links):
+        raise refusals[0]
+    return ChainedDecoder(parts), links[-1].has_end_mark
+
+
+def _open_single(open_bytes: Callable[[], io.BufferedReader], name: str, family: Family) -> Decoder:
     """Ask libsndfile for what it knows; FFmpeg for the rest, and for what libsndfile refuses."""
     refusal = None
-    if inspection.family != "ffmpeg":
+    if family != "ffmpeg":
         try:
-            return SoundFileDecoder(_native_path(file), inspection.counts_frames)
+            return SoundFileDecoder(open_bytes)
         except DecodeError as error:
             refusal = error
     try:
         from songscore.audio.ffmpeg import AvDecoder
 
-        return AvDecoder(file)
-    except ImportError:
-        raise _without_ffmpeg(name, inspection, refusal) from None
+        return AvDecoder(open_bytes())
+    except ImportError as error:
+        raise _without_ffmpeg(name, family, refusal, error) from error
     except UnknownCodec as error:
         raise UnsupportedAudio(f"{name}: {error}") from error
     except DecodeError as error:
-        raise _unreadable(name, inspection, refusal or error) from error
+        raise _unreadable(name, family, refusal or error) from error
 
 
-def _without_ffmpeg(name: str, inspection: Inspection, refusal: DecodeError | None) -> AudioError:
-    if refusal is None or isinstance(refusal, UnknownCodec):
+def _without_ffmpeg(name: str, family: Family, refusal: DecodeError | None, error: ImportError) -> AudioError:
+    if refusal is not None and not isinstance(refusal, UnknownCodec):
+        return _unreadable(name, family, refusal)
+    if isinstance(error, ModuleNotFoundError):
         return UnsupportedAudio(f"{name}: this format needs PyAV: pip install 'songscore[aac]'")
-    return _unreadable(name, inspection, refusal)
+    return UnreadableAudio(f"{name}: PyAV is installed and could not be loaded ({error})")
 
 
-def _unreadable(name: str, inspection: Inspection, refusal: DecodeError) -> UnreadableAudio:
-    reason = "not a sound file" if inspection.family == "unknown" else f"damaged from the start ({refusal})"
+def _unreadable(name: str, family: Family, refusal: DecodeError) -> UnreadableAudio:
+    reason = "not a sound file" if family in ("unknown", "mpeg") else f"damaged from the start ({refusal})"
     return UnreadableAudio(f"{name}: {reason}")
 
 
@@ -109,36 +167,40 @@ def _bad_rate(rate: int) -> str:
     return f"a sample rate of {rate} Hz; {_LOWEST_RATE} to {_HIGHEST_RATE} Hz are read"
 
 
-def _check_regular(path: str) -> None:
+def _open_path(path: str) -> BinaryIO:
     """A folder, a pipe or a device is refused before anything opens it and waits."""
     try:
         mode = Path(path).stat().st_mode
+        if stat.S_ISDIR(mode):
+            raise UnreadableAudio(f"{path}: a folder; classify_folder labels what is in it")
+        if not stat.S_ISREG(mode):
+            raise UnreadableAudio(f"{path}: not a regular file")
+        return Path(path).open("rb", buffering=0)
     except FileNotFoundError:
         raise UnreadableAudio(f"{path}: no such file") from None
     except (OSError, ValueError) as error:
         raise UnreadableAudio(f"{path!r}: {getattr(error, 'strerror', None) or error}") from error
-    if stat.S_ISDIR(mode):
-        raise UnreadableAudio(f"{path}: a folder; classify_folder labels what is in it")
-    if not stat.S_ISREG(mode):
-        raise UnreadableAudio(f"{path}: not a regular file")
-
-
-def _inspect_path(path: str) -> Inspection:
-    try:
-        with Path(path).open("rb") as file:
-            return inspect(file)
-    except OSError as error:
-        raise UnreadableAudio(f"{path}: {error.strerror or error}") from error
 
 
 def _seekable(file: BinaryIO) -> BinaryIO:
+    """The file itself if it seeks, else a copy: in memory while it is small, then on disk."""
     try:
+        file.seek(0, os.SEEK_END)
         file.seek(0)
-    except (OSError, AttributeError):
-        return io.BytesIO(file.read())
+    except (OSError, AttributeError, ValueError):
+        return _copy(file)
     return file
 
 
-def _native_path(file: str | BinaryIO) -> bytes | str | BinaryIO:
-    """Names that are not UTF-8 reach libsndfile as bytes; Windows has names in Unicode only."""
-    return os.fsencode(file) if isinstance(file, str) and os.name != "nt" else file
+def _copy(file: BinaryIO) -> BinaryIO:
+    copy = tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY)  # noqa: SIM115
+    n_bytes = 0
+    while content := file.read(_COPIED):
+        if not isinstance(content, bytes):
+            raise TypeError("the file object gives text; open it in binary mode")
+        n_bytes += len(content)
+        if n_bytes > _LONGEST_COPY:
+            copy.close()
+            raise UnreadableAudio(f"the file object: it does not seek and gives more than {_LONGEST_COPY >> 30} GiB")
+        copy.write(content)
+    return cast(BinaryIO, copy)

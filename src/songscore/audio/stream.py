@@ -4,22 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from types import TracebackType
-from typing import Literal, Self, get_args
+from typing import BinaryIO, Literal, Self, get_args
 
 import numpy as np
 import soxr
 
+from songscore.audio.chain import QUALITY
 from songscore.audio.decoders import DecodeError, Decoder, FloatArray
+from songscore.audio.mix import MonoMix, mid_side
 from songscore.errors import UnreadableAudio
 
 Layout = Literal["mono", "mid/side"]
 
-QUALITY = "MQ"
-"""soxr, from 44.1 to 16 kHz: flat to 7.3 kHz, aliases below -110 dB. LQ loses the top kilohertz and saves little."""
 _READ_FRAMES = 65_536
 _READ_SAMPLES = 2**19
-_CANCELLED = 1e-3
-_LOUDEST, _LARGEST_ENERGY = np.float32(1e9), 1e30
 _MISSING_SHARE, _MISSING_SECONDS = 0.02, 1.0
 
 
@@ -40,8 +38,11 @@ class AudioStream:
         What was wrong, "" for a whole file. Final after `blocks` has ended.
     """
 
-    def __init__(self, decoder: Decoder, path: str | None, rate: int, has_end_mark: bool = True) -> None:
+    def __init__(
+        self, decoder: Decoder, path: str | None, rate: int, has_end_mark: bool = True, own: BinaryIO | None = None
+    ) -> None:
         self._decoder, self.path, self._rate, self._has_end_mark = decoder, path, rate, has_end_mark
+        self._own = own
         self.native_rate, self.channels, self.format = decoder.rate, decoder.channels, decoder.format
         self.damage = ""
         self._decoded = self._lost = 0
@@ -53,6 +54,8 @@ class AudioStream:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._decoder.close()
+        if self._own is not None:
+            self._own.close()
 
     @property
     def duration(self) -> float:
@@ -75,13 +78,14 @@ class AudioStream:
         Shorter than asked for, or empty, where there is damage.
         """
         first, left, parts = round(start * self.native_rate), round(seconds * self.native_rate), []
+        mix = MonoMix(self.native_rate)
         try:
             self._decoder.seek(first)
             while left > 0:
                 block = self._decoder.read(min(self._block_size, left))
                 if not len(block):
                     break
-                parts.append(_mono(block))
+                parts.append(mix(block)[:left])
                 left -= len(block)
         except DecodeError:
             return np.empty(0, np.float32)
@@ -112,8 +116,9 @@ class AudioStream:
         seconds : float
             Length of a block; the last is shorter. The samples do not depend on it.
         layout : {"mono", "mid/side"}
-            Mono is the mean of the channels or, where they cancel, the loudest of them. Mid and side are half the sum
-            and half the difference of the first two channels; side is zero for a mono source.
+            Mono is the mean of two channels, with half their difference where a voice may be in antiphase, and the
+            weighted mean of more, see `songscore.audio.mix`. Mid and side are half the sum and half the difference of
+            the first two channels; side is zero for a mono source.
 
         Yields
         ------
@@ -129,7 +134,7 @@ class AudioStream:
             raise ValueError(f"blocks of {seconds} s are shorter than a sample")
         if layout not in get_args(Layout):
             raise ValueError(f"layout must be one of {get_args(Layout)}, not {layout!r}")
-        mix = _mono if layout == "mono" else _mid_side
+        mix = MonoMix(self.native_rate) if layout == "mono" else mid_side
         return _in_blocks(self._resampled(mix(block) for block in self._native()), size)
 
     def _resampled(self, blocks: Iterator[FloatArray]) -> Iterator[FloatArray]:
@@ -207,31 +212,3 @@ def _in_blocks(parts: Iterator[FloatArray], size: int) -> Iterator[FloatArray]:
         waiting = [joined[len(joined) - held :]]
     if held:
         yield np.concatenate(waiting).T
-
-
-def _mono(block: FloatArray) -> FloatArray:
-    block, energy = _finite(block)
-    n_channels = block.shape[1]
-    if n_channels == 1:
-        return block[:, 0]
-    mixed: FloatArray = block @ np.full(n_channels, 1 / n_channels, np.float32)
-    if np.vdot(mixed, mixed) * n_channels >= _CANCELLED * energy:
-        return mixed
-    return np.ascontiguousarray(block[:, np.argmax(np.einsum("ij,ij->j", block, block))])
-
-
-def _mid_side(block: FloatArray) -> FloatArray:
-    block, _ = _finite(block)
-    if block.shape[1] == 1:
-        return np.concatenate([block, np.zeros_like(block)], axis=1)
-    return block[:, :2] @ np.array([[0.5, 0.5], [0.5, -0.5]], np.float32)
-
-
-def _finite(block: FloatArray) -> tuple[FloatArray, np.float32]:
-    """The block, with zeros for what is no number and a bound on what is too large to square, and its energy."""
-    with np.errstate(over="ignore", invalid="ignore"):
-        energy = np.vdot(block, block)
-        if energy < _LARGEST_ENERGY:
-            return block, energy
-        bounded = np.nan_to_num(block, nan=0.0, posinf=0.0, neginf=0.0).clip(-_LOUDEST, _LOUDEST)
-        return bounded, np.vdot(bounded, bounded)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import stat
 from collections.abc import Iterator
 from contextlib import suppress
@@ -30,6 +31,10 @@ LIMIT = 2_000_000_000
 
 _LARGEST = 64_000_000
 """Bytes of an entry: a sound of three days."""
+
+_FOLDER = re.compile("[0-9a-f]{2}")
+_ENTRY = re.compile(r"[0-9a-f]{38}|\.songscore-[0-9a-f]{16}\.tmp")
+"""What records, the folders they lie in, and half-written ones are called; nothing else is removed."""
 
 _TRIM_EVERY = 1000
 _TRIMMED = 0.9
@@ -88,15 +93,27 @@ class Cache:
         return analysis
 
     def info(self) -> CacheInfo:
-        """Count what is there."""
+        """Count what is there.
+
+        Raises
+        ------
+        OSError
+            The folder cannot be read.
+        """
         sizes = [size for _, size, _ in self._entries()]
         return CacheInfo(self.folder, len(sizes), sum(sizes), self.limit)
 
     def clear(self) -> None:
-        """Remove every record, and nothing else that may lie in the folder."""
+        """Remove every record, and nothing else that may lie in the folder or behind a link.
+
+        Raises
+        ------
+        OSError
+            The folder cannot be read, or a record not be removed.
+        """
         for _, _, path in self._entries():
             path.unlink(missing_ok=True)
-        for folder in [*self.folder.glob("heard/??"), self.folder / "heard"]:
+        for folder in [*_folders(self.folder / "heard"), self.folder / "heard"]:
             with suppress(OSError):
                 folder.rmdir()
 
@@ -143,11 +160,20 @@ class Cache:
 
     def _entries(self) -> Iterator[tuple[float, int, Path]]:
         """When each was last used, its size, and itself; half-written ones of processes that died among them."""
-        for path in self.folder.glob("heard/??/*"):
-            with suppress(OSError):
-                state = path.lstat()
-                if stat.S_ISREG(state.st_mode):
-                    yield state.st_mtime, state.st_size, path
+        for folder in _folders(self.folder / "heard"):
+            for path in folder.iterdir():
+                with suppress(OSError):
+                    state = path.lstat()
+                    if stat.S_ISREG(state.st_mode) and _ENTRY.fullmatch(path.name):
+                        yield state.st_mtime, state.st_size, path
+
+
+def _folders(heard: Path) -> list[Path]:
+    """The folders in which records lie. A link is none: what is behind it may be anything."""
+    if heard.is_symlink() or not heard.exists():
+        return []
+    with os.scandir(heard) as found:
+        return [Path(item) for item in found if _FOLDER.fullmatch(item.name) and item.is_dir(follow_symlinks=False)]
 
 
 def _state(path: str) -> tuple[int, int, int] | None:

@@ -1,19 +1,51 @@
-"""Answers on disk: JSON Lines, one `TrackResult.to_dict` per line, in UTF-8.
+"""Answers on disk: JSON Lines, in UTF-8. The first line says what was asked, each other is a `TrackResult.to_dict`.
+
+The first line is ``{"songscore": {"journal": 2, ...}, "label": null}``: `VERSION`, the version of songscore, threshold,
+prior, choir, thorough, and the model with its digest. Files may be joined, so such a line may stand anywhere. Files of
+version 1 have none, nor has standard output; they are read, and not gone on with. Raise `VERSION` when lines change so
+that an older songscore would misread them.
 
 A line counts once it is whole and on the disk. What a crash, a full disk or a power cut leaves of the last line is
-taken away when the journal is next opened; any other line that is no answer is an error that names it.
+taken away when the journal is next opened. Any other line that is no answer costs itself, and no more.
 """
 
 from __future__ import annotations
 
+import errno
 import json
 import os
-from collections.abc import Iterator
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict
+from functools import partial
+from importlib.metadata import version
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import IO, Any, NoReturn, Self
 
-from songscore.results import TrackResult, portable_path
+from songscore._files import new_file
+from songscore.batch.pool import LOST
+from songscore.batch.walk import real_path
+from songscore.decision import Question
+from songscore.model import TrackModel
+from songscore.results import TrackResult, exact_path
+
+VERSION = 2
+
+TRY_AGAIN = ("no such file", LOST)
+"""How the message of an answer ends that is asked for again: it says nothing of the sound."""
+
+LONGEST_LINE = 64_000_000
+"""Bytes; an answer for a day of sound has 2 MB."""
+
+Refused = Callable[[ValueError], object]
+
+_HEADER = b'{"songscore": '
+_ANSWER = b'{"path": '
+_PATH = re.compile(rb'\{"path": ("[^"\\]*(?:\\.[^"\\]*)*"), "label": (null)?')
+_UNANSWERED = b'"status": "unreadable"'
+_UNLOCKED = {errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOLCK, errno.ENOSYS, errno.EINVAL}
+"""What mounts say that know no locks, or no fsync."""
 
 
 class Journal:
@@ -23,8 +55,16 @@ class Journal:
     ----------
     path : path
         Made where it is missing.
+    asked : mapping of str to Any
+        What is asked in this run, see `what_is_asked`.
     resume : bool
-        Whether an existing journal is gone on with; without it that is an error.
+        Whether an existing journal is gone on with; without it that is an error. Answers that end as in `TRY_AGAIN`
+        are taken out, so that they are asked for again.
+
+    Attributes
+    ----------
+    n_refused : int
+        Lines that are no answers.
 
     Raises
     ------
@@ -33,19 +73,22 @@ class Journal:
     BlockingIOError
         Another run is writing to it.
     ValueError
-        A line of it is no answer.
+        The file is no journal, or something else was asked in it; it stays as it is.
     """
 
-    def __init__(self, path: str | os.PathLike[str], *, resume: bool = False) -> None:
+    def __init__(self, path: str | os.PathLike[str], asked: Mapping[str, Any], *, resume: bool = False) -> None:
         self.path = Path(path)
+        self.n_refused = 0
+        self._done = set[str]()
         goes_on = self.path.exists() and (resume or not self.path.stat().st_size)
-        self._file = self.path.open("r+b" if goes_on else "xb", buffering=0)
+        self._file = self.path.open("r+b" if goes_on else "x+b", buffering=0)
         try:
             _lock(self._file.fileno(), self.path)
-            self._end = _without_torn_line(self.path)
+            self._end = self._kept(asked)
             self._file.truncate(self._end)
             self._file.seek(self._end)
-            self._done = {portable_path(track.path or "") for track in read_results(self.path)}
+            if not self._end:
+                self._append({"songscore": {"journal": VERSION, **asked}, "label": None})
         except BaseException:
             self._file.close()
             raise
@@ -59,7 +102,7 @@ class Journal:
         self._file.close()
 
     def __contains__(self, path: str | os.PathLike[str]) -> bool:
-        return portable_path(os.fspath(path)) in self._done
+        return real_path(path) in self._done
 
     def __len__(self) -> int:
         return len(self._done)
@@ -70,47 +113,231 @@ class Journal:
         Raises
         ------
         OSError
-            It cannot be written; the journal is then as it was before.
+            It cannot be written, and the journal is as it was before; or the file is no longer the one that was
+            opened.
         """
-        line = memoryview(json.dumps(track.to_dict(), allow_nan=False).encode() + b"\n")
+        self._append(track.to_dict())
+        self._done.add(real_path(track.path or ""))
+
+    def check(self) -> None:
+        """Whether the file is still the one that was opened, with all that was written.
+
+        Raises
+        ------
+        OSError
+            It was replaced, removed, or changed in its length.
+        """
+        ours = os.fstat(self._file.fileno())
+        try:
+            there = self.path.stat()
+        except FileNotFoundError:
+            raise OSError(f"{self.path}: another program removed it during the run") from None
+        if not os.path.samestat(ours, there):
+            raise OSError(f"{self.path}: another program replaced it during the run")
+        if there.st_size != self._end:
+            raise OSError(f"{self.path}: another program changed it during the run")
+
+    def _append(self, fields: Mapping[str, Any]) -> None:
+        self.check()
+        line = memoryview(json.dumps(fields, allow_nan=False).encode() + b"\n")
         rest = line
         try:
             while rest:
                 rest = rest[self._file.write(rest) :]
-            os.fsync(self._file.fileno())
+            _sync(self._file.fileno())
         except OSError:
             self._file.truncate(self._end)
             self._file.seek(self._end)
             raise
         self._end += len(line)
-        self._done.add(portable_path(track.path or ""))
+
+    def _kept(self, asked: Mapping[str, Any]) -> int:
+        """Learn what was answered, and the end of the last whole line."""
+        end, again, size = 0, False, os.fstat(self._file.fileno()).st_size
+        for number, line in enumerate(_lines(self._file), 1):
+            if not line.endswith(b"\n") and end + len(line) == size:
+                if not _is_torn(line, first=number == 1):
+                    raise ValueError(
+                        f"{self.path} is no file of answers, it ends with {_shown(line)}; it stays as it is"
+                    )
+                break
+            end += len(line)
+            if line.startswith(_HEADER):
+                _check_asked(line, asked, self.path)
+            elif number == 1:
+                _refuse_first(line, self.path)
+            else:
+                again |= self._learn(line)
+        if not again:
+            return end
+        self._rewrite(end)
+        return self.path.stat().st_size
+
+    def _learn(self, line: bytes) -> bool:
+        """Note the file of an answer; whether it is to be asked for again."""
+        if _is_to_try_again(line):
+            return True
+        found = _PATH.match(line)
+        try:
+            if found is None or not line.endswith(b"}\n"):
+                raise ValueError
+            self._done.add(real_path(exact_path(_text(found[1]))))
+        except ValueError:
+            self.n_refused += 1
+        return False
+
+    def _rewrite(self, end: int) -> None:
+        """Leave out, whole or not at all, what is to be asked for again."""
+        self._file.seek(0)
+        target = self.path.resolve()
+        with new_file(target) as new:
+            for line in _lines(self._file, end):
+                if not _is_to_try_again(line):
+                    new.write(line)
+        self._file.close()
+        self._file = self.path.open("r+b", buffering=0)
+        _lock(self._file.fileno(), self.path)
 
 
-def read_results(path: str | os.PathLike[str]) -> Iterator[TrackResult]:
+def what_is_asked(model: TrackModel, question: Question, *, thorough: bool) -> dict[str, Any]:
+    """What decides over an answer, as a journal notes it."""
+    return {
+        "version": version("songscore"),
+        **asdict(question),
+        "thorough": thorough,
+        "model": model.name,
+        "digest": model.metadata["sha256"],
+    }
+
+
+def read_results(path: str | os.PathLike[str], refused: Refused | None = None) -> Iterator[TrackResult]:
     """The answers in a file of JSON Lines; the torn last line of a run that was stopped is none.
+
+    Parameters
+    ----------
+    path : path
+    refused : callable, optional
+        Called with the error of each line that is no answer, and reading goes on; without it, the error is raised.
 
     Raises
     ------
     ValueError
-        A line is no answer; the message has the file and the line.
+        A line is no answer; the message has the file and the line, the field and its value.
     """
-    with Path(path).open("rb") as lines:
-        for number, line in enumerate(lines, 1):
+    with Path(path).open("rb") as file:
+        for number, line in enumerate(_lines(file), 1):
             try:
-                yield TrackResult.from_dict(json.loads(line.decode()))
+                fields = _object(line)
+                if "songscore" not in fields:
+                    yield TrackResult.from_dict(fields)
             except (ValueError, RecursionError) as error:
-                if line.endswith(b"\n"):
-                    raise ValueError(f"{os.fspath(path)}, line {number}: {error}") from error
+                if _is_torn(line):
+                    continue
+                why = ValueError(f"{os.fspath(path)}, line {number}: {error}")
+                if refused is None:
+                    raise why from error
+                refused(why)
 
 
-def _without_torn_line(path: Path) -> int:
-    """Length of the file up to the end of its last whole line."""
-    with path.open("rb") as file:
-        return sum(len(line) for line in file if line.endswith(b"\n"))
+def _object(line: bytes) -> dict[str, Any]:
+    fields = json.loads(line.decode(), parse_constant=_refuse_constant)
+    if not isinstance(fields, dict):
+        raise ValueError(f"not an answer of songscore: {_shown(line)}")
+    return fields
+
+
+def _text(quoted: bytes) -> str:
+    """A string of JSON; most have no escapes, and then parsing would take most of the time of opening a journal."""
+    return str(json.loads(quoted)) if b"\\" in quoted else quoted[1:-1].decode()
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"not an answer of songscore: {name} is no number of JSON")
+
+
+def _lines(file: IO[bytes], end: int | None = None) -> Iterator[bytes]:
+    """The lines up to a position; one that is too long comes in pieces."""
+    with open(file.fileno(), "rb", closefd=False) as buffered:
+        buffered.seek(0)
+        read = partial(buffered.readline, LONGEST_LINE)
+        while (line := read()) and (end is None or buffered.tell() <= end):
+            yield line
+
+
+def _is_torn(line: bytes, *, first: bool = False) -> bool:
+    """Whether the end of a file is a line of ours that was cut short; a power cut may leave zeros after it."""
+    rest = line.rstrip(b"\0")
+    starts = [_HEADER] if first else [_HEADER, _ANSWER]
+    begins_so = any(rest[: len(start)] == start[: len(rest)] for start in starts)
+    return not line.endswith(b"\n") and begins_so and not (first and not rest)
+
+
+def _refuse_first(line: bytes, path: Path) -> NoReturn:
+    """Say what a file is that does not begin with what was asked."""
+    try:
+        TrackResult.from_dict(_object(line))
+    except (ValueError, RecursionError):
+        raise ValueError(f"{path} is no file of answers, it begins with {_shown(line)}; it stays as it is") from None
+    raise ValueError(
+        f"{path} does not say what was asked, as answers on standard output and of earlier versions do not, so others"
+        " could come among them; label into another file"
+    )
+
+
+def _check_asked(line: bytes, asked: Mapping[str, Any], path: Path) -> None:
+    """Raise where a run asked something else."""
+    try:
+        there = _object(line)["songscore"]
+        if there["journal"] != VERSION:
+            raise ValueError(f"{path} has version {there['journal']!r}; this songscore goes on with {VERSION}")
+        others = [(name, there[name], ours) for name, ours in asked.items() if there[name] != ours]
+    except (KeyError, TypeError) as error:
+        raise ValueError(f"{path} is no file of answers, it begins with {_shown(line)}; it stays as it is") from error
+    if others:
+        differ = ", ".join(f"{_OPTIONS[name]} {_value(theirs)}, not {_value(ours)}" for name, theirs, ours in others)
+        raise ValueError(f"{path} was made with {differ}; ask the same, or label into another file")
+
+
+_OPTIONS = {
+    "version": "songscore",
+    "threshold": "--threshold",
+    "prior": "--prior",
+    "choir": "--choir",
+    "thorough": "--thorough",
+    "model": "--model",
+    "digest": "another model of that name, SHA-256",
+}
+
+
+def _value(value: object) -> str:
+    return {"None": "none", "True": "yes", "False": "no"}.get(str(value), str(value))
+
+
+def _is_to_try_again(line: bytes) -> bool:
+    found = _PATH.match(line)
+    if found is None or found[2] is None or _UNANSWERED not in line:
+        return False
+    try:
+        return str(json.loads(line)["message"]).endswith(TRY_AGAIN)
+    except (ValueError, KeyError, RecursionError):
+        return False
+
+
+def _shown(line: bytes) -> str:
+    text = repr(line[:60].decode(errors="replace").rstrip("\n"))
+    return text if len(line) <= 60 else f"{text} ..."
+
+
+def _sync(descriptor: int) -> None:
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in _UNLOCKED:
+            raise
 
 
 def _lock(descriptor: int, path: Path) -> None:
-    """Keep others from writing as long as the file is open."""
+    """Keep others from writing as long as the file is open, where the disk knows locks."""
     try:
         if os.name == "nt":
             import msvcrt
@@ -121,4 +348,5 @@ def _lock(descriptor: int, path: Path) -> None:
 
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
-        raise BlockingIOError(error.errno, "another run is writing to this file", str(path)) from error
+        if error.errno not in _UNLOCKED:
+            raise BlockingIOError(error.errno, "another run is writing to this file", str(path)) from error

@@ -4,6 +4,9 @@ A decoder that crashes, hangs or wants all memory takes the process with it that
 of a long run: `Workers` asks child processes, over their standard input and output, and has another one where one was
 lost. A child ends when its parent does, for whatever reason, and hears nothing of Ctrl-C.
 
+Where no child can be started, in a program that was frozen or that has Python inside it, files are heard in this
+process, and a warning says so once.
+
 What they say to each other stands in `songscore.batch.worker`.
 """
 
@@ -11,23 +14,46 @@ from __future__ import annotations
 
 import atexit
 import os
+import re
 import signal
 import subprocess
 import sys
 import tempfile
 import threading
+import time
+import warnings
 from collections.abc import Iterator
+from concurrent.futures import BrokenExecutor
 from contextlib import contextmanager, suppress
+from functools import cache
+from pathlib import Path
 from typing import IO
 
 from songscore.analysis.record import Failure
-from songscore.batch.worker import LENGTH, Order
+from songscore.batch.worker import LENGTH, Order, listen_to
 
 DEADLINE = 900.0
 """Seconds that a file may take; ten hours of sound take two minutes."""
 
 STARTS = 3
-"""Children that may die at their start before it is given up."""
+"""Children that may die at their start, where none ever started, before the run is given up."""
+
+CRASHES, KILLS = 2, 5
+"""Children that a file may cost: ones that crash by themselves, and ones that are killed from outside."""
+
+FIRST_PAUSE, LONGEST_PAUSE = 0.05, 30.0
+"""Seconds before another child is started in the place of one that was killed or died at its start; they double."""
+
+TICK = 0.25
+"""Seconds between two looks at a child's time. A longer gap is time in which nothing ran, and does not count."""
+
+LOST = "its worker was killed again and again"
+"""What is said of a file that was given up for want of workers."""
+
+_INSIDE = "SONGSCORE_WORKER"
+"""Environment variable of children. A child that is asked to start children is no Python, but a program with one."""
+
+_PYTHON = re.compile("(python|pypy|graalpy)", re.IGNORECASE)
 
 _PROGRAM = "from songscore.batch.worker import serve; serve()"
 
@@ -47,7 +73,7 @@ class Worker:
         ------
         TimeoutError
             It took longer than `Order.timeout` seconds.
-        RuntimeError
+        ChildProcessError
             The child does not start.
         """
         process = self._started()
@@ -79,13 +105,12 @@ class Worker:
         self._buried()
 
     def _started(self) -> subprocess.Popen[bytes]:
-        """The child; one that dies at its start may have been killed for no fault of its own."""
-        complaints = ""
-        for _ in range(STARTS):
-            if self._process is None and not self._over:
-                complaints = self._start()
+        """The child, another where it died while it had nothing to do."""
+        if self._process is not None and self._process.poll() is not None:
+            self._buried()
+        complaints = self._start() if self._process is None and not self._over else ""
         if self._process is None:
-            raise RuntimeError(f"a worker process does not start ({complaints})")
+            raise ChildProcessError(complaints)
         return self._process
 
     def _start(self) -> str:
@@ -96,7 +121,7 @@ class Worker:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._complaints,
-            env=os.environ | _environment(),
+            env=os.environ | _environment() | {_INSIDE: "1"},
         )
         assert process.stdout
         if self._over:
@@ -127,30 +152,59 @@ class Workers:
 
     def __init__(self) -> None:
         self._lock, self._idle, self._all, self._open = threading.Lock(), list[Worker](), set[Worker](), True
+        self._closing, self._has_started = threading.Event(), False
 
     def analyse(self, path: str, order: Order) -> bytes:
         """What a child replies of a file, see `songscore.analysis.record.read_reply`.
 
-        A child that dies is followed by another, once, since it may have died of what came before.
+        Raises
+        ------
+        BrokenExecutor
+            No child has ever started.
         """
+        if not _can_start(sys.executable, getattr(sys, "frozen", False), _INSIDE in os.environ):
+            return listen_to(path, order)
         worker = self._taken()
         try:
-            for _ in range(2):
-                reply = worker.ask(path, order)
-                if isinstance(reply, bytes) or not self._open:
-                    break
+            return self._asked(worker, path, order)
         except TimeoutError:
             return Failure("timeout", f"{path}: no answer after {order.timeout:g} s").to_bytes()
         finally:
             self._given_back(worker)
-        if isinstance(reply, str):
-            return Failure("unreadable", f"{path}: the decoder {reply}").to_bytes()
-        return reply
+
+    def _asked(self, worker: Worker, path: str, order: Order) -> bytes:
+        """Ask one child after the other, since each may have died of what came before."""
+        crashes = kills = starts = 0
+        why = ""
+        while crashes < CRASHES and kills < KILLS and self._open:
+            try:
+                reply = worker.ask(path, order)
+            except ChildProcessError as error:
+                starts += 1
+                if not self._has_started and starts == STARTS:
+                    raise BrokenExecutor(f"no worker process starts ({error})") from error
+                self._pause(starts)
+                continue
+            self._has_started = True
+            if isinstance(reply, bytes):
+                return reply
+            why, starts = reply, 0
+            if reply == _KILLED:
+                kills += 1
+                self._pause(kills)
+            else:
+                crashes += 1
+        message = LOST if kills == KILLS else f"the decoder {why}"
+        return Failure("unreadable", f"{path}: {message}").to_bytes()
+
+    def _pause(self, failures: int) -> None:
+        self._closing.wait(min(FIRST_PAUSE * 2**failures, LONGEST_PAUSE))
 
     def close(self) -> None:
         """Kill the children; whoever waits for one gets a failure."""
         with self._lock:
             self._open = False
+            self._closing.set()
             for worker in self._all:
                 worker.kill()
         self.dismiss()
@@ -205,25 +259,59 @@ def _environment() -> dict[str, str]:
     return {"PYTHONPATH": modules, "PYTHONUTF8": "1", "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 
 
+@cache
+def _can_start(program: str | None, frozen: bool, inside: bool) -> bool:
+    """Whether a Python can be started; where not, that is said once."""
+    if frozen or inside:
+        why = f"{program or 'this program'} is a program of its own"
+    elif not program or not Path(program).exists():
+        why = "there is no Python to start"
+    elif not _PYTHON.match(Path(program).name):
+        why = f"{program} is no Python"
+    else:
+        return True
+    warnings.warn(
+        f"files are read in this process, since {why}: one that crashes a decoder ends it, and there is no timeout",
+        RuntimeWarning,
+        stacklevel=2,
+    )
+    return False
+
+
 @contextmanager
 def _deadline(process: subprocess.Popen[bytes], timeout: float | None) -> Iterator[threading.Event]:
     """Kill a process that takes too long, and tell."""
-    overdue = threading.Event()
+    overdue, done = threading.Event(), threading.Event()
+    if timeout is None:
+        yield overdue
+        return
 
-    def kill() -> None:
+    def watch(left: float) -> None:
+        while left > 0:
+            began = time.monotonic()
+            if done.wait(min(TICK, left)):
+                return
+            if not _is_stopped(process.pid):
+                left -= min(time.monotonic() - began, 2 * TICK)
         overdue.set()
         process.kill()
 
-    timer = threading.Timer(timeout, kill) if timeout is not None else None
-    if timer is None:
-        yield overdue
-        return
-    timer.start()
+    watcher = threading.Thread(target=watch, args=[timeout], daemon=True)
+    watcher.start()
     try:
         yield overdue
     finally:
-        timer.cancel()
-        timer.join()
+        done.set()
+        watcher.join()
+
+
+def _is_stopped(pid: int) -> bool:
+    """Whether a process is suspended, where the system tells."""
+    try:
+        state = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()[:1]
+    except OSError:
+        return False
+    return state in ([b"T"], [b"t"])
 
 
 def _read(file: IO[bytes]) -> bytes | None:
@@ -234,6 +322,9 @@ def _read(file: IO[bytes]) -> bytes | None:
     (length,) = LENGTH.unpack(head)
     content = file.read(length)
     return content if len(content) == length else None
+
+
+_KILLED = "crashed (SIGKILL)"
 
 
 def _cause(status: int) -> str:

@@ -29,7 +29,12 @@ MEMORY = 2 << 30
 """Bytes that a child may allocate, where the system can tell it so."""
 
 GRACE = 10.0
-"""Seconds after its time that a child ends by itself, should its parent be gone while a decoder lets no Python run."""
+"""Seconds after its time that a child ends by itself, should its parent be gone while a decoder lets no Python run.
+
+On Linux the system ends it at once instead, and a run that was suspended for hours has no clock that strikes after it.
+"""
+
+_PR_SET_PDEATHSIG = 1
 
 LENGTH = struct.Struct("<Q")
 
@@ -76,12 +81,13 @@ def serve() -> None:
     replies = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
     _limit_memory()
+    ends_with_parent = _end_with_parent()
     _write(replies, b"ready")
     requests: SimpleQueue[bytes] = SimpleQueue()
     threading.Thread(target=_receive, args=[requests], daemon=True).start()
     while True:
         path, order = Order.from_json(requests.get())
-        if order.timeout is not None:
+        if order.timeout is not None and not ends_with_parent:
             faulthandler.dump_traceback_later(order.timeout + GRACE, exit=True)
         _write(replies, listen_to(path, order))
         faulthandler.cancel_dump_traceback_later()
@@ -92,6 +98,15 @@ def _receive(requests: SimpleQueue[bytes]) -> None:
     for line in sys.stdin.buffer:
         requests.put(line)
     os._exit(0)
+
+
+def _end_with_parent() -> bool:
+    """Have the system kill this process when its parent dies, where it can; see prctl(2)."""
+    if sys.platform != "linux":
+        return False
+    import ctypes
+
+    return ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL) == 0
 
 
 def _limit_memory() -> None:

@@ -41,7 +41,8 @@ class _Commands(click.Group):
             click.echo("stopped", err=True)
             ctx.exit(130)
         except BrokenExecutor as error:
-            raise click.ClickException("a worker process was ended from outside; is there memory enough?") from error
+            why = str(error) or "a worker process was ended from outside; is there memory enough?"
+            raise click.ClickException(why) from error
         except SongscoreError as error:
             raise click.ClickException(str(error)) from error
         except OSError as error:

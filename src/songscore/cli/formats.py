@@ -17,7 +17,7 @@ from typing import IO, Any, BinaryIO
 
 import click
 
-from songscore._files import new_file
+from songscore._files import new_file, remove_leftovers
 from songscore.audio import is_audio_path
 from songscore.cli.terminal import answer_table, clean
 from songscore.release import ReleaseResult
@@ -39,7 +39,7 @@ COLUMNS = (
     "analysed",
     "model",
 )
-"""Columns of CSV. `vocal_segments` is text, ``2.00-4.50 61.12-75.00`` in seconds."""
+"""Columns of CSV. `vocal_segments` is text, ``2.00-4.50 speech:61.12-75.00`` in seconds; what has no kind is sung."""
 
 FORMULA = ("=", "+", "-", "@")
 """How text starts that a spreadsheet would run."""
@@ -108,11 +108,16 @@ def csv_lines(file: IO[Any], columns: Sequence[str]) -> Iterator[Write]:
         fields = answer.to_dict()
         fields["certain"] = str(answer.certain).lower()
         if "vocal_segments" in fields:
-            fields["vocal_segments"] = " ".join(f"{s['start']:.2f}-{s['end']:.2f}" for s in fields["vocal_segments"])
+            fields["vocal_segments"] = " ".join(map(_passage, fields["vocal_segments"]))
         rows.writerow([harmless(fields[name]) for name in columns])
         file.flush()
 
     yield write
+
+
+def _passage(fields: Mapping[str, Any]) -> str:
+    kind = "" if fields["kind"] == "sung" else f"{fields['kind']}:"
+    return f"{kind}{fields['start']:.2f}-{fields['end']:.2f}"
 
 
 def harmless(cell: object) -> object:
@@ -171,7 +176,7 @@ def _parquet_schema() -> Any:
     import pyarrow as pa
 
     text, number = pa.string(), pa.float64()
-    passage = pa.struct([("start", number), ("end", number), ("probability", number)])
+    passage = pa.struct([("start", number), ("end", number), ("probability", number), ("kind", text)])
     curve = pa.struct([("times", pa.list_(number)), ("probability", pa.list_(number))])
     types = {
         "path": text,
@@ -179,6 +184,7 @@ def _parquet_schema() -> Any:
         "song_probability": number,
         "certain": pa.bool_(),
         "vocal_fraction": number,
+        "voices": pa.struct([("sung", number), ("choir", number), ("speech", number)]),
         "vocal_segments": pa.list_(passage),
         "timeline": curve,
         "features": pa.map_(text, number),
@@ -187,6 +193,7 @@ def _parquet_schema() -> Any:
         "duration": number,
         "analysed": number,
         "model": text,
+        "by": text,
     }
     return pa.schema(list(types.items()))
 
@@ -203,6 +210,8 @@ _FORMS: dict[str, Form] = {
 @contextmanager
 def _destination(output: Path | None, form: str) -> Iterator[IO[Any]]:
     if output is None:
+        if sys.stdout is None:
+            raise click.UsageError("standard output is closed; --output FILE takes the answers")
         if isinstance(sys.stdout, TextIOWrapper):
             sys.stdout.reconfigure(encoding=None if form == "table" else "utf-8", errors="backslashreplace")
         yield sys.stdout
@@ -219,6 +228,7 @@ def _opened(output: Path, form: str) -> Iterator[BinaryIO]:
     target = output if special else output.resolve()
     if not special:
         check_output(form, target)
+        remove_leftovers(target.parent)
     with ExitStack() as stack:
         try:
             file = stack.enter_context(target.open("wb") if special else new_file(target))

@@ -7,11 +7,15 @@ import platform
 from collections.abc import Iterator, Mapping
 from importlib.metadata import PackageNotFoundError, version
 from math import exp
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from songscore.cli import options
 from songscore.errors import ModelError
+
+if TYPE_CHECKING:
+    from songscore.model import TrackModel
 
 PACKAGES = ("songscore", "numpy", "scipy", "soxr", "scikit-learn", "soundfile", "av")
 
@@ -19,29 +23,30 @@ FIGURES = {"balanced_accuracy": "balanced accuracy", "auc": "AUC"}
 """Figures of `songscore.training.metrics` that are shown; JSON has all."""
 
 
-@click.command()
+@click.command(epilog=options.examples("info", "info --model models/mine", "info --card"))
+@options.model
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
 @click.option("--card", is_flag=True, help="Print the model card (Markdown) instead.")
-def info(form: str, card: bool) -> None:
+def info(model: str, form: str, card: bool) -> None:
     """Show versions and the model, and test the model against its stored answers.
 
     The exit status is 1 where the model fails.
     """
-    from songscore import model
+    from songscore.cli.terminal import clean
+    from songscore.model import load_model
 
     versions = _versions()
     try:
-        shipped = model.load_model()
-        shipped.self_test()
+        loaded = load_model(model)
     except ModelError as error:
         click.echo(_to_json(versions, None, str(error)) if form == "json" else _table(versions))
         raise
     if card:
-        click.echo(shipped.card.rstrip())
+        click.echo("\n".join(map(clean, loaded.card.splitlines())))
     elif form == "json":
-        click.echo(_to_json(versions, shipped.metadata, "passed"))
+        click.echo(_to_json(versions, loaded.metadata, "passed"))
     else:
-        click.echo(_table(versions) + "\n\n" + _table(dict(_about(shipped.metadata))) + "\nself-test     passed")
+        click.echo(_table(versions) + "\n\n" + _table(dict(_about(loaded))) + "\nself-test     passed")
 
 
 def _versions() -> dict[str, str | None]:
@@ -73,20 +78,17 @@ def _table(rows: Mapping[str, str | None]) -> str:
     return "\n".join(f"{name:<{width}} {text or 'not installed'}" for name, text in rows.items())
 
 
-def _about(metadata: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+def _about(model: TrackModel) -> Iterator[tuple[str, str]]:
+    metadata, bounds = model.metadata, model.bounds
     yield "model", metadata["name"]
     yield "sha256", metadata["sha256"]
     yield "feature set", f"{metadata['feature_set']}, {len(metadata['features'])} features"
-    yield "certain", _certain(**metadata["certain"])
-    for kind, figures in metadata["metrics"].items():
-        yield f"on {kind}", ", ".join(f"{FIGURES[key]} {_interval(*figures[key])}" for key in FIGURES if key in figures)
-
-
-def _certain(song_above: float, score_below: float, error_rate: float) -> str:
-    high, low = _probability(song_above), _probability(score_below)
-    return (
-        f"song probability from {high:.4f} or up to {low:.4f}; at most {error_rate:.1%} of a class lie there by mistake"
+    yield (
+        "certain",
+        f"song from {_probability(bounds.song_above):.4f}, score up to {_probability(bounds.score_below):.4f}",
     )
+    for kind, figures in metadata.get("metrics", {}).items():
+        yield f"on {kind}", ", ".join(f"{FIGURES[key]} {_interval(*figures[key])}" for key in FIGURES if key in figures)
 
 
 def _probability(log_odds: float) -> float:

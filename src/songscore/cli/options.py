@@ -1,7 +1,8 @@
-"""Options that several commands share."""
+"""Options that several commands share: what means the same is spelt the same."""
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -13,13 +14,72 @@ Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 FORMS = ("table", "csv", "json", "jsonl", "parquet")
 
-jobs = click.option("--jobs", type=click.IntRange(1), default=1, show_default=True, help="Processes to use.")
+
+def _share(ctx: click.Context, param: click.Parameter, value: float | None) -> float | None:
+    if value is not None and not 0 < value < 1:
+        raise click.BadParameter(f"{value} does not lie between 0 and 1, both excluded")
+    return value
+
+
+def _shipped() -> str:
+    from songscore.model import MODEL
+
+    return MODEL
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+jobs = click.option(
+    "-j", "--jobs", type=click.IntRange(1), default=_cores, help="Processes to use.  [default: all cores]"
+)
+
+quiet = click.option("-q", "--quiet", is_flag=True, help="Say nothing on standard error but errors.")
 
 progress = click.option(
     "--progress/--no-progress",
     default=None,
     help="Show progress on standard error.  [default: on a terminal, unless answers are printed there one by one]",
 )
+
+model = click.option(
+    "--model",
+    metavar="NAME|PATH",
+    default=_shipped,
+    help="Name of a model, or path of one that `songscore train` wrote.  [default: the shipped one]",
+)
+
+threshold = click.option(
+    "--threshold",
+    type=float,
+    default=0.5,
+    show_default=True,
+    metavar="P",
+    callback=_share,
+    help='Song probability from which the label is "song".',
+)
+
+prior = click.option(
+    "--prior",
+    type=float,
+    metavar="SHARE",
+    callback=_share,
+    help="Share of songs that you expect in the collection, if you know it.",
+)
+
+choir = click.option(
+    "--choir",
+    type=click.Choice(["score", "song"]),
+    default="score",
+    show_default=True,
+    help="What voices without words make of a track.",
+)
+
+
+def question(command: Callable[..., Any]) -> Callable[..., Any]:
+    """``--threshold``, ``--prior``, ``--choir`` and ``--model``: what is asked of each track, and of which model."""
+    return threshold(prior(choir(model(command))))
 
 
 def output(*forms: str) -> Decorator:
@@ -33,6 +93,7 @@ def output(*forms: str) -> Decorator:
             help="How to write the answers.  [default: as --output ends, or table]",
         )
         file = click.option(
+            "-o",
             "--output",
             type=click.Path(dir_okay=False, path_type=Path),
             help="File to write instead of standard output.",
@@ -55,3 +116,8 @@ def shows_progress(progress: bool | None, form: str, output: Path | None) -> boo
     if progress is not None:
         return progress
     return sys.stderr.isatty() and (form == "table" or output is not None or not sys.stdout.isatty())
+
+
+def examples(*lines: str) -> str:
+    """The end of a ``--help``: commands to try, kept as they are."""
+    return "\b\nExamples:\n" + "\n".join(f"  songscore {line}" for line in lines)

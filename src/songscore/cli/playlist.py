@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -14,7 +14,14 @@ if TYPE_CHECKING:
     from songscore.results import TrackResult
 
 
-@click.command()
+EXAMPLES = options.examples(
+    "playlist ~/Music --label song -o songs.m3u8",
+    'playlist --from run.jsonl --label "instrumental score" --certain -o scores.m3u8',
+    "playlist --from run.jsonl --label song --release score -o songs-on-scores.m3u8",
+)
+
+
+@click.command(epilog=EXAMPLES)
 @click.argument("paths", nargs=-1, type=click.Path(path_type=Path), metavar="[PATH]...")
 @click.option(
     "--from",
@@ -32,8 +39,13 @@ if TYPE_CHECKING:
 )
 @click.option("--absolute", is_flag=True, help="Absolute paths.  [default: relative to the playlist]")
 @options.jobs
+@options.question
 @click.option(
-    "--output", type=click.Path(dir_okay=False, path_type=Path), required=True, help="The .m3u8 file to write."
+    "-o",
+    "--output",
+    type=click.Path(dir_okay=False, path_type=Path),
+    required=True,
+    help="The .m3u8 file to write.",
 )
 def playlist(
     paths: tuple[Path, ...],
@@ -42,8 +54,8 @@ def playlist(
     certain: bool,
     verdict: str | None,
     absolute: bool,
-    jobs: int,
     output: Path,
+    **how: Any,
 ) -> None:
     """Write a playlist of the songs or of the instrumental scores, in order of path.
 
@@ -51,6 +63,7 @@ def playlist(
     warning.
     """
     from songscore.audio import is_audio_path
+    from songscore.cli.answers import Answers
     from songscore.cli.terminal import clean
     from songscore.playlist import write_playlist
 
@@ -58,34 +71,27 @@ def playlist(
         raise click.UsageError("give either music or --from RESULTS")
     if is_audio_path(output):
         raise click.BadParameter(f"{output} is named like a sound file and is not overwritten", param_hint="--output")
-    answers = list(_answers(paths, results, jobs))
+    answers = list(_heard(paths, how) if results is None else Answers(results, "--from"))
     if verdict is not None:
-        answers = list(_of_releases(answers, verdict))
+        answers = list(_of_releases(answers, verdict, how["prior"]))
     wanted = [track for track in answers if track.label == label and (track.certain or not certain)]
-    for track in write_playlist(sorted(wanted, key=lambda track: track.path or ""), output, absolute=absolute):
+    left_out = write_playlist(sorted(wanted, key=lambda track: track.path or ""), output, absolute=absolute)
+    for track in left_out:
         click.echo(f"left out, its name cannot stand in a playlist: {clean(track.path or '')}", err=True)
-    click.echo(f"{len(wanted)} of {len(answers)} tracks in {clean(str(output))}", err=True)
+    click.echo(f"{len(wanted) - len(left_out)} of {len(answers)} tracks in {clean(str(output))}", err=True)
 
 
-def _answers(paths: tuple[Path, ...], results: Path | None, jobs: int) -> Iterator[TrackResult]:
-    if results is None:
-        from songscore.batch.run import classify_files
-        from songscore.batch.walk import audio_files
+def _heard(paths: tuple[Path, ...], how: dict[str, Any]) -> Iterator[TrackResult]:
+    from songscore.batch.run import classify_files
+    from songscore.batch.walk import audio_files
 
-        yield from classify_files(audio_files(paths), jobs=jobs, cache=True)
-        return
-    from songscore.batch.journal import read_results
-
-    try:
-        yield from read_results(results)
-    except ValueError as error:
-        raise click.BadParameter(str(error), param_hint="--from") from error
+    return classify_files(audio_files(paths), cache=True, **how)
 
 
-def _of_releases(answers: list[TrackResult], verdict: str) -> Iterator[TrackResult]:
+def _of_releases(answers: Iterable[TrackResult], verdict: str, prior: float | None) -> Iterator[TrackResult]:
     from songscore.release import classify_releases, release_folder
 
     home = {Path(track.path): release_folder(Path(track.path)) for track in answers if track.path is not None}
-    for release in classify_releases(answers, home):
+    for release in classify_releases(answers, home, prior=prior):
         if release.verdict == verdict:
             yield from release.tracks

@@ -5,9 +5,11 @@ from __future__ import annotations
 import warnings
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
+
+from songscore.cli import options
 
 if TYPE_CHECKING:
     from songscore.results import TrackResult
@@ -23,15 +25,23 @@ def _check_output(ctx: click.Context, param: click.Parameter, output: Path | Non
     return output
 
 
-@click.command()
+EXAMPLES = options.examples(
+    'plot "02 End Credits.flac"',
+    'plot "02 End Credits.flac" -o credits.svg --choir song',
+)
+
+
+@click.command(epilog=EXAMPLES)
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
 @click.option(
+    "-o",
     "--output",
     type=click.Path(dir_okay=False, path_type=Path),
     callback=_check_output,
     help="Picture to write, .png or .svg.  [default: the name of FILE with .timeline.png, in the current folder]",
 )
-def plot(file: Path, output: Path | None) -> None:
+@options.question
+def plot(file: Path, output: Path | None, **asked: Any) -> None:
     """Draw the probability of a voice over FILE, with its spectrum, and print the picture's name.
 
     The passages with a voice are marked. A file that cannot be labelled gives no picture, and the exit status 1.
@@ -41,7 +51,7 @@ def plot(file: Path, output: Path | None) -> None:
     from songscore.classify import classify_track
     from songscore.cli.terminal import clean, status_of
 
-    track = classify_track(file, thorough=True)
+    track = classify_track(file, thorough=True, **asked)
     if track.timeline is None:
         raise click.ClickException(clean(f"{status_of(track)}: {track.message}"))
     output = output or Path(f"{file.stem}.timeline.png")

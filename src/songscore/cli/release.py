@@ -37,7 +37,14 @@ FORMS = ("table", "csv", "json", "jsonl")
 STYLES = {"soundtrack": "green", "score": "cyan", "mixed": "yellow"}
 
 
-@click.command()
+EXAMPLES = options.examples(
+    "release ~/Music/Soundtracks",
+    "release ~/Music -o releases.csv",
+    "release . --model my-models/mine",
+)
+
+
+@click.command(epilog=EXAMPLES)
 @click.argument(
     "folders",
     nargs=-1,
@@ -47,15 +54,19 @@ STYLES = {"soundtrack": "green", "score": "cyan", "mixed": "yellow"}
 )
 @options.output(*FORMS)
 @options.jobs
+@options.question
 @options.progress
+@options.quiet
 @click.pass_context
 def release(
     ctx: click.Context,
+    /,
     folders: tuple[Path, ...],
     form: str | None,
     output: Path | None,
-    jobs: int,
     progress: bool | None,
+    quiet: bool,
+    **how: Any,
 ) -> None:
     """Say of every folder with music whether it is a soundtrack (songs), a score (instrumental), or mixed.
 
@@ -70,14 +81,15 @@ def release(
     from songscore.release import classify_releases, release_folders
 
     form = options.form_for(form, output, FORMS)
-    progress = options.shows_progress(progress, form, output)
+    progress = not quiet and options.shows_progress(progress, form, output)
     home = release_folders(folders)
     if not home:
         click.echo(f"no music files in {clean(', '.join(map(str, folders)))}", err=True)
     missed = 0
-    tracks = watched(classify_files(list(home), jobs=jobs, cache=True), len(home), progress, verbose=False)
+    results = classify_files(list(home), cache=True, **how)
+    tracks = watched(results, len(home), progress, verbose=False, quiet=quiet)
     with writing(form, output, _forms()) as write, closing(tracks):
-        for answer in classify_releases(tracks, home):
+        for answer in classify_releases(tracks, home, prior=how["prior"]):
             write(answer)
             missed += answer.verdict is None
     ctx.exit(1 if missed or not home else 0)

@@ -6,10 +6,16 @@ from pathlib import Path
 
 import click
 
+from songscore.cli import options
+from songscore.cli.answers import Answers
 
-@click.command()
+EXAMPLES = options.examples("report run.jsonl", 'report run.jsonl -o page.html --title "My library"')
+
+
+@click.command(epilog=EXAMPLES)
 @click.argument("results", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option(
+    "-o",
     "--output",
     type=click.Path(dir_okay=False, path_type=Path),
     help="The page to write.  [default: RESULTS with the suffix .html]",
@@ -22,15 +28,13 @@ def report(results: Path, output: Path | None, title: str) -> None:
     the passages to check where the music still lies where it was labelled.
     """
     from songscore.audio import is_audio_path
-    from songscore.batch.journal import read_results
     from songscore.cli.terminal import clean
     from songscore.display.report import write_report
 
     page = output or results.with_suffix(".html")
     if is_audio_path(page) or page == results:
         raise click.BadParameter(f"{page} is not overwritten; give another name", param_hint="--output")
-    try:
-        write_report(read_results(results), page, title=title)
-    except ValueError as error:
-        raise click.BadParameter(str(error), param_hint="RESULTS") from error
+    answers = Answers(results)
+    write_report(answers, page, title=title)
     click.echo(clean(str(page)))
+    click.get_current_context().exit(1 if answers.n_refused else 0)

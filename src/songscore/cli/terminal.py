@@ -109,7 +109,9 @@ def _cells(track: TrackResult, folder: str) -> tuple[Text, ...]:
     )
 
 
-def watched(results: Iterable[TrackResult], total: int, progress: bool, verbose: bool) -> Generator[TrackResult]:
+def watched(
+    results: Iterable[TrackResult], total: int, progress: bool, verbose: bool, *, quiet: bool = False
+) -> Generator[TrackResult]:
     """Pass results on, and say on standard error how far it is and what went wrong.
 
     Parameters
@@ -121,6 +123,8 @@ def watched(results: Iterable[TrackResult], total: int, progress: bool, verbose:
         Show a bar with counts, rate and time left.
     verbose : bool
         Show each voice curve and the reasons.
+    quiet : bool
+        Show no complaints.
     """
     console, met = Console(stderr=True, highlight=False), Counter[str]()
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), _Rate(), TimeRemainingColumn()
@@ -129,7 +133,7 @@ def watched(results: Iterable[TrackResult], total: int, progress: bool, verbose:
     ) as bar:
         task = bar.add_task(_counts(met), total=total)
         for result in results:
-            for line in _remarks(result, verbose):
+            for line in () if quiet else _remarks(result, verbose):
                 console.print(line, soft_wrap=True)
             met.update(_kinds(result))
             bar.update(task, advance=1, description=_counts(met))

@@ -5,14 +5,17 @@ from __future__ import annotations
 import json
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import click
+
+from songscore.cli import options
 
 _PATH = click.Path(path_type=Path)
 _FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
 
 
-@click.command()
+@click.command(epilog=options.examples("train manifest.csv --out models --name mine --cache build"))
 @click.argument("manifest", type=_FILE)
 @click.option("--out", type=_PATH, required=True, help="Folder for the files of the model.")
 @click.option("--name", default="my-model", show_default=True, help="Name of the model.")
@@ -21,7 +24,7 @@ _FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
 @click.option("--folds", default=5, show_default=True, type=click.IntRange(2), help="Parts of the cross-validation.")
 @click.option("--steps", type=click.IntRange(1), help="Updates of the detector.  [default: as for the shipped model]")
 @click.option("--seed", default=1, show_default=True, help="Everything random follows from it.")
-@click.option("--jobs", default=2, show_default=True, type=click.IntRange(1), help="Processes to use.")
+@click.option("-j", "--jobs", default=2, show_default=True, type=click.IntRange(1), help="Processes to use.")
 def train(
     manifest: Path,
     out: Path,
@@ -48,21 +51,26 @@ def train(
     model = run(
         manifest, out, name=name, n_folds=folds, settings=settings, jobs=jobs, root=root, cache=cache, report=_report
     )
-    click.echo(f"{out / model.name}.npz")
+    written = out / model.name
+    click.echo(f"{written}.npz")
+    click.echo(
+        f"songscore info --model {written} tests it, songscore evaluate MANIFEST --model {written} judges it on other"
+        f" music, and songscore label FOLDER --model {written} labels with it.",
+        err=True,
+    )
 
 
-@click.command()
+@click.command(epilog=options.examples("evaluate manifest.csv", "evaluate manifest.csv --model models/mine"))
 @click.argument("manifest", type=_FILE)
 @click.option("--root", type=_PATH, help="What the paths in the manifest are relative to.  [default: its folder]")
-@click.option("--model", default="track-v1", show_default=True, help="A model that comes with songscore.")
-@click.option("--threshold", default=0.5, show_default=True, help='Song probability from which the label is "song".')
+@options.question
 @click.option("--format", "form", type=click.Choice(["table", "json"]), default="table", show_default=True)
-def evaluate(manifest: Path, root: Path | None, model: str, threshold: float, form: str) -> None:
+def evaluate(manifest: Path, root: Path | None, form: str, **asked: Any) -> None:
     """Label the files of MANIFEST, a CSV with the columns path, label and group, and compare."""
     from songscore.training import evaluate as judge
 
     try:
-        evaluation = judge(manifest, root=root, model=model, threshold=threshold)
+        evaluation = judge(manifest, root=root, **asked)
     except ValueError as error:
         raise click.UsageError(str(error)) from error
     if form == "json":

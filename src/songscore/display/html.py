@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from songscore.display.scales import colour_of, lengths
+from songscore.display.scales import VOICES, colour_of, lengths
 from songscore.results import Segment, TrackResult, VocalTimeline, as_utf8
 
 if TYPE_CHECKING:
@@ -22,7 +22,8 @@ def track_html(track: TrackResult) -> str:
     figures = ""
     if track.label is not None:
         doubt = "" if track.certain else " (inside the band of doubt)"
-        figures = f"song probability {track.song_probability:.2f}{doubt}, voice in {track.vocal_fraction or 0:.0%}"
+        voices = ", ".join(f"{VOICES[kind][0]} in {share:.0%}" for kind, share in track.voices.items() if share)
+        figures = f"song probability {track.song_probability:.2f}{doubt}; {voices or 'no voice'}"
     name = escape(as_utf8(track.path or "samples in memory"))
     strip = "" if track.timeline is None else _curve(track.timeline, track.vocal_segments)
     return f"<div><b>{escape(as_utf8(verdict))}</b> <code>{name}</code><br>{strip}<small>{figures}</small></div>"
@@ -42,15 +43,19 @@ def _curve(timeline: VocalTimeline, segments: tuple[Segment, ...], width: int = 
     end = max(1.0, float(timeline.times[-1]), *(segment.end for segment in segments))
     scale, curve = width / end, timeline.coarsen(max(1.0, end / width))
     lines = "".join(f'<polyline points="{_points(piece, scale, height)}"/>' for piece in curve.stretches())
-    shades = "".join(
-        f'<rect x="{s.start * scale:.1f}" width="{(s.end - s.start) * scale:.1f}" height="100%" fill="#9ecae1"/>'
-        for s in segments
-    )
+    shades = "".join(_shade(segment, scale) for segment in segments)
     return (
         f'<svg width="{width}" height="{height}" role="img" aria-label="probability of a voice over time">'
         f'<rect width="100%" height="100%" fill="#f2f2f2"/>{shades}'
         f'<g fill="none" stroke="#08519c">{lines}</g></svg><br>'
     )
+
+
+def _shade(segment: Segment, scale: float) -> str:
+    """A passage with a voice, in the colour of its kind."""
+    name, colour = VOICES[segment.kind]
+    place = f'x="{segment.start * scale:.1f}" width="{(segment.end - segment.start) * scale:.1f}" height="100%"'
+    return f'<rect {place} fill="{colour}" fill-opacity="0.35"><title>{name}</title></rect>'
 
 
 def _points(curve: VocalTimeline, scale: float, height: int) -> str:

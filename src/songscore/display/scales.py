@@ -1,4 +1,4 @@
-"""What every picture shares: the colour of a song probability, and the width of a track."""
+"""What every picture shares: the colours of a song probability and of kinds of voices, and the width of a track."""
 
 from __future__ import annotations
 
@@ -7,10 +7,18 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from songscore.results import TrackResult
+from songscore.results import TrackResult, VoiceKind
 
 COLOURS = ((0.0, 0.45, 0.70), (0.95, 0.95, 0.95), (0.84, 0.37, 0.0))
 """Red, green and blue of a score, of doubt and of a song: blue and orange of Okabe and Ito (2008)."""
+
+
+VOICES: dict[VoiceKind, tuple[str, str]] = {
+    "sung": ("sung or rapped", "#d55e00"),
+    "choir": ("voices without words", "#cc79a7"),
+    "speech": ("speech", "#56b4e9"),
+}
+"""What each kind of voice is called, and its colour: three of Okabe and Ito (2008)."""
 
 
 def colour_of(probability: float) -> tuple[float, float, float]:

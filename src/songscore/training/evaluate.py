@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from songscore.classify import classify_track
+from songscore.decision import Choir
 from songscore.errors import ManifestError
+from songscore.model import MODEL
 from songscore.results import SONG, TrackResult
 from songscore.training.data.manifest import read_manifest
 from songscore.training.metrics import Figure, figures
@@ -34,7 +38,13 @@ class Evaluation:
 
 
 def evaluate(
-    manifest: str | Path, *, root: str | Path | None = None, model: str = "track-v1", threshold: float = 0.5
+    manifest: str | Path,
+    *,
+    root: str | Path | None = None,
+    threshold: float = 0.5,
+    prior: float | None = None,
+    choir: Choir = "score",
+    model: str | os.PathLike[str] = MODEL,
 ) -> Evaluation:
     """Label the files of a manifest and compare.
 
@@ -44,9 +54,8 @@ def evaluate(
         CSV with ``path,label,group``; rows without a label are passed over.
     root : path, optional
         What the paths in the manifest are relative to; without it, the manifest's folder.
-    model : str, default "track-v1"
-    threshold : float, default 0.5
-        Song probability from which a track is labelled "song".
+    threshold, prior, choir, model
+        As for `classify_track`.
 
     Returns
     -------
@@ -59,7 +68,8 @@ def evaluate(
         The manifest breaks its rules, or does not hold both labels.
     """
     rows = [row for row in read_manifest(manifest, root) if row.label and row.role != "pair"]
-    results = [classify_track(row.path, threshold=threshold, model=model) for row in rows]
+    asked = partial(classify_track, threshold=threshold, prior=prior, choir=choir, model=model)
+    results = [asked(row.path) for row in rows]
     judged = [(row, result) for row, result in zip(rows, results, strict=True) if result.label]
     song = np.array([row.label == SONG for row, _ in judged])
     if not 0 < song.sum() < len(song):

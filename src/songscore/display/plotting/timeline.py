@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from songscore.audio import Source, open_audio
 from songscore.display.plotting.axes import LIMIT, new_axes, set_track_title, time_axis
+from songscore.display.scales import VOICES
 from songscore.errors import AudioError
 from songscore.features.segments import VOICE_THRESHOLD
 from songscore.features.spectrum import SAMPLE_RATE, mel_frames, mel_frequencies
@@ -17,7 +18,7 @@ from songscore.results import TrackResult, VocalTimeline
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-CURVE, PASSAGE, UNHEARD = "#0072b2", "#e69f00", "#eeeeee"
+CURVE, UNHEARD = "#0072b2", "#eeeeee"
 SHORTEST_GAP = 1.0
 RANGE_DB = 60.0
 COLUMNS = 1500
@@ -67,10 +68,9 @@ def _draw_curve(ax: Axes, track: TrackResult) -> None:
 
     timeline = track.timeline
     assert timeline is not None
-    for i, passage in enumerate(track.vocal_segments):
-        ax.axvspan(
-            passage.start, passage.end, color=PASSAGE, alpha=0.3, lw=0, label="" if i else "passage with a voice"
-        )
+    for kind, (name, colour) in VOICES.items():
+        for i, passage in enumerate(segment for segment in track.vocal_segments if segment.kind == kind):
+            ax.axvspan(passage.start, passage.end, color=colour, alpha=0.3, lw=0, label="" if i else name)
     end = track.duration or float(timeline.times[-1])
     heard = timeline.stretches()
     for stretch in heard:
@@ -80,7 +80,7 @@ def _draw_curve(ax: Axes, track: TrackResult) -> None:
     ax.axhline(VOICE_THRESHOLD, color=LIMIT, lw=0.8, ls="--", label="threshold")
     ax.set(ylabel="probability of a voice", ylim=(-0.02, 1.02))
     set_track_title(ax, track)
-    ax.legend(loc="lower right", bbox_to_anchor=(1, 0.98), ncols=3, frameon=False, fontsize="small")
+    ax.legend(loc="lower right", bbox_to_anchor=(1, 0.98), ncols=5, frameon=False, fontsize="small")
     ax.yaxis.set_major_formatter(PercentFormatter(1))
     time_axis(ax, end)
 

@@ -1,0 +1,63 @@
+"""Bytes around the sound that are none: tags and text."""
+
+from __future__ import annotations
+
+TAGS = (b"ID3", b"TAG", b"APETAGEX", b"LYRICSBEGIN")
+_ID3V1, _ID3V1_EXTENDED = 128, 227
+_APE_HEADER = 32
+_IS_APE_HEADER, _HAS_APE_HEADER = 1 << 29, 1 << 31
+
+
+def tag_length(head: bytes) -> int:
+    """Length of the tag that begins here, in bytes; 0 where none does.
+
+    Parameters
+    ----------
+    head : bytes
+        32 of them, or all that are left.
+    """
+    if head.startswith(b"ID3") and len(head) >= 10 and head[3] < 0xFF:
+        footer = 10 if head[5] & 0x10 else 0
+        return 10 + _seven_bits(head[6:10]) + footer
+    if head.startswith(b"APETAGEX") and len(head) >= _APE_HEADER:
+        is_header = int.from_bytes(head[20:24], "little") & _IS_APE_HEADER
+        return int.from_bytes(head[12:16], "little") + _APE_HEADER if is_header else _APE_HEADER
+    if head.startswith(b"TAG+"):
+        return _ID3V1_EXTENDED
+    return _ID3V1 if head.startswith(b"TAG") else 0
+
+
+def trailing_length(tail: bytes) -> int:
+    """Length of the tag that ends here, in bytes; 0 where none does.
+
+    Parameters
+    ----------
+    tail : bytes
+        The last 128 or more.
+    """
+    if tail[-_ID3V1:].startswith(b"TAG") and len(tail) >= _ID3V1:
+        return _ID3V1
+    footer = tail[-_APE_HEADER:]
+    if footer.startswith(b"APETAGEX"):
+        header = _APE_HEADER if int.from_bytes(footer[20:24], "little") & _HAS_APE_HEADER else 0
+        return int.from_bytes(footer[12:16], "little") + header
+    return 0
+
+
+def is_text(head: bytes) -> bool:
+    """Whether these are the first bytes of a text in UTF-8."""
+    try:
+        text = head.decode("utf-8")
+    except UnicodeDecodeError as error:
+        if error.start < len(head) - 3:
+            return False
+        text = head[: error.start].decode("utf-8")
+    return all(c.isprintable() or c in "\ufeff\r\n\t\f" for c in text)
+
+
+def _seven_bits(content: bytes) -> int:
+    """A number of which each byte holds seven bits (ID3v2.4.0, section 6.2)."""
+    number = 0
+    for byte in content:
+        number = number << 7 | byte & 0x7F
+    return number

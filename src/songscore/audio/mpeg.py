@@ -1,0 +1,90 @@
+"""MPEG audio from the table of its frames: every sample, and the way to each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+from typing import BinaryIO
+
+from songscore.audio.chain import ChainedDecoder, Part, gap
+from songscore.audio.decoders import DecodeError, Decoder, FloatArray, SoundFileDecoder
+from songscore.audio.frames import Run, find_runs
+from songscore.audio.span import open_span, read_at
+
+FORMAT = "MP3"
+_DISCARDED = 65_536
+_CUT_FRAME = 0.1
+"""Seconds without frames that are no damage: a frame that was cut where two files were joined."""
+_FEW_SHARE, _FEW_SECONDS = 0.02, 1.0
+
+
+def open_mpeg(file: BinaryIO, start: int, end: int) -> Decoder | None:
+    """A decoder of the MPEG audio in a stretch of a file; None where there is none.
+
+    Raises
+    ------
+    DecodeError
+        libsndfile does not decode it.
+    """
+    runs, missing = find_runs(partial(read_at, file), start, end)
+    if not runs:
+        return None
+    parts = list(_parts(file, runs, missing))
+    return ChainedDecoder(parts) if len(parts) > 1 else MpegDecoder(file, runs[0])
+
+
+def _parts(file: BinaryIO, runs: list[Run], missing: int) -> Iterator[Part]:
+    seconds = sum(run.n_samples / run.kind.rate for run in runs)
+    few = max(_FEW_SHARE * seconds, _FEW_SECONDS)
+    lost = [run.lost * run.frame_seconds for run in runs]
+    ignored = _CUT_FRAME if sum(gap for gap in lost if gap < _CUT_FRAME) < few else 0
+    for run, seconds_lost in zip(runs, lost, strict=True):
+        if seconds_lost > ignored:
+            yield gap(run.kind.rate, run.lost * run.kind.n_samples, "frames are missing")
+        channels = 1 if run.kind.mono else 2
+        yield Part(run.kind.rate, channels, run.n_samples, partial(MpegDecoder, file, run), FORMAT)
+    last = runs[-1]
+    if missing * last.frame_seconds > few:
+        yield gap(last.kind.rate, missing * last.kind.n_samples, "the file was cut short")
+
+
+class MpegDecoder(SoundFileDecoder):
+    """One run of frames; libsndfile decodes, and the table says where a sample is.
+
+    Delay and padding are left out as libmpg123 does it; where the count that they come with is wrong, nothing is left
+    out at the end.
+    """
+
+    def __init__(self, file: BinaryIO, run: Run) -> None:
+        self._run, self._entry, self._left = run, 0, 0
+        super().__init__(lambda: open_span(file, run.offsets[self._entry], run.end, endless=True))
+        self.format = FORMAT
+        self.claimed = self.seekable = self._end = run.n_samples
+        self._approach(0)
+
+    def seek(self, frame: int) -> None:
+        self._reopen(frame)
+        self._position = frame
+
+    def _reopen(self, frame: int) -> None:
+        run = self._run
+        self._entry = run.entry(min((frame + run.skip) // run.kind.n_samples, run.n_frames - 2))
+        super()._reopen(0)
+        self._approach(frame)
+
+    def _approach(self, frame: int) -> None:
+        """Decode what lies between the frame where decoding begins and the sample that is asked for."""
+        before = self._run.skip + frame - self._entry * self._run.kind.n_samples
+        self._left = self._run.n_samples - frame + before
+        while before > 0:
+            n = len(self._read(min(before, _DISCARDED)))
+            if not n:
+                raise DecodeError("the decoder finds no more frames")
+            before -= n
+
+    def _read(self, n_frames: int) -> FloatArray:
+        block = super()._read(max(0, min(n_frames, self._left)))
+        self._left -= len(block)
+        if not len(block) and self._left > self._run.kind.n_samples:
+            raise DecodeError("the decoder finds no more frames")
+        return block

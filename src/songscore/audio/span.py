@@ -1,0 +1,106 @@
+"""A stretch of a file as a file of its own.
+
+Decoders that share a file do not move each other's place in it, and none of them sees what lies before, between or
+behind the sound. Every source is read through a span, so a path and a file object give the same samples.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+from typing import TYPE_CHECKING, BinaryIO
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
+
+_BUFFER = 1 << 16
+_TAIL = 128
+_PRETENDED = 1000
+"""What libsndfile guesses for an MPEG stream from its first frame is up to forty times too short (8 to 320 kbit/s)."""
+
+
+class Span(io.RawIOBase):
+    """The bytes of a file from `start` to `end`; reads nothing outside, writes nothing.
+
+    Parameters
+    ----------
+    file : seekable binary file object
+        Stays open.
+    start, end : int
+    head : bytes
+        Bytes that are read in the place of the first ones.
+    endless : bool
+        Claim to be a thousand times as long. libsndfile reads an MPEG stream no further than to a length that it
+        guesses from the size of the file; with this it reads what there is.
+
+    Attributes
+    ----------
+    failure : str
+        Why the file could not be read, "" if it could. Decoders take the place for the end.
+    """
+
+    def __init__(self, file: BinaryIO, start: int, end: int, *, head: bytes = b"", endless: bool = False) -> None:
+        self._file, self._start, self._length, self._head = file, start, max(0, end - start), head
+        self._size = self._length * _PRETENDED if endless else self._length
+        self._position = 0
+        self.failure = ""
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._position
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        base = {os.SEEK_SET: 0, os.SEEK_CUR: self._position, os.SEEK_END: self._size}[whence]
+        self._position = max(0, base + offset)
+        return self._position
+
+    def readinto(self, buffer: WriteableBuffer) -> int:
+        memory = memoryview(buffer).cast("B")
+        n = min(len(memory), self._length - self._position)
+        if n <= 0:
+            return self._pretend(memory)
+        content = self._head[self._position : self._position + n] or self._fetch(n)
+        memory[: len(content)] = content
+        self._position += len(content)
+        return len(content)
+
+    def _fetch(self, n: int) -> bytes:
+        try:
+            self._file.seek(self._start + self._position)
+            return self._file.read(n) or b""
+        except (OSError, ValueError) as error:
+            self.failure = self.failure or str(getattr(error, "strerror", None) or error)
+            return b""
+
+    def _pretend(self, memory: memoryview) -> int:
+        """Where a pretended file ends libmpg123 looks for a tag, and gives up where there is nothing."""
+        if self._size == self._length or self._position < self._size - _TAIL:
+            return 0
+        n = max(0, min(len(memory), self._size - self._position))
+        memory[:n] = bytes(n)
+        self._position += n
+        return n
+
+
+def open_span(file: BinaryIO, start: int, end: int, *, head: bytes = b"", endless: bool = False) -> io.BufferedReader:
+    """A buffered `Span`, as decoders want it."""
+    return io.BufferedReader(Span(file, start, end, head=head, endless=endless), _BUFFER)
+
+
+def read_at(file: BinaryIO, start: int, n_bytes: int) -> bytes:
+    """Bytes from a place on; fewer where the file ends."""
+    file.seek(start)
+    content = file.read(n_bytes)
+    if not isinstance(content, bytes):
+        raise TypeError("the file object gives text; open it in binary mode")
+    while len(content) < n_bytes:
+        more = file.read(n_bytes - len(content))
+        if not more:
+            break
+        content += more
+    return content
