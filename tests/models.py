@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from songscore.features.detector import CHOIR, DILATIONS, KINDS, MUSIC, SUNG, TIME_STRIDES, VoiceDetector
 from songscore.features.spectrum import N_MELS
 from songscore.features.track_vector import Activity
-from songscore.model import CLASSES, Linear, TrackModel, digest
+from songscore.model import CLASSES, TrackModel, digest
 
 WIDTH = 6
 FEATURES = ["voice_top_5s", "voice_top_30s"]

@@ -129,7 +129,7 @@ def test_a_song_that_is_settled_is_as_certain_a_song_heard_whole(
     pair: tuple[Activity, Activity], question: Question
 ) -> None:
     whole, part = pair
-    for model in (SHIPPED, TINY):
+    for model in (SHIPPED, TINY) if not part.is_whole else ():
         if is_settled(part, model, question) and model.log_odds(part, choir=question.counts_choir) >= question.cut:
             found, expected = answer(part, model, question), answer(whole, model, question)
             assert found.label == expected.label == "song"

@@ -14,7 +14,8 @@ ROUNDING = 1e-5
 def test_segments_follow_a_made_up_curve() -> None:
     voice = np.zeros(1000, np.float32)
     voice[250:500] = 0.9
-    (segment,) = vocal_segments(voice, np.arange(1000))
+    (segment,) = vocal_segments(voice, np.arange(1000), "choir")
+    assert segment.kind == "choir"
     assert segment.start == pytest.approx(250 * STEP, abs=2 * STEP)
     assert segment.end == pytest.approx(500 * STEP, abs=2 * STEP)
     assert segment.probability == pytest.approx(0.9, abs=0.02)
@@ -24,12 +25,12 @@ def test_short_gaps_are_closed_and_short_bursts_dropped() -> None:
     voice = np.zeros(1000, np.float32)
     voice[100:200] = voice[204:300] = 0.9
     voice[600:602] = 0.9
-    assert len(vocal_segments(voice, np.arange(1000))) == 1
+    assert len(vocal_segments(voice, np.arange(1000), "sung")) == 1
 
 
 def test_no_passage_goes_on_over_what_was_not_heard() -> None:
     voice = np.full(200, 0.9, np.float32)
-    found = vocal_segments(voice, np.r_[0:100, 300:400])
+    found = vocal_segments(voice, np.r_[0:100, 300:400], "speech")
     assert [(s.start, s.end) for s in found] == [(0, 100 * STEP), (300 * STEP, 400 * STEP)]
 
 

@@ -147,7 +147,7 @@ def _object(line: bytes) -> dict[str, Any]:
 
 def _activity(body: bytes, head: Mapping[str, Any]) -> Activity:
     n, n_steps = head["heard"], head["steps"]
-    if not (type(n) is int and type(n_steps) is int and 0 <= n <= n_steps):
+    if not (type(n) is int and type(n_steps) is int and 0 <= n <= n_steps <= np.iinfo(_STEP).max):
         raise ValueError(f"not a record of a sound: {n!r} of {n_steps!r} steps")
     split = n * _STEP.itemsize
     if len(body) != split + n * len(KINDS) * _KINDS.itemsize or zlib.crc32(body) != head["crc32"]:
