@@ -122,7 +122,7 @@ class Band:
     It judges each step by itself, so the answer does not depend on the window.
     """
 
-    def __init__(self, voice: int = 60, choir: int = 70) -> None:
+    def __init__(self, voice: int = 45, choir: int = 70) -> None:
         self.voice, self.choir = voice, choir
 
     def __call__(self, mel: NDArray[np.float32]) -> NDArray[np.float32]:

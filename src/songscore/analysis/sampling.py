@@ -60,8 +60,9 @@ def analyse(
         if earlier is not None or not thorough:
             activity = _sampled(stream, model, question, thorough, earlier.activity if earlier else None)
             if activity is not None:
-                analysed = stream.analysed + (earlier.analysed if earlier else 0.0)
-                return Analysis(stream.path, stream.length or 0.0, analysed, "", activity, model.detector_digest)
+                length = stream.length or 0.0  # windows overlap by the length of a frame
+                analysed = min(length, stream.analysed + (earlier.analysed if earlier else 0.0))
+                return Analysis(stream.path, length, analysed, "", activity, model.detector_digest)
             stream.rewind()
         activity = listen(stream.blocks(), model.detector, model.window)
         return Analysis(stream.path, stream.duration, stream.analysed, stream.damage, activity, model.detector_digest)
