@@ -16,6 +16,7 @@ from songscore.decision import SHORTEST
 from songscore.demo import render_score, render_song
 from songscore.errors import AudioError
 from songscore.features.detector import STEP
+from songscore.model import MODEL
 
 FLIP_TOLERANCE = 0.02
 """Song probability may move this much where nothing audible changes."""
@@ -56,7 +57,7 @@ def test_every_field_of_an_answer_keeps_its_range(song_answer):
     assert np.all(np.diff(r.timeline.times) > 0)
     assert np.all((r.timeline.probability >= 0) & (r.timeline.probability <= 1))
     assert all(0 <= s.start < s.end <= r.duration + STEP for s in r.vocal_segments)
-    assert r.model == "track-v1"
+    assert r.model == MODEL
     assert r.path is None
 
 
@@ -67,7 +68,9 @@ def test_contributions_are_of_named_features_strongest_first(song_answer):
 
 
 def test_extract_features_gives_the_features_of_the_answer(song, song_answer):
-    assert extract_features(song) == song_answer.features
+    found = extract_features(song)
+    assert song_answer.features.items() <= found.items()
+    assert len(found) > len(song_answer.features)
 
 
 def test_samples_may_come_apart_from_their_rate(song, song_answer):
@@ -169,7 +172,7 @@ def test_white_noise_is_not_music(level):
     noise = level * np.random.default_rng(0).standard_normal(16_000 * 10)
     answer = classify_track(noise, 16_000)
     assert (answer.status, answer.label) == ("not_music", None)
-    assert "neither music nor a voice" in answer.message
+    assert "no music" in answer.message
 
 
 @pytest.mark.parametrize("n_samples", [0, 1, 200, int(16_000 * SHORTEST) - 1])

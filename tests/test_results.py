@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from songscore.model import MODEL
 from songscore.results import Contribution, Segment, TrackResult, VocalTimeline, as_utf8, clock, exact_path
 
 FIELDS = [
@@ -18,6 +19,7 @@ FIELDS = [
     "song_probability",
     "certain",
     "vocal_fraction",
+    "voices",
     "vocal_segments",
     "timeline",
     "features",
@@ -26,6 +28,7 @@ FIELDS = [
     "duration",
     "analysed",
     "model",
+    "by",
 ]
 
 
@@ -37,7 +40,8 @@ def song(**changes: Any) -> TrackResult:
         "song_probability": 0.987654,
         "certain": True,
         "vocal_fraction": 0.4,
-        "vocal_segments": (Segment(2.0, 4.0, 0.8), Segment(6.123456, 8.0, 0.9)),
+        "voices": {"sung": 0.4, "choir": 0.0, "speech": 0.123456},
+        "vocal_segments": (Segment(2.0, 4.0, 0.8), Segment(6.123456, 8.0, 0.9, "sung")),
         "timeline": VocalTimeline(times, ((times > 6) & (times < 8)).astype(np.float32)),
         "features": {"voice_mean": 1.23456789, "voice_longest": 123456.789},
         "contributions": (
@@ -46,7 +50,7 @@ def song(**changes: Any) -> TrackResult:
         ),
         "duration": 10.004,
         "analysed": 10.004,
-        "model": "track-v1",
+        "model": MODEL,
     }
     return TrackResult(**{**fields, **changes})
 
@@ -74,7 +78,8 @@ def test_numbers_are_rounded_and_the_timeline_has_steps_of_a_second() -> None:
     fields = song().to_dict()
     assert fields["song_probability"] == 0.9877
     assert fields["duration"] == 10.0
-    assert fields["vocal_segments"][1] == {"start": 6.12, "end": 8.0, "probability": 0.9}
+    assert fields["vocal_segments"][1] == {"start": 6.12, "end": 8.0, "probability": 0.9, "kind": "sung"}
+    assert fields["voices"] == {"sung": 0.4, "choir": 0.0, "speech": 0.1235}
     assert fields["features"] == {"voice_mean": 1.23457, "voice_longest": 123457.0}
     assert fields["timeline"]["times"] == [0.5, 1.5, 2.5, 3.5, 4.5, 5.5, 6.5, 7.5, 8.5, 9.5]
     assert fields["timeline"]["probability"] == [0, 0, 0, 0, 0, 0, 1, 1, 0, 0]
@@ -83,6 +88,68 @@ def test_numbers_are_rounded_and_the_timeline_has_steps_of_a_second() -> None:
 @pytest.mark.parametrize("track", [song(), unlabelled()])
 def test_json_gives_the_dictionary_back(track: TrackResult) -> None:
     assert json.loads(json.dumps(track.to_dict(), allow_nan=False)) == track.to_dict()
+
+
+@pytest.mark.parametrize(
+    "track", [song(), unlabelled(), song(by="hand"), song(vocal_segments=(Segment(1, 2, 0.5, "choir"),))], ids=range(4)
+)
+def test_an_answer_is_read_back_as_it_was_rounded(track: TrackResult) -> None:
+    assert TrackResult.from_dict(track.to_dict()).to_dict() == track.to_dict()
+
+
+def test_an_answer_of_the_first_version_is_read_and_all_its_voices_are_sung() -> None:
+    fields = song().to_dict()
+    del fields["voices"], fields["by"]
+    for segment in fields["vocal_segments"]:
+        del segment["kind"]
+    track = TrackResult.from_dict(fields)
+    assert [segment.kind for segment in track.vocal_segments] == ["sung", "sung"]
+    assert (track.by, dict(track.voices)) == ("model", {})
+    assert track.label == "song"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"by": "cat"},
+        {"voices": {"hummed": 0.5}},
+        {"voices": []},
+        {"vocal_segments": [{"start": 0, "end": 1, "probability": 1, "kind": "hummed"}]},
+        {"vocal_segments": [{"start": 0, "end": 1}]},
+        {"label": "music"},
+        {"status": "fine"},
+    ],
+    ids=range(7),
+)
+def test_fields_that_no_answer_has_are_refused(change: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="not an answer of songscore"):
+        TrackResult.from_dict(song().to_dict() | change)
+
+
+def score(**changes: Any) -> TrackResult:
+    return song(**{"label": "instrumental score", "song_probability": 0.02, "vocal_segments": (), **changes})
+
+
+def test_a_narrator_is_named_with_where_he_speaks() -> None:
+    passages = (Segment(2, 12, 0.9, "speech"), Segment(70, 90, 0.9, "speech"), Segment(95, 96, 0.9, "speech"))
+    why = str(score(voices={"sung": 0.0, "speech": 0.3}, vocal_segments=passages).explain())
+    assert "Speech over music, 0:02 to 0:12, 1:10 to 1:30: somebody speaks, nobody sings." in why
+
+
+def test_a_choir_is_named_and_where_it_is_in_doubt_that_too() -> None:
+    how: dict[str, Any] = {"voices": {"choir": 0.3}, "vocal_segments": (Segment(2, 12, 0.9, "choir"),)}
+    assert "Voices without words, 0:02 to 0:12." in str(score(**how).explain())
+    doubtful = str(score(**how, certain=False).explain())
+    assert "Voices without words, 0:02 to 0:12; whether they sing words could not be excluded." in doubtful
+
+
+@pytest.mark.parametrize(
+    "track", [score(voices={"choir": 0.04, "speech": 0.04}), song(voices={"speech": 0.9})], ids=range(2)
+)
+def test_little_of_another_voice_and_that_of_a_song_are_not_spoken_of(track: TrackResult) -> None:
+    why = str(track.explain())
+    assert "Speech" not in why
+    assert "without words" not in why
 
 
 def test_what_is_not_finite_becomes_null() -> None:
@@ -180,7 +247,7 @@ def test_the_picture_for_notebooks_has_label_curve_and_passages() -> None:
     html = song()._repr_html_()
     assert "<b>song</b>" in html
     assert "<svg" in html
-    assert html.count("#9ecae1") == 2
+    assert html.count("<title>sung or rapped</title>") == 2
 
 
 def test_the_picture_for_notebooks_is_escaped_and_utf_8() -> None:

@@ -46,6 +46,10 @@ CHOIR_HEARD = 0.2
 """Share of a track with voices without words from which a score is not certain: they may sing words."""
 
 
+SPOKEN = 0.3
+"""Mean probability of speech in what is called speech; a speaker pauses."""
+
+
 @dataclass(frozen=True, slots=True)
 class Question:
     """What is asked of a track.
@@ -197,7 +201,7 @@ def no_music(activity: Activity, model: TrackModel) -> str:
     if model.is_music(activity):
         return ""
     means = activity.kinds.mean(axis=0)
-    return "speech without music" if means[SPEECH] > means[OTHER] else "no music: noise, ambience or effects"
+    return "speech without music" if means[SPEECH] > max(SPOKEN, means[OTHER]) else "no music: noise, ambience or effects"
 
 
 def _segments(activity: Activity) -> tuple[Segment, ...]:

@@ -111,7 +111,7 @@ class Bounds:
             song_left_above=_finite(fields, "song_left_above"),
             part=None if part is None else PartBounds(_finite(part, "score_below"), _finite(part, "rise")),
         )
-        low = min(bounds.score_below, bounds.part.score_below) if bounds.part else bounds.score_below
+        low = max(bounds.score_below, bounds.part.score_below) if bounds.part else bounds.score_below
         high = min(bounds.song_above, bounds.song_above_with_choir, bounds.song_left_above)
         if not low < 0 < high or (bounds.part and bounds.part.rise < 0):
             raise ValueError(f"bounds of certainty on the wrong side: {fields}")
@@ -200,7 +200,7 @@ class TrackModel:
         self.features: list[str] = metadata["features"]
         self.window: int = _window(metadata["window"])
         self.bounds = Bounds.from_dict(metadata["bounds"])
-        self._feature_set: str = metadata["feature_set"]
+        self.feature_set: str = metadata["feature_set"]
         detector = _under("detector", arrays)
         self.detector = VoiceDetector(detector, metadata["kinds"])
         self.detector_digest = digest(detector, {"window": self.window})
@@ -220,7 +220,7 @@ class TrackModel:
 
     def decide(self, activity: Activity, *, choir: bool = False) -> Decided:
         """Weigh the features of what was heard; with `choir`, voices without words count as a voice."""
-        features = track_vector(activity, self.features, choir=choir, feature_set=self._feature_set)
+        features = track_vector(activity, self.features, choir=choir, feature_set=self.feature_set)
         parts = self._decision.parts(features)
         shown = sorted(zip(features.items(), parts, strict=True), key=lambda item: -abs(item[1]))
         contributions = tuple(Contribution(n, v, float(part), MEANINGS[n]) for (n, v), part in shown)
@@ -234,7 +234,7 @@ class TrackModel:
         """Whether there is music, or somebody who sings."""
         if self._music is None:
             return _is_music_by_means(activity.kinds)
-        return self._music(track_vector(activity, self._music.names, feature_set=self._feature_set)) >= 0
+        return self._music(track_vector(activity, self._music.names, feature_set=self.feature_set)) >= 0
 
     def self_test(self) -> None:
         """Run the canaries: inputs stored with the model whose answers are known.
