@@ -12,50 +12,32 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from songscore.errors import ModelError
-from songscore.estimators import SongClassifier
-from songscore.features.detector import ACTIVITIES, DILATIONS, TIME_STRIDES
-from songscore.features.spectrum import N_MELS
-from songscore.features.track_vector import FEATURES
-from songscore.model import CANARY_TOLERANCE, FORMAT, MAX_BYTES, TrackModel, digest, load_model, read_model
-from songscore.training.publish import write_model
+from tiny import BOUNDS, heard, write_tiny
 
-NAMES = [feature.name for feature in FEATURES]
-BOUNDS = {"song_above": 3.0, "score_below": -2.0, "error_rate": 0.01}
-WIDTH = 6
+from songscore.errors import ModelError
+from songscore.features import spectrum
+from songscore.model import (
+    CANARY_TOLERANCE,
+    FORMAT,
+    LONGEST_WINDOW,
+    MAX_BYTES,
+    MODEL,
+    PartBounds,
+    digest,
+    load_model,
+    read_model,
+)
+
+NAMES = ["voice_top_5s", "voice_top_30s"]
 
 Arrays = dict[str, NDArray[Any]]
 Metadata = dict[str, Any]
 
 
-def detector_arrays() -> dict[str, NDArray[np.float32]]:
-    """A small detector with random weights."""
-    random = np.random.default_rng(0)
-    channels = (2, 3, 4, 3, 2)
-    shapes: dict[str, tuple[int, ...]] = {
-        f"conv{i}.weight": (9 * channels[i], channels[i + 1]) for i in range(len(TIME_STRIDES))
-    }
-    shapes |= {"join.weight": (N_MELS // 16 * channels[-1], WIDTH), "head.weight": (WIDTH, len(ACTIVITIES))}
-    shapes |= {f"context{i}.weight": (3, WIDTH, WIDTH) for i in range(len(DILATIONS))}
-    shapes |= {name.replace("weight", "bias"): shape[-1:] for name, shape in shapes.items()}
-    return {
-        name: (random.standard_normal(shape) / max(1, np.sqrt(np.prod(shape[:-1])))).astype(np.float32)
-        for name, shape in shapes.items()
-    }
-
-
-def examples() -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    song = np.arange(40) % 2 == 0
-    return np.random.default_rng(1).normal(song[:, None], 1, (40, len(NAMES))), song
-
-
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """Where the files of a small model lie."""
-    vectors, song = examples()
-    decision = SongClassifier().fit(vectors, song)
-    write_model(tmp_path, "tiny", detector_arrays(), decision, NAMES, vectors[:5], {"certain": BOUNDS}, "# tiny\n")
-    return tmp_path
+    return write_tiny(tmp_path).parent
 
 
 def read(folder: Path) -> tuple[Arrays, Metadata]:
@@ -76,47 +58,100 @@ def rewrite(folder: Path, change: Callable[[Arrays, Metadata], object], *, sign:
 def test_what_was_written_is_read_back(folder: Path) -> None:
     model = read_model(folder, "tiny")
     assert (model.name, model.features, model.card) == ("tiny", NAMES, "# tiny\n")
-    assert model.metadata["certain"] == BOUNDS
-
-
-def test_the_model_decides_as_the_classifier_that_it_was_made_from(folder: Path) -> None:
-    vectors, song = examples()
-    expected = SongClassifier().fit(vectors, song).predict_proba(vectors)[:, 1]
-    model = read_model(folder, "tiny")
-    found = [model.decide(dict(zip(NAMES, vector, strict=True))).probability for vector in vectors]
-    np.testing.assert_allclose(found, expected)
+    assert model.metadata["bounds"] == BOUNDS
+    assert (model.bounds.song_above, model.bounds.part) == (3.0, PartBounds(-3.0, 2.0))
+    assert model.window_seconds == pytest.approx(5.12)
 
 
 def test_contributions_and_bias_add_up_to_the_log_odds_strongest_first(folder: Path) -> None:
-    model = read_model(folder, "tiny")
-    vector = dict(zip(NAMES, examples()[0][0].tolist(), strict=True))
-    decision = model.decide(vector)
-    parts = [part.log_odds for part in decision.contributions]
-    bias = read(folder)[0]["decision.bias"]
-    assert sum(parts) + bias == pytest.approx(log(decision.probability / (1 - decision.probability)))
+    decided = read_model(folder, "tiny").decide(heard(sung=0.8, choir=0.3))
+    parts = [part.log_odds for part in decided.contributions]
+    assert sum(parts) + float(read(folder)[0]["decision.bias"]) == pytest.approx(decided.log_odds)
     assert [abs(part) for part in parts] == sorted((abs(part) for part in parts), reverse=True)
-    assert {part.feature: part.value for part in decision.contributions} == vector
+    assert {part.feature: part.value for part in decided.contributions} == decided.features
+    assert decided.log_odds == pytest.approx(log(0.8 / 0.2), abs=1e-3)
 
 
-def test_a_prior_shifts_the_log_odds_by_its_own(folder: Path) -> None:
-    model = read_model(folder, "tiny")
-    vector = dict.fromkeys(NAMES, 0.5)
-    plain, even, rare = (model.decide(vector, prior).probability for prior in (None, 0.5, 0.1))
-    assert even == plain
-    assert log(rare / (1 - rare)) == pytest.approx(log(plain / (1 - plain)) + log(0.1 / 0.9))
+def test_a_shipped_model_is_found_by_name() -> None:
+    assert load_model().name == MODEL
+    assert load_model("track-v1").metadata["format"] == 1
+    assert load_model("track-v1") is load_model("track-v1")
 
 
-@pytest.mark.parametrize(("log_odds", "certain"), [(3.01, True), (2.99, False), (-1.99, False), (-2.01, True)])
-def test_an_answer_is_certain_beyond_the_bounds_whatever_the_prior(
-    folder: Path, log_odds: float, certain: bool
-) -> None:
-    arrays, metadata = read(folder)
-    arrays["decision.weight"][:] = 0
-    arrays["decision.bias"] = np.array(log_odds)
-    arrays["canary.probability"][:] = 1 / (1 + np.exp(-log_odds))
-    model = TrackModel(arrays, metadata | {"sha256": digest(arrays, metadata)})
-    for prior in (None, 0.01, 0.99):
-        assert model.decide(dict.fromkeys(NAMES, 0.0), prior).certain is certain
+def test_a_model_of_format_1_has_three_kinds_longer_windows_and_no_parts() -> None:
+    model = load_model("track-v1")
+    assert (model.window, model.bounds.part) == (256, None)
+    assert model.log_odds(heard(sung=0.9)) > 0 > model.log_odds(heard(sung=0.05))
+    assert model.is_music(heard(music=0.9))
+    assert not model.is_music(heard(music=0.0, speech=0.9))
+
+
+@pytest.mark.parametrize("suffix", ["", ".json", ".npz", ".md"])
+def test_a_model_is_found_by_the_path_of_each_of_its_files(folder: Path, suffix: str) -> None:
+    assert load_model(folder / f"tiny{suffix}").name == "tiny"
+    assert load_model(str(folder / f"tiny{suffix}")).name == "tiny"
+
+
+def test_a_name_with_a_dot_is_no_suffix(tmp_path: Path) -> None:
+    assert load_model(write_tiny(tmp_path, "tiny-0.2")).name == "tiny-0.2"
+
+
+def test_the_canary_of_samples_notices_another_spectrum(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(spectrum, "_window", lambda: np.ones(spectrum.N_FFT, np.float32))
+    reread(folder, "canary 'samples_log_odds' is off by")
+
+
+def bounds(**changes: Any) -> Metadata:
+    return {key: value for key, value in (BOUNDS | changes).items() if value != "missing"}
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        bounds(song_above=-2.0, score_below=3.0),
+        bounds(song_left_above=-1.0),
+        bounds(song_above_with_choir=0.0),
+        bounds(part={"score_below": 1.0, "rise": 2.0}),
+        bounds(part={"score_below": -3.0, "rise": -2.0}),
+        bounds(part={"score_below": -3.0}),
+        bounds(song_above=float("nan")),
+        bounds(score_below=float("-inf")),
+        bounds(song_above="3"),
+        bounds(song_above=True),
+        *(bounds(**{key: "missing"}) for key in BOUNDS if key != "part"),
+        {},
+        None,
+    ],
+)
+def test_bounds_that_no_model_has_are_refused(folder: Path, changed: Any) -> None:
+    rewrite(folder, with_metadata("bounds", changed))
+    reread(folder, "model 'tiny' cannot be read from")
+
+
+@pytest.mark.parametrize("frames", [0, 1, -128, 127, LONGEST_WINDOW + 2, 10**12, 128.0, "128", None, True])
+def test_an_absurd_window_is_refused(folder: Path, frames: Any) -> None:
+    rewrite(folder, with_metadata("window", frames))
+    reread(folder, "windows of .* frames")
+
+
+@pytest.mark.parametrize("key", ["mean", "scale", "weight"])
+@pytest.mark.parametrize("prefix", ["decision", "music"])
+def test_weights_for_another_number_of_features_are_refused(folder: Path, prefix: str, key: str) -> None:
+    rewrite(folder, lambda arrays, _: arrays.update({f"{prefix}.{key}": np.ones(3)}))
+    reread(folder, "weights of the shape")
+
+
+@pytest.mark.parametrize(("key", "value"), [("weight", np.nan), ("mean", np.inf), ("scale", 0.0), ("scale", -1.0)])
+def test_weights_that_are_no_numbers_are_refused(folder: Path, key: str, value: float) -> None:
+    rewrite(folder, lambda arrays, _: arrays.update({f"music.{key}": np.full(2, value)}))
+    reread(folder, "weights that are not finite")
+
+
+@pytest.mark.parametrize("suffix", ["json", "md", "npz"])
+def test_a_file_larger_than_a_model_is_refused(folder: Path, suffix: str) -> None:
+    with (folder / f"tiny.{suffix}").open("ab") as file:
+        file.write(b" " * 6_000_000)
+    reread(folder, f"more than {MAX_BYTES} bytes")
 
 
 def with_metadata(key: str, value: Any) -> Callable[[Arrays, Metadata], object]:
@@ -129,10 +164,10 @@ def with_metadata(key: str, value: Any) -> Callable[[Arrays, Metadata], object]:
         (
             "classes",
             ["song", "instrumental score"],
-            r"classes is \['song', 'instrumental score'\], this songscore reads",
+            r"classes is \['song', 'instrumental score'\], format 2 has",
         ),
         ("classes", ["instrumental score"], r"classes is \['instrumental score'\]"),
-        ("format", FORMAT + 1, f"format is {FORMAT + 1}, this songscore reads {FORMAT}"),
+        ("format", FORMAT + 1, rf"format is {FORMAT + 1}, this songscore reads \[1, 2\]"),
         ("format", None, "format is None"),
         ("feature_set", "features-v0", "feature_set is 'features-v0'"),
         ("features", [*NAMES[:-1], "loudness"], "does not compute: loudness"),
@@ -167,12 +202,12 @@ def transpose(arrays: Arrays, _: Metadata) -> None:
 @pytest.mark.parametrize("change", [alter_weight, drop_array, add_array, retype, transpose])
 def test_arrays_other_than_the_hash_says_are_refused(folder: Path, change: Callable[[Arrays, Metadata], None]) -> None:
     rewrite(folder, change, sign=False)
-    with pytest.raises(ModelError, match="sha256 is"):
+    with pytest.raises(ModelError, match="sha256 is not that of its files"):
         read_model(folder, "tiny")
 
 
 def alter_decision(arrays: Arrays, _: Metadata) -> None:
-    arrays["decision.weight"][3] += 0.1
+    arrays["decision.weight"][0] += 0.1
 
 
 def negate_decision(arrays: Arrays, _: Metadata) -> None:
@@ -187,11 +222,11 @@ def spoil_weight(arrays: Arrays, _: Metadata) -> None:
 @pytest.mark.parametrize(
     ("change", "canary"),
     [
-        (alter_weight, "activity"),
-        (transpose, "activity"),
-        (spoil_weight, "activity"),
-        (alter_decision, "probability"),
-        (negate_decision, "probability"),
+        (alter_weight, "kinds"),
+        (transpose, "kinds"),
+        (spoil_weight, "kinds"),
+        (alter_decision, "log_odds"),
+        (negate_decision, "log_odds"),
     ],
 )
 def test_changed_arrays_with_a_fitting_hash_are_caught_by_a_canary(
@@ -204,7 +239,7 @@ def test_changed_arrays_with_a_fitting_hash_are_caught_by_a_canary(
 
 def test_a_change_within_the_tolerance_of_the_canaries_is_let_pass(folder: Path) -> None:
     def nudge(arrays: Arrays, _: Metadata) -> None:
-        arrays["canary.probability"] += CANARY_TOLERANCE / 2
+        arrays["canary.log_odds"] += CANARY_TOLERANCE / 2
 
     rewrite(folder, nudge)
     assert read_model(folder, "tiny").name == "tiny"
@@ -271,7 +306,7 @@ def test_metadata_that_is_not_of_a_model_is_refused(folder: Path, content: str) 
     reread(folder, "model")
 
 
-@pytest.mark.parametrize("key", ["classes", "format", "feature_set", "sha256", "name", "features", "certain"])
+@pytest.mark.parametrize("key", ["classes", "format", "feature_set", "sha256", "name", "features", "bounds", "window", "kinds"])
 def test_metadata_that_lack_a_key_are_refused(folder: Path, key: str) -> None:
     rewrite(folder, lambda _, metadata: metadata.pop(key), sign=key != "sha256")
     reread(folder, key)
@@ -330,5 +365,5 @@ def test_the_hash_does_not_depend_on_order_or_memory_layout() -> None:
 
 
 def test_an_unknown_model_is_refused_by_name() -> None:
-    with pytest.raises(ModelError, match="model 'track-v0' cannot be read"):
+    with pytest.raises(ModelError, match="no model 'track-v0': neither .*'track-v1'"):
         load_model("track-v0")
