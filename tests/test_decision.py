@@ -118,7 +118,13 @@ def test_nothing_damaged_or_short_is_certain(model: TrackModel, sung: float) -> 
 
 @pytest.mark.parametrize(
     ("log_odds", "gap", "certain"),
-    [(-2.5, 0, True), (-2.5, SHORT_GAP, False), (-3.1, SHORT_GAP, True), (-3.1, LONG_GAP, False), (3.1, LONG_GAP, True)],
+    [
+        (-2.5, 0, True),
+        (-2.5, SHORT_GAP, False),
+        (-3.1, SHORT_GAP, True),
+        (-3.1, LONG_GAP, False),
+        (3.1, LONG_GAP, True),
+    ],
 )
 def test_a_score_heard_in_parts_is_certain_by_a_bound_of_its_own(
     model: TrackModel, log_odds: float, gap: float, certain: bool
