@@ -72,8 +72,7 @@ def test_numbers_of_numpy_are_shares() -> None:
 
 @pytest.mark.parametrize(
     ("log_odds", "name", "certain"),
-    [(3.1, SONG, True), (2.9, SONG, False), (0.1, SONG, False), (-0.1, SCORE, False), (-1.9, SCORE, False)]
-    + [(-2.1, SCORE, True)],
+    [(3.1, SONG, True), (2.9, SONG, False), (-0.1, SCORE, False), (-1.9, SCORE, False), (-2.1, SCORE, True)],
 )
 def test_an_answer_is_certain_beyond_the_bound_of_its_label(
     model: TrackModel, log_odds: float, name: str, certain: bool

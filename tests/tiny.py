@@ -46,13 +46,13 @@ def linear(names: list[str], *weights: float, bias: float = 0.0) -> Linear:
     return Linear(names, np.zeros(n), np.ones(n), np.array(weights, np.float64), bias)
 
 
-def write_tiny(folder: Path, name: str = "tiny", **about: Any) -> Path:
+def write_tiny(folder: Path, name: str = "tiny", *, weight: float = 1.0, **about: Any) -> Path:
     """Write the model, with other metadata where they are given; the path without suffix."""
     write_model(
         folder,
         name,
         detector_arrays(),
-        decision=linear(["voice_top_5s", "voice_top_30s"], 1.0, 0.0),
+        decision=linear(["voice_top_5s", "voice_top_30s"], weight, 0.0),
         music=linear(["music_mean", "sung_mean"], 1.0, 1.0, bias=6.0),
         examples=np.random.default_rng(1).normal(size=(10, 2)),
         about={"bounds": BOUNDS} | about,
