@@ -109,7 +109,7 @@ class Bounds:
             song_left_above=_finite(fields, "song_left_above"),
             part=None if part is None else PartBounds(_finite(part, "score_below"), _finite(part, "rise")),
         )
-        low = min(bounds.score_below, bounds.part.score_below) if bounds.part else bounds.score_below
+        low = max(bounds.score_below, bounds.part.score_below) if bounds.part else bounds.score_below
         high = min(bounds.song_above, bounds.song_above_with_choir, bounds.song_left_above)
         if not low < 0 < high or (bounds.part and bounds.part.rise < 0):
             raise ValueError(f"bounds of certainty on the wrong side: {fields}")
