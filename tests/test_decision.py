@@ -1,39 +1,278 @@
 from __future__ import annotations
 
+import itertools
+from dataclasses import replace
+from math import log
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 import pytest
+from tiny import BOUNDS, heard, p, tiny
 
-from songscore.decision import SHORTEST_CERTAIN, may_be_certain, most, no_music
+from songscore.analysis.record import Analysis
+from songscore.decision import CHOIR_HEARD, SHORTEST, SHORTEST_CERTAIN, Question, is_settled, label, no_music
+from songscore.features.detector import STEP, SUNG
+from songscore.features.track_vector import Activity
+from songscore.model import TrackModel
+from songscore.results import SCORE, SONG, TrackResult
+
+LONG_GAP = 20.0
+"""Seconds, longer than a window."""
+
+SHORT_GAP = 4.0
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> TrackModel:
+    return tiny(tmp_path_factory.mktemp("model"))
+
+
+def answer(activity: Activity, model: TrackModel, damage: str = "", **asked: Any) -> TrackResult:
+    seconds = activity.n_steps * STEP
+    return label(Analysis("a.flac", seconds, seconds, damage, activity, ""), model, Question(**asked))
+
+
+# The question
+
+
+@pytest.mark.parametrize("name", ["threshold", "prior"])
+@pytest.mark.parametrize("value", [0, 1, -0.1, 2, float("nan"), float("inf")])
+def test_a_share_outside_0_and_1_is_refused(name: str, value: float) -> None:
+    with pytest.raises(ValueError, match=f"{name} must lie between 0 and 1"):
+        Question(**{name: value})
 
 
 @pytest.mark.parametrize(
-    ("activity", "answer"),
+    ("name", "value"), [("threshold", "0.5"), ("threshold", None), ("prior", True), ("prior", [0.5])]
+)
+def test_a_share_that_is_no_number_is_refused(name: str, value: Any) -> None:
+    with pytest.raises(TypeError, match=f"{name} must be a number, not {type(value).__name__}"):
+        Question(**{name: value})
+
+
+@pytest.mark.parametrize("choir", ["Song", "", None, "instrumental score"])
+def test_what_a_choir_makes_of_a_track_is_one_of_two(choir: Any) -> None:
+    with pytest.raises(ValueError, match="choir must be one of"):
+        Question(choir=choir)
+
+
+@pytest.mark.parametrize(("t", "prior"), list(itertools.product([0.03, 0.5, 0.97], [0.01, 0.5, 0.8])))
+def test_the_cut_is_the_threshold_in_log_odds_without_the_prior(t: float, prior: float) -> None:
+    assert Question(t, prior).cut == pytest.approx(log(t / (1 - t)) - log(prior / (1 - prior)))
+    assert Question(t).cut == pytest.approx(Question(t, 0.5).cut)
+
+
+def test_numbers_of_numpy_are_shares() -> None:
+    assert Question(np.float32(0.5), np.float64(0.5)).cut == 0
+
+
+# The label and whether it is certain
+
+
+@pytest.mark.parametrize(
+    ("log_odds", "name", "certain"),
+    [(3.1, SONG, True), (2.9, SONG, False), (0.1, SONG, False), (-0.1, SCORE, False), (-1.9, SCORE, False)]
+    + [(-2.1, SCORE, True)],
+)
+def test_an_answer_is_certain_beyond_the_bound_of_its_label(
+    model: TrackModel, log_odds: float, name: str, certain: bool
+) -> None:
+    track = answer(heard(sung=p(log_odds)), model)
+    assert (track.label, track.certain, track.status) == (name, certain, "ok")
+    assert track.song_probability == pytest.approx(p(log_odds), abs=1e-4)
+
+
+@pytest.mark.parametrize("log_odds", [-5.0, -2.5, -1.0, 1.0, 2.5, 3.5, 5.0])
+def test_certainty_belongs_to_the_label_whatever_is_asked(model: TrackModel, log_odds: float) -> None:
+    for threshold, prior in itertools.product([0.03, 0.5, 0.97, 0.999], [0.01, 0.5, 0.99]):
+        track = answer(heard(sung=p(log_odds)), model, threshold=threshold, prior=prior)
+        assert (track.label == SONG) == (log_odds >= Question(threshold, prior).cut)
+        assert track.certain == (log_odds >= 3 if track.label == SONG else log_odds <= -2)
+
+
+def test_a_song_that_a_strict_threshold_calls_score_is_no_certain_score(model: TrackModel) -> None:
+    activity = heard(sung=0.967)
+    assert (answer(activity, model).label, answer(activity, model).certain) == (SONG, True)
+    strict = answer(activity, model, threshold=0.97)
+    assert (strict.label, strict.certain) == (SCORE, False)
+    assert strict.song_probability == pytest.approx(0.967, abs=1e-4)
+
+
+def test_a_prior_multiplies_the_odds(model: TrackModel) -> None:
+    track = answer(heard(sung=0.6), model, prior=0.2)
+    odds = 0.6 / 0.4 * 0.2 / 0.8
+    assert track.song_probability == pytest.approx(odds / (1 + odds), abs=1e-4)
+    assert track.label == SCORE
+
+
+@pytest.mark.parametrize("sung", [p(5.0), p(-5.0)])
+def test_nothing_damaged_or_short_is_certain(model: TrackModel, sung: float) -> None:
+    whole = heard(sung=sung)
+    assert answer(whole, model).certain
+    cut = answer(whole, model, damage="stopped at 0:50")
+    assert (cut.certain, cut.status, cut.message) == (False, "partial", "stopped at 0:50")
+    assert answer(heard(sung=sung, seconds=SHORTEST_CERTAIN + STEP), model).certain
+    assert not answer(heard(sung=sung, seconds=SHORTEST_CERTAIN - STEP), model).certain
+
+
+@pytest.mark.parametrize(
+    ("log_odds", "gap", "certain"),
+    [(-2.5, 0, True), (-2.5, SHORT_GAP, False), (-3.1, SHORT_GAP, True), (-3.1, LONG_GAP, False), (3.1, LONG_GAP, True)],
+)
+def test_a_score_heard_in_parts_is_certain_by_a_bound_of_its_own(
+    model: TrackModel, log_odds: float, gap: float, certain: bool
+) -> None:
+    assert answer(heard(sung=p(log_odds), gap=gap), model).certain is certain
+
+
+def test_without_bounds_of_parts_no_part_is_a_certain_score(tmp_path: Path) -> None:
+    model = tiny(tmp_path, bounds=BOUNDS | {"part": None})
+    part = heard(sung=0.01, gap=SHORT_GAP)
+    assert not answer(part, model).certain
+    assert not is_settled(part, model, Question())
+
+
+# Voices
+
+
+def test_voices_without_words_count_where_they_are_asked_for(model: TrackModel) -> None:
+    activity = heard(sung=0.01, choir=0.99)
+    as_score, as_song = answer(activity, model), answer(activity, model, choir="song")
+    assert (as_score.label, as_song.label) == (SCORE, SONG)
+    assert as_song.timeline is not None
+    assert as_score.timeline is not None
+    np.testing.assert_allclose(as_song.timeline.probability, 0.99, atol=1e-6)
+    np.testing.assert_allclose(as_score.timeline.probability, 0.01, atol=1e-6)
+
+
+@pytest.mark.parametrize(("log_odds", "certain"), [(3.5, False), (4.5, True)])
+def test_a_song_of_voices_without_words_has_a_bound_of_its_own(
+    model: TrackModel, log_odds: float, certain: bool
+) -> None:
+    assert answer(heard(choir=p(log_odds)), model, choir="song").certain is certain
+
+
+@pytest.mark.parametrize(("share", "certain"), [(CHOIR_HEARD - 0.05, True), (CHOIR_HEARD + 0.05, False)])
+def test_a_score_with_much_choir_is_not_certain(model: TrackModel, share: float, certain: bool) -> None:
+    activity, choir = heard(sung=0.01), heard(sung=0.01, choir=0.9)
+    kinds = np.where(np.arange(activity.n_steps)[:, None] < share * activity.n_steps, choir.kinds, activity.kinds)
+    track = answer(replace(activity, kinds=kinds), model)
+    assert (track.label, track.certain) == (SCORE, certain)
+    assert track.voices["choir"] == pytest.approx(share, abs=0.02)
+
+
+def test_passages_have_the_kind_that_is_likeliest(model: TrackModel) -> None:
+    parts = [heard(sung=0.9, choir=0.4), heard(choir=0.8, sung=0.5), heard(speech=0.9), heard()]
+    kinds = np.concatenate([part.kinds for part in parts])
+    track = answer(Activity(np.arange(len(kinds)), kinds, len(kinds), 0.5), model)
+    assert [segment.kind for segment in track.vocal_segments] == ["sung", "choir", "speech"]
+    starts = [segment.start for segment in track.vocal_segments]
+    assert starts == pytest.approx([0, 60, 120], abs=0.5)
+    assert track.voices == pytest.approx({"sung": 0.25, "choir": 0.25, "speech": 0.25}, abs=0.01)
+    assert track.vocal_fraction == track.voices["sung"]
+
+
+# Whether enough was heard
+
+
+def test_what_was_heard_whole_is_settled(model: TrackModel) -> None:
+    assert is_settled(heard(sung=0.5), model, Question())
+
+
+def test_nothing_heard_settles_nothing(model: TrackModel) -> None:
+    assert not is_settled(heard(seconds=60, gap=60), model, Question())
+
+
+def test_a_part_without_music_is_not_settled(model: TrackModel) -> None:
+    silent = heard(sung=0.0, music=0.0, gap=SHORT_GAP)
+    assert no_music(silent, model)
+    assert not is_settled(silent, model, Question())
+
+
+@pytest.mark.parametrize(
+    ("log_odds", "asked", "settled"),
     [
-        ((0.0, 0.9, 0.0), "speech without music"),
-        ((0.6, 0.4, 0.2), "speech without music"),
-        ((0.0, 0.0, 0.0), "neither music nor a voice was heard"),
+        (3.6, {}, True),
+        (3.4, {}, False),
+        (3.6, {"threshold": 0.97}, True),
+        (3.6, {"threshold": 0.99}, False),
+        (3.6, {"prior": 0.01}, False),
+        (4.7, {"prior": 0.01}, True),
+        (3.4, {"threshold": 0.1}, False),
     ],
 )
-def test_activity_without_music_is_named(activity, answer):
-    assert no_music(np.tile(np.float32(activity), (100, 1))) == answer
-
-
-@pytest.mark.parametrize("activity", [(0.0, 0.0, 0.9), (0.9, 0.0, 0.0), (0.5, 0.9, 0.9), (0.9, 0.9, 0.0)])
-def test_activity_with_music_or_a_voice_is_judged(activity):
-    assert no_music(np.tile(np.float32(activity), (100, 1))) == ""
+@pytest.mark.parametrize("gap", [SHORT_GAP, LONG_GAP])
+def test_a_song_is_settled_beyond_the_cut_and_where_it_may_be_left(
+    model: TrackModel, log_odds: float, asked: dict[str, Any], settled: bool, gap: float
+) -> None:
+    assert is_settled(heard(sung=p(log_odds), gap=gap), model, Question(**asked)) is settled
 
 
 @pytest.mark.parametrize(
-    ("seconds", "music", "answer"),
-    [(SHORTEST_CERTAIN, 0.4, True), (SHORTEST_CERTAIN - 0.1, 0.4, False), (SHORTEST_CERTAIN, 0.2, False)],
+    ("log_odds", "asked", "settled"),
+    [
+        (-3.1, {}, True),
+        (-2.9, {}, False),
+        (-2.9, {"threshold": 0.9}, False),
+        (-3.1, {"threshold": 0.2}, False),
+        (-3.5, {"threshold": 0.2}, True),
+        (-3.5, {"prior": 0.9}, False),
+        (-4.3, {"prior": 0.9}, True),
+    ],
 )
-def test_nothing_short_and_no_voice_without_music_is_certain(seconds, music, answer):
-    assert may_be_certain(seconds, np.tile(np.float32([0.9, 0.0, music]), (100, 1))) is answer
+def test_a_score_is_settled_where_it_is_certain_and_cannot_rise_to_the_cut(
+    model: TrackModel, log_odds: float, asked: dict[str, Any], settled: bool
+) -> None:
+    assert is_settled(heard(sung=p(log_odds), gap=SHORT_GAP), model, Question(**asked)) is settled
 
 
-def test_what_is_heard_at_most_grows_slower_than_the_length() -> None:
-    lengths = np.array([6, 60, 100, 351, 3516])
-    shares = np.array([most(int(n)) / n for n in lengths])
-    assert (shares[:2] == 1).all()
-    assert (np.diff(shares[1:]) < 0).all()
-    assert shares[-1] < 0.15
+@pytest.mark.parametrize("log_odds", [-6.0, -3.1, 0.0, 3.4])
+def test_a_gap_longer_than_a_window_leaves_everything_open_but_a_song(model: TrackModel, log_odds: float) -> None:
+    assert SHORT_GAP < model.window_seconds < LONG_GAP
+    assert not is_settled(heard(sung=p(log_odds), gap=LONG_GAP), model, Question())
+
+
+def test_a_part_is_settled_by_voices_without_words_where_they_count(model: TrackModel) -> None:
+    part = heard(sung=0.01, choir=0.99, gap=LONG_GAP)
+    assert is_settled(part, model, Question(choir="song"))
+    assert not is_settled(part, model, Question())
+
+
+def test_a_song_that_is_settled_stays_one_whatever_the_rest_is(model: TrackModel) -> None:
+    part = heard(sung=p(3.6), gap=LONG_GAP)
+    whole = heard(sung=0.0)
+    whole.kinds[part.step, SUNG] = p(3.6)
+    assert is_settled(part, model, Question())
+    assert answer(part, model).label == answer(whole, model).label == SONG
+
+
+# No answer
+
+
+@pytest.mark.parametrize(
+    ("activity", "message"),
+    [
+        ({"speech": 0.9, "music": 0.0}, "speech without music"),
+        ({"speech": 0.1, "music": 0.0, "other": 0.9}, "no music: noise, ambience or effects"),
+        ({"music": 0.0}, "no music: noise, ambience or effects"),
+    ],
+)
+def test_what_is_no_music_is_named(model: TrackModel, activity: dict[str, float], message: str) -> None:
+    track = answer(heard(**activity), model)
+    assert (track.label, track.song_probability, track.certain) == (None, None, False)
+    assert (track.status, track.message) == ("not_music", message)
+
+
+@pytest.mark.parametrize("activity", [{"music": 0.9}, {"sung": 0.9, "music": 0.0}, {"speech": 0.9, "music": 0.9}])
+def test_music_and_voices_are_judged(model: TrackModel, activity: dict[str, float]) -> None:
+    assert no_music(heard(**activity), model) == ""
+    assert answer(heard(**activity), model).label is not None
+
+
+def test_silence_and_too_little_sound_have_no_label(model: TrackModel) -> None:
+    silent = answer(replace(heard(), peak=0.0), model)
+    short = answer(heard(seconds=SHORTEST - 2 * STEP), model)
+    assert (silent.status, silent.label) == ("silent", None)
+    assert (short.status, short.label) == ("too_short", None)
+    assert "at least 2 s are needed" in short.message
