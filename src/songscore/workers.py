@@ -46,9 +46,16 @@ _PROGRAM = "from songscore.workers import serve; serve()"
 
 
 class Worker:
-    """A child process, started when it is first asked."""
+    """A child process, started when it is first asked.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    program : str
+        What it runs, in Python; without it, one that listens.
+    """
+
+    def __init__(self, program: str = _PROGRAM) -> None:
+        self._program = program
         self._process: subprocess.Popen[bytes] | None = None
         self._complaints: IO[bytes] | None = None
         self._over = False
@@ -105,7 +112,7 @@ class Worker:
         """Why it is dead already, or nothing."""
         self._complaints = tempfile.TemporaryFile()  # noqa: SIM115 - it lives as long as the child
         self._process = process = subprocess.Popen(
-            [sys.executable, "-P", "-c", _PROGRAM],
+            [sys.executable, "-P", "-c", self._program],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._complaints,
