@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Sequence
+from itertools import pairwise
 from typing import Protocol
 
 from songscore.errors import TagError
@@ -130,5 +131,5 @@ def _is_mpeg(content: Content, start: int) -> bool:
     near = content[start : start + (1 << 16)]
     return any(
         first == 0xFF and second & 0xE0 == 0xE0 and second & 0x06 and second & 0x18 != 0x08
-        for first, second in zip(near, near[1:], strict=False)
+        for first, second in pairwise(near)
     )
