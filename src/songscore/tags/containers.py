@@ -121,9 +121,7 @@ def _opened(content: Content) -> _Container:
             return opened(content)
     if _is_mpeg(content, start):
         return Mpeg(content)
-    raise TagError(
-        "the tags cannot be read: songscore writes tags into MP3, FLAC, Ogg, MP4, WAV, AIFF, APE and WavPack"
-    )
+    raise TagError("the tags cannot be read: this is no MP3, FLAC, Ogg, MP4, WAV, AIFF, APE, WavPack or Musepack")
 
 
 def _is_mpeg(content: Content, start: int) -> bool:
