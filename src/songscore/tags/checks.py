@@ -18,16 +18,14 @@ from typing import Any
 import mutagen
 import numpy as np
 from mutagen.apev2 import APEv2
-from mutagen.flac import FLAC
 from mutagen.id3 import ID3
 from mutagen.mp4 import MP4Tags
-from mutagen.ogg import OggFileType
 
 from songscore.audio import open_audio
 from songscore.errors import AudioError, TagError
 from songscore.tags.containers import Tags
-from songscore.tags.items import Changes, Values
-from songscore.tags.marks import LANGUAGE, NAMES, Entries
+from songscore.tags.items import LANGUAGE, Changes, Values
+from songscore.tags.marks import NAMES, Entries
 
 _UNPARSABLE = (
     mutagen.MutagenError, OSError, EOFError, MemoryError, ValueError, LookupError, TypeError, AttributeError,
@@ -136,8 +134,6 @@ def _load(source: BytesIO) -> Any:
     if isinstance(file.tags, ID3):
         source.seek(0)
         file = type(file)(source, translate=False, load_v1=False)
-    if file.tags is None and isinstance(file, (FLAC, OggFileType)):
-        file.add_tags()
     return file.tags
 
 

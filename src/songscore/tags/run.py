@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
@@ -48,7 +48,7 @@ class Manner:
 
 def run(
     tasks: Iterable[Task | TagResult], manner: Manner, jobs: int = 1, timeout: float | None = DEADLINE
-) -> Iterator[TagResult]:
+) -> Generator[TagResult]:
     """Do tasks in child processes.
 
     Parameters
@@ -85,8 +85,10 @@ def run(
         try:
             while True:
                 for task in islice(source, _AHEAD * jobs - len(flying)):
-                    done = isinstance(task, TagResult)
-                    flying.append((task.path, task if done else threads.submit(_ask, workers, task, how, timeout)))
+                    submitted = (
+                        task if isinstance(task, TagResult) else threads.submit(_ask, workers, task, how, timeout)
+                    )
+                    flying.append((task.path, submitted))
                 if not flying:
                     return
                 _, first = flying[0]
@@ -116,7 +118,7 @@ def _answer(worker: Worker, task: Task, how: dict[str, Any], timeout: float | No
             reply = worker.ask(request, timeout)
             if isinstance(reply, bytes):
                 return _result(json.loads(reply))
-        message = f"the process that read it {reply}"
+            message = f"the process that read it {reply}"
     except TimeoutError:
         message = f"no answer after {timeout:g} s"
     _sweep_beside(task.path)

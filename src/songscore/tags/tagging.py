@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import wraps
 from pathlib import Path
-from typing import Concatenate, Literal, ParamSpec
+from typing import Any, Concatenate, Literal, ParamSpec
 
 from songscore.classify import check_share
 from songscore.errors import SongscoreError, TagError
@@ -134,8 +134,9 @@ def tag_track(
 
 def _complaint(track: TrackResult) -> str:
     """What is wrong with an answer that came from a file or another machine, or nothing."""
-    p = track.song_probability
-    if track.label not in (SONG, SCORE):
+    p: Any = track.song_probability
+    label: Any = track.label
+    if label not in (SONG, SCORE):
         return f"label={track.label!r}"
     if track.status not in ("ok", "partial"):
         return f"a label beside status={track.status!r}"

@@ -228,12 +228,13 @@ def _record(fields: dict[str, Any]) -> Record:
     texts = record.path, record.time, record.before, record.after, record.sound
     if not all(isinstance(text, str) for text in texts) or not _is_time(record.mtime_ns):
         raise TypeError("a field of another type")
-    if not isinstance(record.pieces, list) or not all(map(_is_piece, record.pieces)):
+    parts: Any = record.pieces
+    if not isinstance(parts, list) or not all(map(_is_piece, parts)):
         raise TypeError("pieces of another type")
     return record
 
 
-def _values(texts: list[str] | None) -> Values | None:
+def _values(texts: Any) -> Values | None:
     if texts is None:
         return None
     if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
@@ -241,7 +242,7 @@ def _values(texts: list[str] | None) -> Values | None:
     return tuple(texts)
 
 
-def _is_time(nanoseconds: object) -> bool:
+def _is_time(nanoseconds: Any) -> bool:
     return isinstance(nanoseconds, int) and abs(nanoseconds) < 1 << 63
 
 
