@@ -114,11 +114,6 @@ def test_a_detector_of_three_kinds_is_sure_that_there_are_no_others() -> None:
     np.testing.assert_array_equal(found[:, [CHOIR, OTHER]], 0)
 
 
-def test_a_detector_of_an_unknown_kind_is_refused() -> None:
-    with pytest.raises(ValueError, match="whistle"):
-        VoiceDetector(random_arrays(), ["sung", "whistle"])
-
-
 @pytest.mark.parametrize("gain", [1e-8, 1e8])
 def test_the_answer_does_not_depend_on_the_gain(detector: VoiceDetector, gain: float) -> None:
     mel = random_mel(64)

@@ -136,7 +136,7 @@ def test_no_truncated_record_is_read() -> None:
     ],
 )
 def test_what_is_no_failure_is_a_value_error(content: bytes) -> None:
-    with pytest.raises(ValueError, match="not a re(ply|cord)"):
+    with pytest.raises(ValueError, match=r"not a re(ply|cord)"):
         read_reply(content, "a", DETECTOR)
 
 
