@@ -7,11 +7,17 @@ import pytest
 from numpy.typing import NDArray
 
 from songscore.features.detector import (
-    ACTIVITIES,
+    CHOIR,
     DILATIONS,
     FLOOR_DB,
     FRAMES_PER_STEP,
+    KINDS,
+    LEVELS,
+    MUSIC,
+    OTHER,
+    SPEECH,
     STEP,
+    SUNG,
     TIME_STRIDES,
     VoiceDetector,
     level,
@@ -21,7 +27,7 @@ from songscore.features.detector import (
 from songscore.features.spectrum import N_MELS, SAMPLE_RATE, mel_spectrum
 
 GAIN_TOLERANCE = 1e-4
-TORCH_TOLERANCE = 1e-5
+TORCH_TOLERANCE = 1e-5 + 0.5 / LEVELS
 REACH = 36
 """Frames before and after the first frame of a step that its answer depends on, but for the levelling."""
 
@@ -37,7 +43,7 @@ def random_arrays(seed: int = 0, width: int = 6) -> dict[str, NDArray[np.float32
     shapes: dict[str, tuple[int, ...]] = {
         f"conv{i}.weight": (9 * channels[i], channels[i + 1]) for i in range(len(TIME_STRIDES))
     }
-    shapes |= {"join.weight": (N_MELS // 16 * channels[-1], width), "head.weight": (width, len(ACTIVITIES))}
+    shapes |= {"join.weight": (N_MELS // 16 * channels[-1], width), "head.weight": (width, len(KINDS))}
     shapes |= {f"context{i}.weight": (3, width, width) for i in range(len(DILATIONS))}
     arrays = {name: random.standard_normal(shape) / np.sqrt(np.prod(shape[:-1])) for name, shape in shapes.items()}
     arrays |= {name.replace("weight", "bias"): 0.3 * random.standard_normal(s[-1]) for name, s in shapes.items()}
@@ -86,9 +92,26 @@ def test_the_time_of_a_step_is_the_middle_of_its_two_frames() -> None:
 @pytest.mark.parametrize("n_frames", [1, 2, 3, 31, 32, 257])
 def test_there_is_a_row_of_probabilities_for_every_two_frames_begun(detector: VoiceDetector, n_frames: int) -> None:
     answer = detector(random_mel(n_frames))
-    assert answer.shape == ((n_frames + 1) // 2, len(ACTIVITIES))
+    assert answer.shape == ((n_frames + 1) // 2, len(KINDS))
     assert answer.dtype == np.float32
     assert ((answer > 0) & (answer < 1)).all()
+
+
+def test_probabilities_are_levels_that_two_bytes_hold(detector: VoiceDetector) -> None:
+    answer = detector(random_mel(500))
+    levels = np.rint(answer * LEVELS).astype(np.uint16)
+    assert len(np.unique(levels)) > 100
+    np.testing.assert_array_equal(levels.astype(np.float32) / np.float32(LEVELS), answer)
+
+
+def test_a_detector_of_three_kinds_is_sure_that_there_are_no_others() -> None:
+    arrays = random_arrays()
+    three = arrays | {name: arrays[name][..., :3] for name in ("head.weight", "head.bias")}
+    mel = random_mel(64)
+    found = VoiceDetector(three, ["sung", "speech", "music"])(mel)
+    assert found.shape == (32, len(KINDS))
+    np.testing.assert_allclose(found[:, [SUNG, SPEECH, MUSIC]], VoiceDetector(arrays)(mel)[:, :3], atol=1.5 / LEVELS)
+    np.testing.assert_array_equal(found[:, [CHOIR, OTHER]], 0)
 
 
 @pytest.mark.parametrize("gain", [1e-8, 1e8])
@@ -115,7 +138,7 @@ def test_frames_beyond_the_reach_do_not_matter_where_the_levelling_stays_the_sam
     frame = step * FRAMES_PER_STEP
     mel = random_mel(n)
     far = shuffled(shuffled(mel, 0, frame - REACH), frame + REACH + 1, n)
-    np.testing.assert_allclose(detector(far)[step], detector(mel)[step], atol=1e-6)
+    np.testing.assert_allclose(detector(far)[step], detector(mel)[step], atol=1.5 / LEVELS)
     assert np.abs(detector(far) - detector(mel)).max() > 0.01
 
 

@@ -42,7 +42,7 @@ SILENCE = 1e-6
 VOICES: dict[VoiceKind, int] = {"sung": SUNG, "choir": CHOIR, "speech": SPEECH}
 """The kinds of sound that are voices."""
 
-CHOIR_HEARD = 0.2
+CHOIR_HEARD = 0.5
 """Share of a track with voices without words from which a score is not certain: they may sing words."""
 
 
@@ -152,9 +152,9 @@ def _is_certain(
     voices: dict[VoiceKind, float],
 ) -> bool:
     """Whether at most the stated share of the tracks of the other class look like this one."""
-    if analysis.damage or analysis.analysed < SHORTEST_CERTAIN:
-        return False
     bounds = model.bounds
+    if analysis.damage or analysis.analysed < SHORTEST_CERTAIN or model.music(analysis.activity) < bounds.music_above:
+        return False
     if answer == SONG:
         return log_odds >= (bounds.song_above_with_choir if question.counts_choir else bounds.song_above)
     if not question.counts_choir and voices["choir"] >= CHOIR_HEARD:
@@ -181,7 +181,7 @@ def too_short(analysis: Analysis) -> str:
 
 def no_music(activity: Activity, model: TrackModel) -> str:
     """What was heard instead of music, or "" where it is music or somebody sings."""
-    if model.is_music(activity):
+    if model.music(activity) >= 0:
         return ""
     means = activity.kinds.mean(axis=0)
     return "speech without music" if means[SPEECH] > means[OTHER] else "no music: noise, ambience or effects"
