@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -265,7 +266,9 @@ def test_a_bit_that_flips_in_a_header_costs_a_frame(variable):
 
 
 @pytest.mark.parametrize("codec", ["mp2"])
-@pytest.mark.parametrize(("rate", "layout"), [(44_100, "stereo"), (48_000, "mono"), (22_050, "mono"), (16_000, "stereo")])
+@pytest.mark.parametrize(
+    ("rate", "layout"), [(44_100, "stereo"), (48_000, "mono"), (22_050, "mono"), (16_000, "stereo")]
+)
 def test_layer_2_is_heard_whole(tmp_path: Path, codec, rate, layout):
     av = pytest.importorskip("av")
     path = tmp_path / "a.mp2"
@@ -290,10 +293,8 @@ def test_layer_2_is_heard_whole(tmp_path: Path, codec, rate, layout):
 def test_the_beginning_of_a_file_is_no_error_of_the_program(variable, size):
     from songscore.errors import AudioError
 
-    try:
+    with suppress(AudioError):
         heard(without_count(variable)[:size])
-    except AudioError:
-        pass
 
 
 def test_reading_is_never_from_outside_the_stretch():

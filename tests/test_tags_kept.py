@@ -175,8 +175,11 @@ def ape(*items: tuple[bytes, int, bytes]) -> bytes:
     body = b"".join(struct.pack("<II", len(value), flags) + key + b"\0" + value for key, flags, value in items)
     numbers = struct.pack("<III", 2000, len(body) + 32, len(items))
     return b"".join(
-        (b"APETAGEX" + numbers + struct.pack("<I", 0xA0000000) + bytes(8), body)
-        + (b"APETAGEX" + numbers + struct.pack("<I", 0x80000000) + bytes(8),)
+        (
+            b"APETAGEX" + numbers + struct.pack("<I", 0xA0000000) + bytes(8),
+            body,
+            b"APETAGEX" + numbers + struct.pack("<I", 0x80000000) + bytes(8),
+        )
     )
 
 
