@@ -21,6 +21,7 @@ BOUNDS: dict[str, Any] = {
     "song_above_with_choir": 4.0,
     "score_below": -2.0,
     "song_left_above": 3.5,
+    "music_above": 1.0,
     "part": {"score_below": -3.0, "rise": 2.0},
 }
 
