@@ -44,7 +44,8 @@ def journal(content: bytes, folder: Path) -> None:
     after = [track.to_dict() for track in read_results(path)]
     assert before[: len(after)] == after
     assert done == len({track["path"] for track in after})
-    assert path.read_bytes() == content[: content.rfind(b"\n") + 1]
+    kept, written = content[: content.rfind(b"\n") + 1], path.read_bytes()
+    assert written == kept if kept else written.count(b"\n") == 1, "a new journal is what was asked, in one line"
 
 
 def manifest(content: bytes, folder: Path) -> None:

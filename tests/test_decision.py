@@ -115,6 +115,13 @@ def test_nothing_damaged_or_short_is_certain(model: TrackModel, sung: float) -> 
     assert not answer(heard(sung=sung, seconds=SHORTEST_CERTAIN - STEP), model).certain
 
 
+@pytest.mark.parametrize(("music", "certain"), [(0.3, False), (0.9, True)])
+def test_nothing_is_certain_of_what_is_hardly_music(model: TrackModel, music: float, certain: bool) -> None:
+    activity = heard(sung=0.01, music=music)
+    assert model.music(activity) > 0
+    assert (answer(activity, model).label, answer(activity, model).certain) == (SCORE, certain)
+
+
 @pytest.mark.parametrize(
     ("log_odds", "gap", "certain"),
     [
