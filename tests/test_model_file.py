@@ -88,11 +88,7 @@ def test_a_model_of_format_1_has_three_kinds_longer_windows_and_no_parts() -> No
     model = load_model("track-v1")
     assert (model.window, model.bounds.part) == (256, None)
     assert model.log_odds(heard(sung=0.9)) > 0 > model.log_odds(heard(sung=0.05))
-<<<<<<< HEAD
-    assert model.music(heard(music=0.9)) >= 0
-=======
     assert model.music(heard(music=0.9)) > 0
->>>>>>> t2
     assert model.music(heard(music=0.0, speech=0.9)) < 0
 
 

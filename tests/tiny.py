@@ -21,11 +21,7 @@ BOUNDS: dict[str, Any] = {
     "song_above_with_choir": 4.0,
     "score_below": -2.0,
     "song_left_above": 3.5,
-<<<<<<< HEAD
-    "music_above": 0.0,
-=======
     "music_above": 1.0,
->>>>>>> t2
     "part": {"score_below": -3.0, "rise": 2.0},
 }
 
