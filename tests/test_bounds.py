@@ -54,7 +54,7 @@ def test_no_more_than_the_stated_share_of_new_tracks_reaches_the_bound() -> None
 
 @pytest.mark.parametrize(("n", "reached"), [(ENOUGH, 0), (199, 1), (999, 9)])
 def test_by_track_the_bound_is_of_the_conformal_rank(n: int, reached: int) -> None:
-    scores = 10.0 + np.random.default_rng(0).permutation(n)
+    scores = 10 + np.random.default_rng(0).permutation(n).astype(np.float64)
     assert (scores >= upper_bound(scores, alone(n))).sum() == reached
 
 

@@ -20,7 +20,8 @@ def write(folder: Path, text: str) -> Path:
 
 
 def row(group: str, origin: str, label: str = SONG, kind: str = "pop") -> Row:
-    role = {SONG: "song", SCORE: "instrumental"}.get(label, "voice")
+    roles: dict[str, str] = {SONG: "song", SCORE: "instrumental"}
+    role = roles.get(label, "voice")
     return Row(Path("a.wav"), "a.wav", label, group, origin, role, kind, 1.0, "")
 
 
