@@ -200,7 +200,9 @@ def fit_music(given: DecisionSet, chosen: Booleans) -> Linear:
     used = chosen & given.trusted
     weight = balanced_weights(given.is_music[used], np.full(int(used.sum()), "all"))
     linear = fit_linear(MUSIC, given.music[used], given.is_music[used], weight)
-    lowest = np.quantile(log_odds_of(linear, given.music[used & np.isin(given.kind, RECORDED)]), REFUSED)
+    recorded = used & np.isin(given.kind, RECORDED)
+    kept = recorded if recorded.any() else used & given.is_music
+    lowest = np.quantile(log_odds_of(linear, given.music[kept]), REFUSED)
     return replace(linear, bias=linear.bias - min(0.0, float(lowest)))
 
 
