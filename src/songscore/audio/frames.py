@@ -41,10 +41,12 @@ _IN_A_ROW, _AGAIN = 4, 2
 _SEARCHED = 1 << 24
 """Bytes in which the first frame is looked for."""
 _TEXT = 4096
-_RESERVOIR, _OVERHEAD = 511, 40
-"""Bytes of earlier frames on which one may draw at most (main_data_begin), and what of a frame is no such data."""
-_WARM_UP = 4
-"""Frames more, until the overlap and the filter bank have forgotten where decoding began."""
+_LONGEST_COUNT = 1441
+"""Bytes of the frame with the count, which counts itself."""
+_RESERVOIR, _CHECKSUM = 511, 2
+"""Bytes of earlier frames on which a frame may draw at most (main_data_begin); bytes of a checksum."""
+_WARM_UP = 3
+"""Frames whose data have to be there as well: overlap and filter bank remember so much."""
 _DECODER_DELAY = 529
 """Samples by which a decoder of layer III is late; the delay and the padding that encoders note do not include it."""
 
@@ -129,13 +131,11 @@ class Run:
 
     def entry(self, frame: int) -> int:
         """The frame from which to decode so that `frame` comes out as in the whole."""
-        first, data = frame, 0
-        while first > 0 and data < _RESERVOIR:
+        first, n_bytes = max(0, frame - _WARM_UP), 0
+        while first > 0 and n_bytes < _RESERVOIR:
             first -= 1
-            data += self.offsets[first + 1] - self.offsets[first] - _OVERHEAD
-            if frame - first > _RESERVOIR:
-                break
-        return max(0, first - _WARM_UP)
+            n_bytes += max(1, self.offsets[first + 1] - self.offsets[first] - self.kind.side_end - _CHECKSUM)
+        return first
 
 
 def find_runs(read: Read, start: int, end: int) -> tuple[list[Run], int]:
@@ -160,7 +160,7 @@ def _walk(read: Read, start: int, end: int) -> Iterator[Run]:
     while found := _next_frames(read, position, limit, end, kind):
         first, kind, sizes = found
         head = read(first, 256)
-        if told := _count(head, kind):
+        if told := _count(head, 0, kind):
             count, position = told, first + sizes[head[:3]]
             continue
         run = Run(kind, count)
@@ -195,7 +195,7 @@ def _frames_at(data: bytes, at: int, is_end: bool, usual: Kind | None) -> tuple[
     kind = _kind(data[at : at + 4])
     if kind is None:
         return None
-    sizes = _sizes(kind)
+    sizes = _sizes(bytes([data[at + 1] & 0xFE, data[at + 2] & 0x0C]), kind)
     if data[at : at + 3] not in sizes:
         sizes = sizes | _free_sizes(data, at)
     for n in range(1, _AGAIN if kind == usual else _IN_A_ROW):
@@ -210,29 +210,21 @@ def _frames_at(data: bytes, at: int, is_end: bool, usual: Kind | None) -> tuple[
 
 def _extend(read: Read, position: int, end: int, kind: Kind, sizes: dict[bytes, int], offsets: array[int]) -> int:
     """Note frame after frame; the end of the last that is whole. This loop is what the walk costs."""
-    mono, mark, add = kind.mono, kind.side_end if kind.layer == 3 else 0, offsets.append
+    mono, length_of, add = kind.mono, sizes.get, offsets.append
     while position < end:
         data = read(position, min(_BLOCK, end - position))
         is_end = position + len(data) >= end or not data
-        last = len(data) - (4 if is_end else 64)
-        at = size = 0
+        last = len(data) - (5 if is_end else 256)
+        at, size = 0, None
         while at <= last:
-            header = data[at : at + 3]
-            if (
-                header not in sizes
-                or (data[at + 3] >= _MONO) is not mono
-                or (
-                    mark
-                    and (data[at + mark : at + mark + 4] in _COUNTS or data[at + _VBRI : at + _VBRI + 4] == b"VBRI")
-                )
-            ):
+            size = length_of(data[at : at + 3])
+            if size is None or (data[at + 3] >= _MONO) is not mono or (not data[at + 4] and _count(data, at, kind)):
                 return position + at
             add(position + at)
-            size = sizes[header]
             at += size
         if is_end and at > len(data):
             offsets.pop()
-            return position + at - size
+            return position + at - (size or 0)
         position += at
         if is_end:
             break
@@ -251,18 +243,21 @@ def _kind(header: bytes) -> Kind | None:
 
 
 @lru_cache(64)
-def _sizes(kind: Kind) -> dict[bytes, int]:
-    """Length of a frame in bytes, by the first three bytes of its header; frames of a free format are not in it."""
-    sizes = {}
-    for second in range(0xE0, 0x100):
-        for third in range(0xF0):
-            header = bytes([0xFF, second, third])
-            found = _kind(header + (b"\xc0" if kind.mono else b"\0"))
-            if found == kind and third >= 0x10:
-                bits = _BITRATES[kind.version, kind.layer][(third >> 4) - 1] * 1000 * kind.n_samples // 8
-                padding = third >> 1 & 1
-                unit = 4 if kind.layer == 1 else 1
-                sizes[header] = (bits // kind.rate // unit + padding) * unit
+def _sizes(header: bytes, kind: Kind) -> dict[bytes, int]:
+    """Length of a frame in bytes, by the first three bytes of its header; frames of a free format are not in it.
+
+    Parameters
+    ----------
+    header : bytes
+        The second byte of a frame of this kind without the bit for a checksum, and the bits of the rate in the third.
+    """
+    sizes, unit = {}, 4 if kind.layer == 1 else 1
+    for index, kilobits in enumerate(_BITRATES[kind.version, kind.layer], 1):
+        length = kilobits * 1000 * kind.n_samples // 8 // kind.rate // unit
+        for bits in range(8):
+            padding, private, checked = bits >> 2, bits >> 1 & 1, bits & 1
+            third = index << 4 | header[1] | padding << 1 | private
+            sizes[bytes([0xFF, header[0] | checked, third])] = (length + padding) * unit
     return sizes
 
 
@@ -270,6 +265,8 @@ def _free_sizes(data: bytes, at: int) -> dict[bytes, int]:
     """Lengths in a free format: any bit rate, always the same, told only by where the next header is."""
     header = data[at : at + 3]
     unit = 4 if header[1] >> 1 & 3 == 3 else 1
+    if header[2] >= 0x10:
+        return {}
     twins = {header[:2] + bytes([header[2] & 0xFC | low]): low >> 1 for low in range(4)}
     for match in re.finditer(re.escape(header[:2]), data[at + 24 : at + _LONGEST_FREE_FRAME]):
         length = 24 + match.start()
@@ -283,14 +280,15 @@ def _free_sizes(data: bytes, at: int) -> dict[bytes, int]:
     return {}
 
 
-def _count(head: bytes, kind: Kind) -> Count | None:
+def _count(data: bytes, at: int, kind: Kind) -> Count | None:
+    """What the frame says that begins here, if it holds a count and no sound."""
     if kind.layer != 3:
         return None
-    if head[_VBRI : _VBRI + 4] == b"VBRI":
-        return Count(int.from_bytes(head[50:54]), int.from_bytes(head[46:50]))
-    for at in (kind.side_end, kind.side_end + 2):
-        if head[at : at + 4] in _COUNTS:
-            return _xing(head[at:])
+    if data.startswith(b"VBRI", at + _VBRI):
+        return Count(int.from_bytes(data[at + 50 : at + 54]), int.from_bytes(data[at + 46 : at + 50]))
+    for mark in (at + kind.side_end, at + kind.side_end + 2):
+        if data.startswith(_COUNTS, mark):
+            return _xing(data[mark : mark + 148])
     return None
 
 
@@ -322,7 +320,8 @@ def _compare(read: Read, runs: list[Run]) -> int:
 
 def _missing(count: Count | None, n_frames: int, n_bytes: int) -> int | None:
     """Frames that are counted and not there; None where nobody counted. A count that the size belies is none."""
-    if not count or not count.n_frames or (n_frames < count.n_frames and 0 < count.n_bytes <= n_bytes):
+    is_whole = count and 0 < count.n_bytes <= n_bytes + _LONGEST_COUNT
+    if not count or not count.n_frames or (is_whole and n_frames < count.n_frames):
         return None
     return max(0, count.n_frames - n_frames)
 

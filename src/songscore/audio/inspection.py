@@ -23,10 +23,11 @@ _MP4_BOXES = (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot")
 _NOT_SOUND = (b"%PDF", b"\x89PNG", b"\xff\xd8\xff", b"PK\x03\x04", b"GIF8", b"\x7fELF")
 _MARKUP = (b"<", b"{")
 _HAS_SIZES = (b"RIFF", b"RIFX", b"RF64", b"riff", b"FORM", b".snd", b"caff", b"FRM8", b"DSD ", b"OggS")
-"""Containers that say where the sound ends; what looks like a tag in their last bytes may be sound."""
+"""Containers that say where the sound ends; there, what looks like a tag in the last bytes may be sound."""
 _SOUND_BEHIND_TEXT = re.compile(
     rb"fLaC|OggS\0[\x02\x06]|RIFF....WAVE|FORM....AIF[FC]|....ftyp|ID3[\x02-\x04]\0", re.DOTALL
 )
+_MPEG_IN_WAV = re.compile(rb"fmt ....[\x50\x55]\0", re.DOTALL)
 _HEAD, _NOTICE = 4096, 1 << 16
 
 
@@ -60,7 +61,8 @@ def inspect(file: BinaryIO) -> Inspection:
         start = _sound_start(file, size, start + sound.start())
         head = read_at(file, start, _HEAD)
         family = _family(head)
-    end = size if head.startswith(_HAS_SIZES) or _is_mp4(head) else _sound_end(file, start, size)
+    has_sizes = head.startswith(_HAS_SIZES) or _is_mp4(head) or family == "mpeg"
+    end = size if has_sizes else _sound_end(file, start, size)
     return Inspection(family, start, end, header_with_size(file, start, end))
 
 
@@ -80,6 +82,8 @@ def _sound_end(file: BinaryIO, start: int, end: int) -> int:
 
 
 def _family(head: bytes) -> Family:
+    if head[8:12] == b"WAVE" and _MPEG_IN_WAV.search(head):
+        return "mpeg"
     if head.startswith(_NOT_SOUND):
         return "not sound"
     if head.startswith(_FFMPEG) or _is_mp4(head):

@@ -1,4 +1,4 @@
-"""Bytes around the sound that are none: tags (ID3, APE, Lyrics3) and text."""
+"""Bytes around the sound that are none: tags and text."""
 
 from __future__ import annotations
 
@@ -41,10 +41,6 @@ def trailing_length(tail: bytes) -> int:
     if footer.startswith(b"APETAGEX"):
         header = _APE_HEADER if int.from_bytes(footer[20:24], "little") & _HAS_APE_HEADER else 0
         return int.from_bytes(footer[12:16], "little") + header
-    if tail.endswith(b"LYRICS200") and tail[-15:-9].isdigit():
-        return int(tail[-15:-9]) + 15
-    if tail[-10:].startswith(b"3DI"):
-        return _seven_bits(tail[-4:]) + 20
     return 0
 
 
