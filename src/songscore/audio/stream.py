@@ -11,14 +11,13 @@ import soxr
 
 from songscore.audio.chain import QUALITY
 from songscore.audio.decoders import DecodeError, Decoder, FloatArray
+from songscore.audio.mix import MonoMix, mid_side
 from songscore.errors import UnreadableAudio
 
 Layout = Literal["mono", "mid/side"]
 
 _READ_FRAMES = 65_536
 _READ_SAMPLES = 2**19
-_CANCELLED = 1e-3
-_LOUDEST, _LARGEST_ENERGY = np.float32(1e9), 1e30
 _MISSING_SHARE, _MISSING_SECONDS = 0.02, 1.0
 
 
@@ -79,13 +78,14 @@ class AudioStream:
         Shorter than asked for, or empty, where there is damage.
         """
         first, left, parts = round(start * self.native_rate), round(seconds * self.native_rate), []
+        mix = MonoMix(self.native_rate)
         try:
             self._decoder.seek(first)
             while left > 0:
                 block = self._decoder.read(min(self._block_size, left))
                 if not len(block):
                     break
-                parts.append(_mono(block))
+                parts.append(mix(block)[:left])
                 left -= len(block)
         except DecodeError:
             return np.empty(0, np.float32)
@@ -116,8 +116,9 @@ class AudioStream:
         seconds : float
             Length of a block; the last is shorter. The samples do not depend on it.
         layout : {"mono", "mid/side"}
-            Mono is the mean of the channels or, where they cancel, the loudest of them. Mid and side are half the sum
-            and half the difference of the first two channels; side is zero for a mono source.
+            Mono is the mean of two channels, with half their difference where a voice may be in antiphase, and the
+            weighted mean of more, see `songscore.audio.mix`. Mid and side are half the sum and half the difference of
+            the first two channels; side is zero for a mono source.
 
         Yields
         ------
@@ -133,7 +134,7 @@ class AudioStream:
             raise ValueError(f"blocks of {seconds} s are shorter than a sample")
         if layout not in get_args(Layout):
             raise ValueError(f"layout must be one of {get_args(Layout)}, not {layout!r}")
-        mix = _mono if layout == "mono" else _mid_side
+        mix = MonoMix(self.native_rate) if layout == "mono" else mid_side
         return _in_blocks(self._resampled(mix(block) for block in self._native()), size)
 
     def _resampled(self, blocks: Iterator[FloatArray]) -> Iterator[FloatArray]:
@@ -211,31 +212,3 @@ def _in_blocks(parts: Iterator[FloatArray], size: int) -> Iterator[FloatArray]:
         waiting = [joined[len(joined) - held :]]
     if held:
         yield np.concatenate(waiting).T
-
-
-def _mono(block: FloatArray) -> FloatArray:
-    block, energy = _finite(block)
-    n_channels = block.shape[1]
-    if n_channels == 1:
-        return block[:, 0]
-    mixed: FloatArray = block @ np.full(n_channels, 1 / n_channels, np.float32)
-    if np.vdot(mixed, mixed) * n_channels >= _CANCELLED * energy:
-        return mixed
-    return np.ascontiguousarray(block[:, np.argmax(np.einsum("ij,ij->j", block, block))])
-
-
-def _mid_side(block: FloatArray) -> FloatArray:
-    block, _ = _finite(block)
-    if block.shape[1] == 1:
-        return np.concatenate([block, np.zeros_like(block)], axis=1)
-    return block[:, :2] @ np.array([[0.5, 0.5], [0.5, -0.5]], np.float32)
-
-
-def _finite(block: FloatArray) -> tuple[FloatArray, np.float32]:
-    """The block, with zeros for what is no number and a bound on what is too large to square, and its energy."""
-    with np.errstate(over="ignore", invalid="ignore"):
-        energy = np.vdot(block, block)
-        if energy < _LARGEST_ENERGY:
-            return block, energy
-        bounded = np.nan_to_num(block, nan=0.0, posinf=0.0, neginf=0.0).clip(-_LOUDEST, _LOUDEST)
-        return bounded, np.vdot(bounded, bounded)

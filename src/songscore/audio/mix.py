@@ -1,0 +1,132 @@
+"""Channels to one, so that no voice is lost on the way.
+
+The mean of two channels loses what is in one as the negative of the other, and a karaoke effect or a widener puts voices
+there. Where much of a spectrum is such (`antiphase_share`), half the difference of the channels is added, a hundredth of
+a second late: the sum then keeps what is in phase and what is in antiphase at full power, and combs what is at one side
+with teeth that are narrower than a mel band. It is faded in over one block and out over four, so it does not come and go.
+More than two channels are weighted as in ITU-R BS.775-4, without the low-frequency effects: a centre counts 1.41 times
+a front channel, a surround 0.71 times.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import numpy as np
+
+from songscore.audio.decoders import FloatArray
+
+_LOUDEST, _LARGEST_ENERGY = np.float32(1e9), 1e30
+_CANCELLED = 1e-3
+_NEARLY_MONO = 1e-3
+"""Energy of the difference in that of the sum below which no voice is looked for in it."""
+_DELAY = 0.01
+_RELEASE = 0.25
+"""By how much the gain of the difference falls from a block to the next at most."""
+
+_N_FFT, _N_LOOKS = 1024, 8
+_LOWEST, _HIGHEST = 200.0, 5000.0
+_DOMINANCE = 4.0
+"""Ratio of amplitudes, 12 dB, from which a bin of the spectrum is in antiphase."""
+_FLOOR = 3e-3
+"""Share of the strongest bin, -50 dB, below which a bin is not counted."""
+_FEW, _MANY = 0.08, 0.16
+"""Shares of antiphase between which the difference is faded in. Two channels that have nothing in common have 0.04."""
+
+_FRONT, _CENTRE, _LFE, _SURROUND = 1.0, float(np.sqrt(2)), 0.0, float(np.sqrt(0.5))
+_WEIGHTS = {
+    3: (_FRONT, _FRONT, _CENTRE),
+    4: (_FRONT, _FRONT, _SURROUND, _SURROUND),
+    5: (_FRONT, _FRONT, _CENTRE, _SURROUND, _SURROUND),
+    6: (_FRONT, _FRONT, _CENTRE, _LFE, _SURROUND, _SURROUND),
+    7: (_FRONT, _FRONT, _CENTRE, _LFE, _SURROUND, _SURROUND, _SURROUND),
+    8: (_FRONT, _FRONT, _CENTRE, _LFE, _SURROUND, _SURROUND, _SURROUND, _SURROUND),
+}
+"""By the number of channels, in the order of WAV, FLAC and FFmpeg."""
+
+
+class MonoMix:
+    """One channel from blocks in a row ``(n, n_channels)``; the number of channels may change.
+
+    Parameters
+    ----------
+    rate : int
+        Of the blocks.
+    """
+
+    def __init__(self, rate: int) -> None:
+        self._rate = rate
+        self._gain: float | None = None
+        self._late = np.zeros(max(1, round(_DELAY * rate)), np.float32)
+
+    def __call__(self, block: FloatArray) -> FloatArray:
+        block, energy = finite(block)
+        n_channels = block.shape[1]
+        if n_channels == 1:
+            return block[:, 0]
+        mixed: FloatArray = block @ _weights(n_channels)
+        of_mixed = float(np.vdot(mixed, mixed))
+        if n_channels == 2:
+            return self._with_side(block, mixed, of_mixed, float(energy) / 2 - of_mixed)
+        if of_mixed * n_channels >= _CANCELLED * energy:
+            return mixed
+        return np.ascontiguousarray(block[:, np.argmax(np.einsum("ij,ij->j", block, block))])
+
+    def _with_side(self, block: FloatArray, mid: FloatArray, of_mid: float, of_side: float) -> FloatArray:
+        found = 0.0
+        if of_side > _NEARLY_MONO * of_mid:
+            share = antiphase_share(block, self._rate)
+            found = min(1.0, max(0.0, (share - _FEW) / (_MANY - _FEW)))
+        before = found if self._gain is None else self._gain
+        self._gain = max(found, before - _RELEASE)
+        if not before and not self._gain:
+            last = block[-len(self._late) :]
+            self._late = np.concatenate([self._late, (last[:, 0] - last[:, 1]) / 2])[-len(self._late) :]
+            return mid
+        side = np.concatenate([self._late, (block[:, 0] - block[:, 1]) / 2])
+        self._late = side[len(mid) :]
+        return mid + np.linspace(before, self._gain, len(mid), dtype=np.float32) * side[: len(mid)]
+
+
+def antiphase_share(block: FloatArray, rate: int) -> float:
+    """How much of the spectrum between 200 and 5000 Hz two channels have as the negative of each other, from 0 to 1."""
+    if len(block) < _N_FFT:
+        return 0.0
+    starts = np.linspace(0, len(block) - _N_FFT, _N_LOOKS).astype(int)
+    looks = np.stack([block[start : start + _N_FFT] for start in starts], axis=0).transpose(0, 2, 1) * _window()
+    left_right = np.fft.rfft(looks, axis=2)[:, :, round(_LOWEST / rate * _N_FFT) : round(_HIGHEST / rate * _N_FFT) + 1]
+    mid, side = np.abs(left_right[:, 0] + left_right[:, 1]), np.abs(left_right[:, 0] - left_right[:, 1])
+    both = mid + side
+    counted = both > _FLOOR * both.max(initial=0.0)
+    total = float(both[counted].sum())
+    return float(side[counted & (side > _DOMINANCE * mid)].sum()) / total if total else 0.0
+
+
+def mid_side(block: FloatArray) -> FloatArray:
+    """Half the sum and half the difference of the first two channels ``(n, 2)``."""
+    block, _ = finite(block)
+    if block.shape[1] == 1:
+        return np.concatenate([block, np.zeros_like(block)], axis=1)
+    return block[:, :2] @ np.array([[0.5, 0.5], [0.5, -0.5]], np.float32)
+
+
+def finite(block: FloatArray) -> tuple[FloatArray, np.float32]:
+    """The block, with zeros for what is no number and a bound on what is too large to square, and its energy."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        energy = np.vdot(block, block)
+        if energy < _LARGEST_ENERGY:
+            return block, energy
+        bounded = np.nan_to_num(block, nan=0.0, posinf=0.0, neginf=0.0).clip(-_LOUDEST, _LOUDEST)
+        return bounded, np.vdot(bounded, bounded)
+
+
+@lru_cache(64)
+def _weights(n_channels: int) -> FloatArray:
+    """Weights of the channels, with the sum 1."""
+    weights = np.array(_WEIGHTS.get(n_channels, (1.0,) * n_channels), np.float32)
+    return weights / weights.sum()
+
+
+@lru_cache(1)
+def _window() -> FloatArray:
+    return np.hanning(_N_FFT).astype(np.float32)
