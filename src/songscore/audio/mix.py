@@ -2,7 +2,7 @@
 
 The mean of two channels loses what is in one as the negative of the other, and a karaoke effect or a widener puts
 voices there. Where much of a spectrum is such (`antiphase_share`), half the difference of the channels is added, a
-hundredth of a second late: the sum then keeps what is in phase and what is in antiphase at full power, and combs what is
+hundredth of a second late: the sum keeps what is in phase and what is in antiphase at full power, and combs what is
 at one side, with teeth that are narrower than a mel band. The difference fades in over one block and out over four, so
 it does not come and go. More than two channels are weighted as in ITU-R BS.775-4, without the low-frequency effects: a
 centre counts 1.41 times a front channel, a surround 0.71 times.
