@@ -8,6 +8,7 @@ import sys
 
 import numpy as np
 import pytest
+import soundfile
 from sounds import FORMATS, sine, write, write_m4a
 
 from songscore.audio import audio_suffixes, is_audio_path, open_audio
@@ -157,8 +158,6 @@ def test_a_size_that_was_never_written_means_to_the_end(tmp_path, sound, name, m
 
 def test_no_sound_before_another_chunk_is_no_sound():
     header = io.BytesIO()
-    import soundfile
-
     soundfile.write(header, np.zeros((0, 1)), RATE, format="WAV")
     content = header.getvalue()
     assert content.endswith(b"data\0\0\0\0")
