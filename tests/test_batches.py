@@ -1,21 +1,25 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import fields, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
-torch = pytest.importorskip("torch", reason="training is in PyTorch")
+pytest.importorskip("torch", reason="training is in PyTorch")
 
-from songscore.features.spectrum import N_MELS  # noqa: E402
-from songscore.results import SCORE, SONG  # noqa: E402
-from songscore.training.data.corpus import Clip, Corpus, dequantise, quantise, voice_activity  # noqa: E402
-from songscore.training.data.manifest import Row  # noqa: E402
-from songscore.training.detector import augment  # noqa: E402
-from songscore.training.detector.augment import RandomSource  # noqa: E402
-from songscore.training.detector.batches import TEACHER_DEAF_BELOW, BatchSampler, Examples  # noqa: E402
-from songscore.training.detector.settings import Settings  # noqa: E402
+import torch
+
+from songscore.features.detector import KINDS
+from songscore.features.spectrum import N_MELS
+from songscore.training.data.corpus import SOUNDING, Clip, Corpus, dequantise, quantise, voice_activity
+from songscore.training.data.manifest import Row
+from songscore.training.detector import augment
+from songscore.training.detector.augment import RandomSource
+from songscore.training.detector.batches import TEACHER_DEAF_BELOW, BatchSampler, Examples
+from songscore.training.detector.settings import Settings
 
 FRAMES = 64
 LOG_TOLERANCE_DB = 0.5
@@ -30,41 +34,51 @@ def decibels(power: torch.Tensor) -> torch.Tensor:
     return 10 * torch.log10(power)
 
 
-def clip(row: int, role: str, n_frames: int = 300, teacher: int = 200) -> Clip:
-    """Flickering noise; a voice sounds in one phrase alone."""
+def clip(row: int, role: str, n_frames: int = 300, teacher: tuple[int, int, int] = (200, 200, 200)) -> Clip:
+    """Flickering noise; what is alone sounds in one phrase."""
     mel = exponential(n_frames, N_MELS, seed=row).numpy()
-    if role == "voice":
+    if role in SOUNDING:
         mel[: PHRASE.start] = mel[PHRASE.stop :] = 1e-9
-    answers = np.full((n_frames // 2, 3), teacher, np.uint8)
+    answers = np.tile(np.array(teacher, np.uint8), (n_frames // 2, 1))
     return Clip(row, role, quantise(mel), answers)
 
 
 def corpus_of(*clips: Clip) -> Corpus:
-    labels = {"song": SONG, "instrumental": SCORE}
-    rows = [Row(Path(), "", labels.get(c.role, ""), "", "", c.role, c.role, 1.0, "") for c in clips]
+    rows = [Row(Path(), "", "", "", "", c.role, c.role, 1.0, "") for c in clips]
     return Corpus.of(clips, rows)
 
 
-ROLES = ("song", "instrumental", "voice", "speech")
+ROLES = ("song", "instrumental", "voice", "speech", "choir", "other")
 CORPUS = corpus_of(*(clip(index, role) for index, role in enumerate(ROLES)))
-ORDER = ("song", "over", "noise", "mix", "voice", "speech")
-ONE = 1 / 40
-DEFAULTS = Settings(n_leads=2)
+RECIPES = {
+    "song": "song",
+    "over": "song",
+    "mix": "voice",
+    "voice": "voice",
+    "chopped": "voice",
+    "speech": "speech",
+    "narration": "speech",
+    "choir": "choir",
+    "choir_over": "choir",
+    "other": "other",
+    "noise": None,
+    "instrumental": "instrumental",
+}
+"""The recipes, and the role of what matters in each."""
+
+SETTINGS = Settings(batch=40, frames=FRAMES, n_leads=2, max_stretch=0.0)
 
 
-def batch(seed: int = 0, corpus: Corpus = CORPUS, settings: Settings = DEFAULTS, **shares: float) -> Examples:
-    """Forty examples, one of each kind where no share is given; what the shares leave are instrumentals."""
-    filled = {f"share_{kind}": shares.get(kind, ONE) for kind in ORDER}
-    chosen = replace(settings, batch=40, frames=FRAMES, **filled)
-    return BatchSampler(corpus, np.ones(len(corpus), bool), chosen, RandomSource(seed, "cpu")).batch()
+def sampler(corpus: Corpus = CORPUS, settings: Settings = SETTINGS, seed: int = 0) -> BatchSampler:
+    return BatchSampler(corpus, np.ones(len(corpus), bool), settings, RandomSource(seed, "cpu"))
 
 
-def of_kind(kind: str, examples: Examples, **shares: float) -> Examples:
-    """The examples of one kind in a batch of `batch`."""
-    sizes = [round(40 * shares.get(other, ONE)) for other in ORDER]
-    first = sum(sizes[: (*ORDER, "instrumental").index(kind)])
-    last = first + sizes[ORDER.index(kind)] if kind in ORDER else 40
-    return Examples(**{f.name: getattr(examples, f.name)[first:last] for f in fields(Examples)})
+def mixed(recipe: str, corpus: Corpus = CORPUS, n: int = 40, **changed: Any) -> Examples:
+    return sampler(corpus, replace(SETTINGS, **changed)).mixed(recipe, n)
+
+
+def column(array: torch.Tensor, kind: str) -> torch.Tensor:
+    return array[:, :, KINDS.index(kind)]
 
 
 @pytest.mark.parametrize("ratio_db", [-10.0, 0.0, 8.0])
@@ -132,8 +146,8 @@ def test_noise_has_a_mean_power_of_one_and_no_negative_power() -> None:
     assert (noise >= 0).all()
 
 
-@pytest.mark.parametrize("change", [augment.compress, augment.add_noise, augment.age])
-def test_a_change_of_no_example_changes_nothing(change) -> None:
+@pytest.mark.parametrize("change", [augment.compress, augment.add_noise, augment.age, augment.transmit])
+def test_a_change_of_no_example_changes_nothing(change: Callable[..., torch.Tensor]) -> None:
     mel = exponential(3, FRAMES, N_MELS)
     torch.testing.assert_close(change(mel, RandomSource(0, "cpu"), 0.0), mel)
 
@@ -178,98 +192,177 @@ def test_a_voice_is_active_where_it_sounds() -> None:
 
 @pytest.mark.parametrize("size", [17, 32, 33, 100])
 def test_the_shares_of_a_batch_add_up_to_the_batch(size: int) -> None:
-    settings = Settings(batch=size, frames=FRAMES, n_leads=2)
-    examples = BatchSampler(CORPUS, np.ones(len(CORPUS), bool), settings, RandomSource(0, "cpu")).batch()
+    examples = sampler(settings=replace(SETTINGS, batch=size)).batch()
     assert {len(getattr(examples, f.name)) for f in fields(Examples)} == {size}
 
 
-@pytest.mark.parametrize("kind", ["song", "over", "voice", "mix", "speech"])
-def test_a_kind_without_a_share_is_left_out(kind: str) -> None:
-    assert len(batch(**{kind: 0.0}).mel) == 40
-
-
-def test_kinds_without_clips_give_way_to_instrumentals() -> None:
-    corpus = corpus_of(clip(0, "song"), clip(1, "instrumental"))
-    examples = batch(corpus=corpus, mix=0.5)
-    assert len(examples.mel) == 40
-    assert (examples.voice[3:] == 0).all()
-    assert (examples.voice_weight[3:] == 1).all()
-
-
 def test_a_batch_has_the_documented_shapes_and_levelled_spectra() -> None:
-    examples = batch()
-    steps = FRAMES // 2
+    examples = sampler().batch()
     assert examples.mel.shape == (40, FRAMES, N_MELS)
-    assert examples.voice.shape == examples.voice_weight.shape == (40, steps)
-    assert examples.others.shape == (40, steps, 2)
-    assert examples.others_weight.shape == examples.weak.shape == (40,)
+    assert examples.target.shape == examples.weight.shape == (40, FRAMES // 2, len(KINDS))
+    assert examples.weak.shape == examples.clip.shape == (40,)
     torch.testing.assert_close((10 ** (2 * examples.mel)).mean(dim=(1, 2)), torch.ones(40), atol=1e-3, rtol=0)
 
 
+def test_every_recipe_is_known() -> None:
+    assert sampler().recipes() == list(RECIPES)
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_every_recipe_gives_finite_values_and_the_clip_that_matters(recipe: str) -> None:
+    examples = mixed(recipe)
+    assert examples.mel.shape == (40, FRAMES, N_MELS)
+    assert examples.target.shape == examples.weight.shape == (40, FRAMES // 2, len(KINDS))
+    assert torch.isfinite(examples.mel).all()
+    assert (examples.mel >= 0).all()
+    for array in (examples.target, examples.weight, examples.weak):
+        assert (array >= 0).all()
+        assert (array <= 1).all()
+    role = RECIPES[recipe]
+    assert set(examples.clip.tolist()) == {-1 if role is None else ROLES.index(role)}
+
+
+@pytest.mark.parametrize("missing", ["song", "voice", "speech", "choir", "other"])
+def test_recipes_without_clips_give_way_to_instrumentals(missing: str) -> None:
+    kept = [role for role in ROLES if role != missing]
+    corpus = corpus_of(*(clip(index, role) for index, role in enumerate(kept)))
+    drawn = sampler(corpus)
+    assert drawn.recipes() == [recipe for recipe, role in RECIPES.items() if role != missing]
+    lost = sum(round(40 * getattr(SETTINGS, f"share_{recipe}")) for recipe, role in RECIPES.items() if role == missing)
+    before = (sampler().batch().clip == ROLES.index("instrumental")).sum()
+    assert (drawn.batch().clip == kept.index("instrumental")).sum() == before + lost
+
+
 def test_the_same_seed_gives_the_same_batch_and_another_another() -> None:
-    one, same, other = (batch(seed) for seed in (0, 0, 1))
+    one, same, other = (sampler(seed=seed).batch() for seed in (0, 0, 1))
     for f in fields(Examples):
         torch.testing.assert_close(getattr(one, f.name), getattr(same, f.name), rtol=0, atol=0)
     assert not torch.equal(one.mel, other.mel)
 
 
-def loud_voice(ratio_db: float) -> Examples:
-    """Mixes at one ratio, of passages with the phrase and without."""
-    settings = Settings(ratio_low=ratio_db, ratio_high=ratio_db, share_led=0, n_leads=2)
-    return of_kind("mix", batch(settings=settings, mix=0.5), mix=0.5)
+def assert_louder_where(target: torch.Tensor, mel: torch.Tensor) -> None:
+    """The sound is louder where the target is 1 than where it is 0, in examples that have both."""
+    loudness = decibels(mel.mean(dim=2)).reshape(len(mel), -1, 2).mean(dim=2)
+    both = (target.amax(1) == 1) & (target.amin(1) == 0)
+    assert both.sum() >= 5
+    for example, sounds in zip(loudness[both], target[both], strict=True):
+        assert example[sounds == 1].mean() > example[sounds == 0].mean() + 10
 
 
 def test_the_target_of_a_mix_is_where_the_voice_sounds() -> None:
-    mixes = loud_voice(30.0)
-    loudness = decibels((10 ** (2 * mixes.mel)).mean(dim=2)).reshape(len(mixes.mel), -1, 2).mean(dim=2)
-    both = (mixes.voice.amax(1) == 1) & (mixes.voice.amin(1) == 0)
-    assert both.sum() >= 5
-    for example, target in zip(loudness[both], mixes.voice[both], strict=True):
-        assert example[target == 1].mean() > example[target == 0].mean() + 10
-    assert (mixes.voice_weight == 1).all()
+    mixes = mixed("mix", ratio_low=30.0, ratio_high=30.0, share_led=0.0)
+    assert_louder_where(column(mixes.target, "sung"), mixes.mel)
+    assert (column(mixes.weight, "sung") == 1).float().mean() > 0.97
+    assert (column(mixes.target, "music") == 1).all()
 
 
 def test_a_voice_too_far_below_the_music_is_neither_demanded_nor_denied() -> None:
-    mixes = loud_voice(-50.0)
-    assert (mixes.voice == 1).any()
-    torch.testing.assert_close(mixes.voice_weight, 1 - mixes.voice)
+    mixes = mixed("mix", ratio_low=-50.0, ratio_high=-50.0)
+    assert (column(mixes.target, "sung") == 1).any()
+    torch.testing.assert_close(column(mixes.weight, "sung"), 1 - column(mixes.target, "sung"))
 
 
-def test_instrumentals_speech_and_noise_have_no_voice() -> None:
-    examples = batch(speech=0.1, noise=0.1)
-    for kind in ("instrumental", "speech", "noise"):
-        found = of_kind(kind, examples, speech=0.1, noise=0.1)
-        assert (found.voice == 0).all()
-        assert (found.voice_weight == 1).all()
-        assert (found.weak == 0).all()
+def test_a_narrator_speaks_where_he_sounds_over_music_and_never_sings() -> None:
+    spoken = mixed("narration", narration_low=30.0, narration_high=30.0, share_led=0.0)
+    assert_louder_where(column(spoken.target, "speech"), spoken.mel)
+    assert (column(spoken.target, "sung") == 0).all()
+    assert (column(spoken.weight, "sung") == 1).all()
+    assert (column(spoken.target, "music") == 1).all()
+    covered = mixed("narration", narration_low=-50.0, narration_high=-50.0)
+    torch.testing.assert_close(column(covered.weight, "speech"), 1 - column(covered.target, "speech"))
+
+
+def test_a_speaker_alone_speaks_and_does_not_sing() -> None:
+    spoken = mixed("speech")
+    assert set(column(spoken.target, "speech").flatten().tolist()) == {0, 1}
+    for kind in ("sung", "music"):
+        assert (column(spoken.target, kind) == 0).all()
+        assert (column(spoken.weight, kind) == 1).all()
+
+
+def test_sounds_that_are_no_music_are_just_that() -> None:
+    for recipe in ("other", "noise"):
+        sounds = mixed(recipe)
+        assert (column(sounds.target, "other") == 1).all()
+        for kind in ("music", "sung", "choir"):
+            assert (column(sounds.target, kind) == 0).all()
+            assert (column(sounds.weight, kind) == 1).all()
+
+
+@pytest.mark.parametrize("recipe", ["choir", "choir_over"])
+def test_voices_without_words_are_a_choir_and_not_sung(recipe: str) -> None:
+    choirs = mixed(recipe)
+    assert set(column(choirs.target, "choir").flatten().tolist()) == {0, 1}
+    assert (column(choirs.target, "sung") == 0).all()
+    assert (column(choirs.weight, "sung") > 0).all()
+    assert (column(choirs.target, "music") == 1).all()
+
+
+def test_chopped_voices_are_an_instrument() -> None:
+    chops = mixed("chopped")
+    assert (column(chops.target, "sung") == 0).all()
+    assert (column(chops.weight, "sung") == 0.5).all()
+    assert (column(chops.target, "music") == 1).all()
+
+
+def test_instrumentals_have_no_voice() -> None:
+    music = mixed("instrumental")
+    assert (column(music.target, "sung") == 0).all()
+    assert (column(music.weight, "sung") == 1).all()
+
+
+@pytest.mark.parametrize("recipe", [recipe for recipe, role in RECIPES.items() if role != "song"])
+def test_nothing_but_a_song_is_asked_for_a_voice_as_a_whole(recipe: str) -> None:
+    assert (mixed(recipe).weak == 0).all()
+
+
+def song_taught(*teacher: tuple[int, int, int]) -> Examples:
+    """Songs of which the teacher says one thing after another, each for the same time."""
+    song = clip(0, "song", n_frames=FRAMES)
+    song.teacher[:] = np.repeat(np.array(teacher, np.uint8), len(song.teacher) // len(teacher), axis=0)
+    return mixed("song", corpus_of(song, clip(1, "instrumental")), n=4)
 
 
 def test_a_song_has_the_soft_labels_of_the_teacher() -> None:
-    songs = of_kind("song", batch(song=0.5), song=0.5)
-    torch.testing.assert_close(songs.voice, torch.full_like(songs.voice, 200 / 255))
-    assert (songs.voice_weight == DEFAULTS.teacher).all()
+    songs = song_taught((200, 10, 220))
+    for kind, value in {"sung": 200, "speech": 10, "music": 220}.items():
+        torch.testing.assert_close(column(songs.target, kind), torch.full((4, FRAMES // 2), value / 255))
+    assert (column(songs.weight, "sung") == SETTINGS.teacher).all()
     assert (songs.weak == 1).all()
 
 
-def test_what_the_teacher_takes_for_speech_in_a_song_is_a_voice() -> None:
-    rap = clip(0, "song")
-    rap.teacher[:, 0] = 0
-    songs = of_kind("song", batch(corpus=corpus_of(rap, clip(1, "instrumental")), song=0.5), song=0.5)
-    torch.testing.assert_close(songs.voice, torch.full_like(songs.voice, 200 / 255))
-    assert (songs.voice_weight == DEFAULTS.teacher).all()
+def test_speech_in_a_song_in_which_nobody_sings_is_its_voice() -> None:
+    songs = song_taught((0, 200, 220))
+    torch.testing.assert_close(column(songs.target, "sung"), torch.full((4, FRAMES // 2), 200 / 255))
+    assert (column(songs.weight, "sung") == SETTINGS.teacher).all()
+    assert (column(songs.weight, "speech") == 0).all()
+    assert (songs.weak == 1).all()
+
+
+def test_what_speech_is_in_a_song_in_which_somebody_sings_is_not_known() -> None:
+    songs = song_taught((200, 0, 220), (0, 200, 220))
+    sings = column(songs.target, "sung") > 0.5
+    assert 0 < sings.float().mean() < 1
+    assert (column(songs.weight, "sung") == sings * SETTINGS.teacher).all()
+    assert ((column(songs.weight, "speech") > 0) == sings).all()
 
 
 def test_a_teacher_that_hears_no_singer_in_a_song_is_not_believed() -> None:
-    corpus = corpus_of(clip(0, "song", teacher=round(255 * TEACHER_DEAF_BELOW) - 1), clip(1, "instrumental"))
-    songs = of_kind("song", batch(corpus=corpus, song=0.5), song=0.5)
-    assert (songs.voice_weight == 0).all()
+    below = round(255 * TEACHER_DEAF_BELOW) - 1
+    songs = song_taught((below, below, below))
+    assert (column(songs.weight, "sung") == 0).all()
     assert (songs.weak == 1).all()
 
 
+def test_a_song_over_other_music_is_taught_as_the_song_is() -> None:
+    over = mixed("over")
+    torch.testing.assert_close(column(over.target, "sung"), torch.full((40, FRAMES // 2), 200 / 255))
+    assert (column(over.target, "music") == 1).all()
+    assert (column(over.weight, "choir") == 0).all()
+
+
 def test_clips_of_no_weight_and_clips_not_chosen_are_never_drawn() -> None:
-    loud, unheard = clip(1, "instrumental", teacher=200), clip(2, "instrumental", teacher=50)
-    corpus = corpus_of(clip(0, "song"), loud, unheard, unheard)
+    corpus = corpus_of(clip(0, "song"), *(clip(index, "instrumental") for index in (1, 2, 3)))
     corpus.weight[2] = 0
-    sampler = BatchSampler(corpus, np.arange(4) != 3, Settings(frames=FRAMES, n_leads=2), RandomSource(0, "cpu"))
-    others = sampler.batch().others[-16:]
-    torch.testing.assert_close(others, torch.full_like(others, 200 / 255))
+    drawn = BatchSampler(corpus, np.arange(4) != 3, SETTINGS, RandomSource(0, "cpu")).mixed("instrumental", 100)
+    assert set(drawn.clip.tolist()) == {1}

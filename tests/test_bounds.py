@@ -6,156 +6,242 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from songscore.features.detector import KINDS, STEP
+from songscore.features.track_vector import Activity
+from songscore.model import Bounds
 from songscore.training.decision.bounds import (
+    DECIDING,
     ERROR_RATE,
     MIN_CERTAIN_LOG_ODDS,
+    MUSIC,
     NEVER,
+    RISING,
+    Answers,
     DecisionSet,
-    certainty_bounds,
+    balanced_weights,
+    calibrate,
     coverage,
-    cross_validated_log_odds,
+    cross_validated,
     fit_decision,
+    fit_linear,
+    fit_music,
     is_certain,
+    log_odds_of,
+    upper_bound,
 )
+from songscore.training.decision.compose import Example
 
 ENOUGH = 99
-"""Tracks of a class from which one per cent can be promised: the bound is then their most extreme score."""
+"""Tracks from which one per cent can be promised: the bound is then just above their highest score."""
+
+N = 240
 
 
-def labels(n_scores: int, n_songs: int) -> NDArray[np.bool_]:
-    return np.arange(n_scores + n_songs) >= n_scores
+def alone(n: int) -> NDArray[np.str_]:
+    """A group for each track."""
+    return np.arange(n).astype(str)
 
 
-def test_no_more_than_the_stated_share_of_new_tracks_is_certain_of_the_other_class() -> None:
+def test_no_more_than_the_stated_share_of_new_tracks_reaches_the_bound() -> None:
     random = np.random.default_rng(0)
     n, repetitions = 250, 400
-    song = labels(n, n)
-    wrong = np.zeros(2)
+    wrong = 0.0
     for _ in range(repetitions):
-        bounds = certainty_bounds(random.normal(np.where(song, 2, -2), 2), song)
-        new_score, new_song = random.normal(-2, 2, 200), random.normal(2, 2, 200)
-        wrong += (new_score > bounds["song_above"]).mean(), (new_song < bounds["score_below"]).mean()
-    sampling = 3 * np.sqrt(ERROR_RATE / n / repetitions)
-    assert (wrong / repetitions <= ERROR_RATE + sampling).all()
-    assert (wrong / repetitions > ERROR_RATE / 2).all()
+        bound = upper_bound(random.normal(0, 4, n), alone(n))
+        wrong += (random.normal(0, 4, 200) >= bound).mean() / repetitions
+    assert ERROR_RATE / 2 < wrong <= ERROR_RATE + 3 * np.sqrt(ERROR_RATE / n / repetitions)
 
 
-@pytest.mark.parametrize(("n", "bound"), [(ENOUGH - 1, NEVER), (ENOUGH, ENOUGH), (199, 198)])
-def test_the_bound_is_the_score_of_the_conformal_rank(n: int, bound: float) -> None:
-    scores = np.arange(1.0, n + 1)
-    found = certainty_bounds(np.concatenate([scores, -scores]), labels(n, n))
-    assert found == {"song_above": bound, "score_below": -bound, "error_rate": ERROR_RATE}
+@pytest.mark.parametrize(("n", "reached"), [(ENOUGH, 0), (199, 1), (999, 9)])
+def test_by_track_the_bound_is_of_the_conformal_rank(n: int, reached: int) -> None:
+    scores = 10 + np.random.default_rng(0).permutation(n).astype(np.float64)
+    assert (scores >= upper_bound(scores, alone(n))).sum() == reached
 
 
-def test_each_bound_rests_on_the_tracks_of_the_other_class() -> None:
-    log_odds = np.concatenate([np.full(ENOUGH, 3.0), np.full(ENOUGH, -5.0)])
-    found = certainty_bounds(log_odds, labels(ENOUGH, ENOUGH))
-    assert (found["song_above"], found["score_below"]) == (3, -5)
+def test_one_group_of_many_tracks_does_not_hide_behind_its_number() -> None:
+    """By group it is one of a thousand; by track it is one in twenty."""
+    scores, group = np.r_[np.zeros(1000), np.full(50, 9.0)], np.r_[alone(1000), np.full(50, "large")]
+    assert upper_bound(scores, group) > 9
 
 
-def test_with_too_few_tracks_nothing_is_ever_certain() -> None:
-    log_odds = np.array([-50.0, -40.0, 40.0, 50.0])
-    bounds = certainty_bounds(log_odds, labels(2, 2))
-    assert (bounds["song_above"], bounds["score_below"]) == (NEVER, -NEVER)
-    assert coverage(log_odds, labels(2, 2), bounds) == {"certain": 0, "wrong": 0}
+def test_many_groups_of_one_track_do_not_drown_in_a_large_group() -> None:
+    scores = np.r_[np.zeros(2000), np.full(10, 9.0)]
+    small = np.r_[np.full(2000, "large"), alone(10)]
+    assert upper_bound(scores, small) > 9
+    spread = np.r_[alone(2000), np.full(10, "one")]
+    assert upper_bound(scores, spread) == MIN_CERTAIN_LOG_ODDS
 
 
-def test_classes_far_apart_do_not_make_a_doubtful_label_certain() -> None:
-    log_odds = np.concatenate([np.full(ENOUGH, -8.0), np.full(ENOUGH, 8.0)])
-    bounds = certainty_bounds(log_odds, labels(ENOUGH, ENOUGH))
-    assert (bounds["song_above"], bounds["score_below"]) == (MIN_CERTAIN_LOG_ODDS, -MIN_CERTAIN_LOG_ODDS)
+def test_too_few_tracks_promise_nothing() -> None:
+    assert upper_bound(np.full(ENOUGH - 1, -5.0), alone(ENOUGH - 1)) == NEVER
+    assert upper_bound(np.full(ENOUGH, 5.0), alone(ENOUGH)) == np.nextafter(5.0, 9)
+    assert upper_bound(np.empty(0), np.empty(0, np.str_)) == NEVER
+
+
+def test_scores_far_below_do_not_make_a_doubtful_label_certain() -> None:
+    assert upper_bound(np.full(500, -8.0), alone(500)) == MIN_CERTAIN_LOG_ODDS == 2.2
+
+
+def test_tied_scores_are_all_kept_below_the_bound() -> None:
+    scores = np.r_[np.zeros(400), np.full(100, 5.0)]
+    assert not (scores >= upper_bound(scores, alone(500))).any()
 
 
 def test_a_larger_error_rate_needs_fewer_tracks_and_gives_lower_bounds() -> None:
-    log_odds = np.concatenate([np.linspace(-12, 6, 50), np.linspace(-6, 12, 50)])
-    strict, lenient = (certainty_bounds(log_odds, labels(50, 50), rate) for rate in (0.02, 0.2))
-    assert MIN_CERTAIN_LOG_ODDS <= lenient["song_above"] < strict["song_above"] < NEVER
-    assert -NEVER < strict["score_below"] < lenient["score_below"] <= -MIN_CERTAIN_LOG_ODDS
+    scores = np.linspace(0, 12, 50)
+    assert upper_bound(scores, alone(50)) == NEVER
+    assert MIN_CERTAIN_LOG_ODDS < upper_bound(scores, alone(50), 0.2) < upper_bound(scores, alone(50), 0.05) < NEVER
 
 
-def test_what_lies_on_a_bound_or_beyond_is_certain() -> None:
-    log_odds = np.array([-3.0, -2.0, -1.9, 0.0, 2.4, 2.5, 9.0])
-    found = is_certain(log_odds, {"song_above": 2.5, "score_below": -2.0})
-    assert found.tolist() == [True, True, False, False, False, True, True]
+def test_separable_classes_are_separated() -> None:
+    x = np.linspace(-1, 1, 40)[:, None] * [1.0, -3.0]
+    positive = x[:, 0] > 0
+    linear = fit_linear(["a", "b"], x, positive, np.ones(40))
+    np.testing.assert_array_equal(log_odds_of(linear, x) > 0, positive)
+    assert linear({"a": 1.0, "b": -3.0}) == pytest.approx(log_odds_of(linear, np.array([[1.0, -3.0]]))[0])
 
 
-def test_coverage_is_the_share_beyond_the_bounds_and_the_wrong_share_of_it() -> None:
-    log_odds = np.array([-3.0, -2.0, 0.5, 2.0, 3.0])
-    song = np.array([False, True, False, True, False])
-    found = coverage(log_odds, song, {"song_above": 2.0, "score_below": -2.0})
-    assert found == {"certain": 4 / 5, "wrong": 2 / 4}
+def test_a_rising_feature_has_no_negative_weight() -> None:
+    x = np.random.default_rng(0).normal(size=(200, 2))
+    positive = x @ [1.0, -1.0] > 0
+    free, held = (fit_linear(["a", "b"], x, positive, np.ones(200), rising) for rising in ([], ["a", "b"]))
+    assert free.weight[0] > 0 > free.weight[1]
+    assert held.weight[0] > 0
+    assert held.weight[1] == 0
 
 
-def decision_set(
-    x: NDArray[np.float64],
-    song: NDArray[np.bool_],
-    trusted: NDArray[np.bool_] | None = None,
-    kind: NDArray[np.str_] | None = None,
-) -> DecisionSet:
-    n = len(song)
+def test_a_feature_that_never_changes_does_no_harm() -> None:
+    x = np.c_[np.arange(20.0), np.full(20, 3.0)]
+    linear = fit_linear(["a", "b"], x, np.arange(20) > 9, np.ones(20))
+    assert (linear.scale[1], linear.weight[1]) == (1, 0)
+    assert np.isfinite(log_odds_of(linear, x)).all()
+
+
+def test_both_classes_of_every_kind_count_the_same() -> None:
+    kind = np.array(["recording"] * 5 + ["pair"] * 3)
+    positive = np.array([True, False, False, False, False, True, True, False])
+    weight = balanced_weights(positive, kind)
+    for name in ("recording", "pair"):
+        for label in (True, False):
+            assert weight[(kind == name) & (positive == label)].sum() == pytest.approx(1)
+
+
+def test_a_kind_of_one_class_counts_by_its_share_of_the_class() -> None:
+    positive = np.array([True, True, False, False, False, False])
+    weight = balanced_weights(positive, np.array(["a", "a", "a", "a", "choir", "choir"]))
+    np.testing.assert_allclose(weight[4:], 1 / 4)
+
+
+def decision_set() -> DecisionSet:
+    """Songs, scores and, at the end, sounds that are no music, of three folds."""
+    random = np.random.default_rng(0)
+    song, is_music = np.arange(N) % 2 == 0, np.arange(N) < N - 40
+    song &= is_music
+    whole = random.normal(np.where(song, 1.5, -1.5)[:, None], 1, (N, len(DECIDING)))
     return DecisionSet(
-        features=x,
+        whole=whole,
+        part=whole - 0.5,
+        choir=whole + 0.5,
+        music=random.normal(np.where(is_music, 2, -2)[:, None], 1, (N, len(MUSIC))),
         song=song,
-        fold=np.arange(n) // 2 % 3,
-        kind=np.full(n, "recording") if kind is None else kind,
-        trusted=np.ones(n, np.bool_) if trusted is None else trusted,
+        is_music=is_music,
+        fold=np.arange(N) // 2 % 3,
+        kind=np.where(is_music, "recording", "no music"),
+        group=alone(N),
+        trusted=np.ones(N, np.bool_),
+        seconds=np.full(N, 60.0),
     )
 
 
-def random_set() -> DecisionSet:
-    song = np.arange(60) % 2 == 0
-    return decision_set(np.random.default_rng(0).normal(song[:, None], 1, (60, 2)), song)
+GIVEN = decision_set()
+EVERYTHING = np.ones(N, np.bool_)
+
+
+def test_the_decision_favours_songs_and_never_falls_while_more_is_heard() -> None:
+    decision = fit_decision(GIVEN, EVERYTHING)
+    told = log_odds_of(decision, GIVEN.whole) > 0
+    assert (told == GIVEN.song)[GIVEN.is_music].mean() > 0.95
+    assert (decision.weight[: len(RISING)] >= 0).all()
+
+
+def test_music_is_told_from_other_sounds_and_hardly_ever_refused() -> None:
+    taken = log_odds_of(fit_music(GIVEN, EVERYTHING), GIVEN.music) >= 0
+    assert taken[GIVEN.is_music].mean() >= 0.99
+    assert taken[~GIVEN.is_music].mean() < 0.5
 
 
 def test_each_fold_is_judged_by_the_others() -> None:
-    given = random_set()
-    found = cross_validated_log_odds(given)
+    found = cross_validated(GIVEN)
     for part in range(3):
-        there = given.fold == part
-        expected = fit_decision(given, ~there).decision_function(given.features[there])
-        np.testing.assert_array_equal(found[there], expected)
+        there = GIVEN.fold == part
+        decision, music = fit_decision(GIVEN, ~there), fit_music(GIVEN, ~there)
+        for name in ("whole", "part", "choir"):
+            expected = log_odds_of(decision, getattr(GIVEN, name)[there])
+            np.testing.assert_array_equal(getattr(found, name)[there], expected)
+        np.testing.assert_array_equal(found.music[there], log_odds_of(music, GIVEN.music[there]))
 
 
-def test_what_is_judged_does_not_change_its_judge() -> None:
-    given = random_set()
-    altered = given.features.copy()
-    altered[0] = 1000
-    rest = (given.fold == given.fold[0]) & (np.arange(60) > 0)
-    np.testing.assert_array_equal(
-        cross_validated_log_odds(replace(given, features=altered))[rest], cross_validated_log_odds(given)[rest]
-    )
-
-
-def test_the_decision_favours_songs() -> None:
-    song = labels(20, 20)
-    decision = fit_decision(decision_set(song[:, None].astype(float), song), np.ones(40, np.bool_))
-    assert decision.decision_function([[1.0]])[0] > 0 > decision.decision_function([[0.0]])[0]
-
-
-def test_what_is_not_trusted_moves_no_other_answer() -> None:
-    given = replace(random_set(), trusted=np.arange(60) >= 4)
+def test_what_is_not_trusted_moves_no_answer() -> None:
+    given = replace(GIVEN, trusted=np.arange(N) >= 4)
     wrong = replace(given, song=given.song ^ ~given.trusted)
-    np.testing.assert_array_equal(cross_validated_log_odds(wrong), cross_validated_log_odds(given))
+    np.testing.assert_array_equal(cross_validated(wrong).whole, cross_validated(given).whole)
 
 
-def test_a_kind_counts_the_same_however_many_tracks_it_has() -> None:
-    random = np.random.default_rng(0)
-    song = np.arange(80) % 2 == 0
-    kind = np.where(np.arange(80) < 40, "recording", "pair")
-    x = random.normal(song[:, None], 1, (80, 2)) + (kind == "pair")[:, None]
-    repeated = np.r_[np.arange(80), np.tile(np.arange(40), 3)]
-    few, many = (decision_set(x[i], song[i], kind=kind[i]) for i in (np.arange(80), repeated))
-    once, often = (fit_decision(given, np.ones(len(given.song), np.bool_)) for given in (few, many))
-    # more tracks weaken the penalty and nothing else
-    angle = once.weight_ @ often.weight_ / np.linalg.norm(once.weight_) / np.linalg.norm(often.weight_)
-    assert angle > 0.999
-    np.testing.assert_allclose(once.mean_, often.mean_)
+def test_each_bound_rests_on_the_trusted_tracks_of_the_other_class() -> None:
+    n = 2 * ENOUGH + 2
+    song = np.arange(n) % 2 == 0
+    whole = np.where(song, -5.0, 3.0)
+    given = DecisionSet(
+        whole=np.zeros((n, 1)),
+        part=np.ones((n, 1)),
+        choir=np.zeros((n, 1)),
+        music=np.zeros((n, 1)),
+        song=song,
+        is_music=np.ones(n, np.bool_),
+        fold=np.zeros(n, np.int64),
+        kind=np.full(n, "recording"),
+        group=alone(n),
+        trusted=np.arange(n) >= 2,
+        seconds=np.full(n, 60.0),
+    )
+    whole[:2] = -90.0, 90.0
+    answers = Answers(whole, whole - 1, whole + 1, np.ones(n))
+    found = calibrate(given, answers)
+    assert found["song_above"] == pytest.approx(3)
+    assert found["song_above_with_choir"] == pytest.approx(4)
+    assert found["score_below"] == pytest.approx(-5)
+    assert found["part"]["score_below"] == pytest.approx(-6)
+    assert found["calibrated_on"]["score_below"] == {"tracks": ENOUGH, "groups": ENOUGH}
+    Bounds.from_dict(found)
+    short = calibrate(replace(given, seconds=np.full(n, 5.0)), answers)
+    assert (short["song_above"], short["score_below"]) == (NEVER, -NEVER)
 
 
-def test_a_kind_of_one_class_counts_by_its_tracks() -> None:
-    song = np.arange(60) % 2 == 0
-    x = np.random.default_rng(0).normal(song[:, None], 1, (60, 2))
-    kind = np.where((np.arange(60) == 59), "wordless choir", "recording")
-    alone = fit_decision(decision_set(x, song, kind=kind), np.ones(60, np.bool_))
-    together = fit_decision(decision_set(x, song), np.ones(60, np.bool_))
-    np.testing.assert_allclose(alone.weight_, together.weight_, atol=0.05)
+def test_certain_is_what_lies_on_a_bound_or_beyond_is_music_and_long_enough() -> None:
+    log_odds = np.array([-3.0, -2.0, -1.9, 2.4, 2.5, 9.0, 9.0, 9.0])
+    answers = Answers(log_odds, log_odds, log_odds, np.array([0.0, 1, 1, 1, 1, 1, -1, 1]))
+    given = replace(GIVEN, seconds=np.array([10.0] * 7 + [9.9]))
+    found = is_certain(given, answers, {"song_above": 2.5, "score_below": -2.0})
+    assert found.tolist() == [True, True, False, False, True, True, False, False]
+
+
+def test_coverage_is_the_certain_share_and_the_wrong_share_of_it() -> None:
+    log_odds, song = np.array([-3.0, -2.0, 0.5, 2.0, 3.0]), np.array([False, True, False, True, False])
+    assert coverage(log_odds, song, np.abs(log_odds) >= 2) == {"certain": 4 / 5, "wrong": 2 / 4}
+    assert coverage(log_odds, song, log_odds > 9) == {"certain": 0, "wrong": 0}
+    assert coverage(log_odds[:0], song[:0], song[:0]) == {"certain": 0, "wrong": 0}
+
+
+def test_a_set_holds_the_features_of_whole_and_part() -> None:
+    def example(seconds: float) -> Example:
+        n = round(seconds / STEP)
+        kinds = np.zeros((n, len(KINDS)), np.float32)
+        kinds[round(6 / STEP) : round(10 / STEP)] = 0.9  # in the second window, which half of the track leaves out
+        return Example(Activity(np.arange(n), kinds, n, 1.0), True, True, "recording", "Ann", 1)
+
+    given = DecisionSet.of([example(20), example(200)])
+    assert given.whole.shape == given.part.shape == given.choir.shape == (2, len(DECIDING))
+    assert given.music.shape == (2, len(MUSIC))
+    assert given.early.tolist() == [False, True]
+    assert (given.part[:, :-1] <= given.whole[:, :-1]).all()
+    np.testing.assert_allclose(given.seconds, [20, 200])

@@ -10,27 +10,33 @@ from typing import Any
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from models import small_model
+from opinions import opinion, other
 from sounds import sine, write
 
 from songscore import classify_folder
+from songscore.analysis import sampling
 from songscore.analysis.record import Analysis
-from songscore.analysis.sampling import analyse, answers
-from songscore.audio import AudioStream
+from songscore.audio import AudioStream, open_audio
 from songscore.batch import cache as cache_module
 from songscore.batch.cache import Cache
 from songscore.cli import main
 from songscore.decision import Question
 from songscore.errors import UnreadableAudio
-from songscore.model import TrackModel, load_model
+from songscore.model import load_model
 
-ASKED, DEMANDING = Question(), Question(0.9, 0.116)
+QUESTION = Question()
 
 
 @pytest.fixture
 def sound(tmp_path: Path) -> Path:
     noise = 0.1 * np.random.default_rng(0).standard_normal(4 * 16_000).astype(np.float32)
     return write(tmp_path / "a.wav", noise + sine(440, 4, 16_000), 16_000)
+
+
+@pytest.fixture
+def long(tmp_path: Path) -> Path:
+    """So long that it is heard in parts."""
+    return write(tmp_path / "long.wav", sine(440, 90, 16_000), 16_000)
 
 
 @pytest.fixture
@@ -43,13 +49,11 @@ def decoded(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The files that were really read."""
     files = list[str]()
 
-    def noted(path: str, model: TrackModel, question: Question, **how: Any) -> Analysis:
-        found = analyse(path, model, question, **how)
-        if found is not how["earlier"]:
-            files.append(Path(path).name)
-        return found
+    def noted(source: str, *, rate: int) -> AudioStream:
+        files.append(Path(source).name)
+        return open_audio(source, rate=rate)
 
-    monkeypatch.setattr(cache_module, "analyse", noted)
+    monkeypatch.setattr(sampling, "open_audio", noted)
     return files
 
 
@@ -58,93 +62,65 @@ def entries(store: Cache) -> list[Path]:
 
 
 def test_a_file_is_heard_once_and_the_answer_stays_the_same(store: Cache, sound: Path, decoded: list[str]) -> None:
-    first, second = (store.analyse(str(sound), load_model(), ASKED) for _ in range(2))
+    first, second = (store.analyse(str(sound), load_model(), QUESTION) for _ in range(2))
     assert decoded == ["a.wav"]
     assert first.to_bytes() == second.to_bytes()
     assert second.path == str(sound)
 
 
 def test_the_name_of_a_file_is_not_its_content(store: Cache, sound: Path, decoded: list[str]) -> None:
-    store.analyse(str(sound), load_model(), ASKED)
+    store.analyse(str(sound), load_model(), QUESTION)
     copy = sound.with_name("b.wav")
     shutil.copy(sound, copy)
-    assert store.analyse(str(copy), load_model(), ASKED).path == str(copy)
+    assert store.analyse(str(copy), load_model(), QUESTION).path == str(copy)
     assert decoded == ["a.wav"]
 
 
 def test_another_content_of_the_same_size_and_time_is_heard(store: Cache, sound: Path, decoded: list[str]) -> None:
-    store.analyse(str(sound), load_model(), ASKED)
+    store.analyse(str(sound), load_model(), QUESTION)
     state, content = sound.stat(), bytearray(sound.read_bytes())
     content[5000] ^= 1
     sound.write_bytes(content)
     os.utime(sound, ns=(state.st_atime_ns, state.st_mtime_ns))
-    store.analyse(str(sound), load_model(), ASKED)
+    store.analyse(str(sound), load_model(), QUESTION)
     assert decoded == ["a.wav"] * 2
-
-
-@pytest.fixture
-def long(tmp_path: Path) -> Path:
-    """Two minutes, of which a small model leaves a part unheard."""
-    noise = 0.1 * np.random.default_rng(0).standard_normal(120 * 16_000).astype(np.float32)
-    return write(tmp_path / "long.wav", noise, 16_000)
-
-
-def leaning(log_odds: float, name: str = "tiny") -> TrackModel:
-    """A model for which everything has these log-odds and is music."""
-    return small_model(weight=[0.0, 0.0], bias=log_odds, music={"music_mean": 0.0}, name=name)
-
-
-def test_there_is_one_record_per_sound_and_detector(store: Cache, long: Path, decoded: list[str]) -> None:
-    part = store.analyse(str(long), leaning(6), ASKED)
-    assert part.analysed < part.duration / 2
-    whole = store.analyse(str(long), leaning(6), ASKED, thorough=True)
-    assert whole.activity.is_whole
-    for thorough in (False, True):
-        assert store.analyse(str(long), leaning(6), DEMANDING, thorough=thorough).to_bytes() == whole.to_bytes()
-    assert decoded == ["long.wav"] * 2
-    assert len(entries(store)) == 1
-
-
-def test_another_question_hears_on_and_never_anew(
-    store: Cache, long: Path, decoded: list[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    read = list[float]()
-    plain = AudioStream.passage
-
-    def noted(self: AudioStream, start: float, seconds: float) -> Any:
-        if seconds > 1:
-            read.append(start)
-        return plain(self, start, seconds)
-
-    monkeypatch.setattr(AudioStream, "passage", noted)
-    model = leaning(4)
-    first = store.analyse(str(long), model, ASKED)
-    assert store.analyse(str(long), model, Question(0.3)).to_bytes() == first.to_bytes()
-    assert decoded == ["long.wav"]
-    assert not answers(first, model, Question(0.99))
-    second = store.analyse(str(long), model, Question(0.99))
-    assert second.activity.is_whole
-    assert len(read) == len(set(read)), "no window is read twice"
-    assert set(first.activity.step) < set(second.activity.step)
 
 
 def test_another_decision_needs_no_decoding_and_another_detector_does(
     store: Cache, sound: Path, decoded: list[str]
 ) -> None:
-    store.analyse(str(sound), leaning(6), ASKED)
-    store.analyse(str(sound), leaning(-6, "other"), ASKED)
+    store.analyse(str(sound), load_model(), QUESTION)
+    store.analyse(str(sound), opinion(9.0), QUESTION)
+    store.analyse(str(sound), load_model(), Question(0.99, prior=0.01, choir="song"))
     assert decoded == ["a.wav"]
-    store.analyse(str(sound), small_model(window=130), ASKED)
-    store.analyse(str(sound), load_model(), ASKED)
-    assert decoded == ["a.wav"] * 3
-    assert len(entries(store)) == 3
+    store.analyse(str(sound), other(detector_digest="other"), QUESTION)
+    assert decoded == ["a.wav"] * 2
+    assert len(entries(store)) == 2
 
 
-def test_a_decision_that_would_have_read_on_hears_on(store: Cache, long: Path, decoded: list[str]) -> None:
-    heard = store.analyse(str(long), leaning(6), ASKED)
-    assert heard.analysed < heard.duration
-    again = store.analyse(str(long), leaning(0), ASKED)
-    assert again.activity.is_whole
+def test_listening_goes_on_where_a_question_needs_more_and_there_is_one_record(
+    store: Cache, long: Path, decoded: list[str]
+) -> None:
+    model = opinion(4.0)
+    a_song = store.analyse(str(long), model, QUESTION)
+    assert a_song.analysed < a_song.duration / 4
+    in_doubt = store.analyse(str(long), model, Question(threshold=0.99))
+    assert in_doubt.activity.is_whole
+    assert in_doubt.analysed == pytest.approx(in_doubt.duration, rel=0.02)
+    assert len(entries(store)) == 1
+    assert decoded == ["long.wav"] * 2
+    for question, thorough in ((QUESTION, False), (QUESTION, True), (Question(0.01), False)):
+        assert store.analyse(str(long), model, question, thorough=thorough).to_bytes() == in_doubt.to_bytes()
+    assert decoded == ["long.wav"] * 2
+
+
+def test_what_was_heard_in_part_is_not_all_for_who_wants_all(store: Cache, long: Path, decoded: list[str]) -> None:
+    some, everything = (
+        store.analyse(str(long), opinion(4.0), QUESTION, thorough=all_of_it) for all_of_it in (False, True)
+    )
+    assert not some.activity.is_whole
+    assert everything.activity.is_whole
+    assert len(entries(store)) == 1
     assert decoded == ["long.wav"] * 2
 
 
@@ -152,19 +128,19 @@ def test_what_cannot_be_read_is_not_kept(store: Cache, tmp_path: Path) -> None:
     (tmp_path / "bad.mp3").write_text("not sound")
     for path in (tmp_path / "bad.mp3", tmp_path / "missing.mp3", tmp_path):
         with pytest.raises(UnreadableAudio):
-            store.analyse(str(path), load_model(), ASKED)
+            store.analyse(str(path), load_model(), QUESTION)
     assert not entries(store)
 
 
 def test_what_changes_while_it_is_heard_is_not_kept(store: Cache, sound: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def growing(path: str, model: TrackModel, question: Question, **how: Any) -> Analysis:
-        heard = analyse(path, model, question, **how)
+    def growing(path: str, *how: Any, **options: Any) -> Analysis:
+        heard = sampling.analyse(path, *how, **options)
         with Path(path).open("ab") as file:
             file.write(b"more")
         return heard
 
     monkeypatch.setattr(cache_module, "analyse", growing)
-    store.analyse(str(sound), load_model(), ASKED)
+    store.analyse(str(sound), load_model(), QUESTION)
     assert not entries(store)
 
 
@@ -186,16 +162,16 @@ def test_what_changes_while_it_is_heard_is_not_kept(store: Cache, sound: Path, m
 def test_a_spoilt_entry_is_no_entry(
     spoil: Callable[[Path], object], store: Cache, sound: Path, decoded: list[str]
 ) -> None:
-    before = store.analyse(str(sound), load_model(), ASKED)
+    before = store.analyse(str(sound), load_model(), QUESTION)
     (entry,) = entries(store)
     spoil(entry)
-    assert store.analyse(str(sound), load_model(), ASKED).to_bytes() == before.to_bytes()
+    assert store.analyse(str(sound), load_model(), QUESTION).to_bytes() == before.to_bytes()
     assert decoded == ["a.wav"] * 2
 
 
 def test_a_cache_that_is_a_file_is_no_error(store: Cache, sound: Path) -> None:
     store.folder.write_text("not a folder")
-    assert store.analyse(str(sound), load_model(), ASKED).path == str(sound)
+    assert store.analyse(str(sound), load_model(), QUESTION).path == str(sound)
     assert store.info().tracks == 0
 
 
@@ -204,10 +180,10 @@ def test_the_least_recently_used_go_first(tmp_path: Path) -> None:
     files = []
     for i in range(6):
         files.append(str(write(tmp_path / f"{i}.wav", sine(200 + i, 3, 16_000), 16_000)))
-        store.analyse(files[-1], load_model(), ASKED)
+        store.analyse(files[-1], load_model(), QUESTION)
         os.utime(max(entries(store), key=lambda entry: entry.stat().st_mtime), (i, i))
     size = store.info().size // 6
-    store.analyse(files[0], load_model(), ASKED)
+    store.analyse(files[0], load_model(), QUESTION)
     store.limit = 4 * size
     store.trim()
     kept = store.info()
@@ -215,12 +191,12 @@ def test_the_least_recently_used_go_first(tmp_path: Path) -> None:
     assert kept.size <= store.limit
     remembered = Cache(store.folder)
     before = {entry.name for entry in entries(store)}
-    remembered.analyse(files[0], load_model(), ASKED)
+    remembered.analyse(files[0], load_model(), QUESTION)
     assert {entry.name for entry in entries(store)} == before, "the one that was used last is still there"
 
 
 def test_clearing_removes_records_and_nothing_else(store: Cache, sound: Path) -> None:
-    store.analyse(str(sound), load_model(), ASKED)
+    store.analyse(str(sound), load_model(), QUESTION)
     (store.folder / "mine.txt").write_text("not a record")
     store.clear()
     assert [path.name for path in store.folder.iterdir()] == ["mine.txt"]
@@ -231,7 +207,7 @@ def test_threads_that_share_a_folder_agree(store: Cache, sound: Path) -> None:
     heard = list[bytes]()
     threads = [
         threading.Thread(
-            target=lambda: heard.append(Cache(store.folder).analyse(str(sound), load_model(), ASKED).to_bytes())
+            target=lambda: heard.append(Cache(store.folder).analyse(str(sound), load_model(), QUESTION).to_bytes())
         )
         for _ in range(8)
     ]

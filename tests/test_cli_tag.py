@@ -68,7 +68,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 
 def marks(path: Path) -> dict[str, str]:
-    return {name: values[0] for name, values in Tags(str(path)).entries(NAMES).items()}
+    return {name: values[0] for name, values in Tags(path.read_bytes()).entries(NAMES).items()}
 
 
 def test_without_write_it_shows_what_would_change(music: Path, journal: Path) -> None:

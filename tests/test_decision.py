@@ -1,299 +1,388 @@
-"""What is asked, whether enough was heard to answer it, and the answer."""
-
 from __future__ import annotations
 
+import itertools
+from dataclasses import replace
+from math import log
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from models import BOUNDS, heard, part_of, small_model
-from scipy.special import expit, logit
+from tiny import BOUNDS, detector_arrays, heard, linear, p, tiny
 
 from songscore.analysis.record import Analysis
-from songscore.decision import SHORTEST, SHORTEST_CERTAIN, Question, is_settled, label
-from songscore.features.detector import STEP
+from songscore.decision import CHOIR_HEARD, SHORTEST, SHORTEST_CERTAIN, Question, is_settled, label, no_music
+from songscore.features.detector import KINDS, STEP, SUNG
 from songscore.features.track_vector import Activity
-from songscore.model import TrackModel, load_model
-from songscore.results import TrackResult
+from songscore.model import TrackModel, load_model, read_model, shipped_models
+from songscore.results import SCORE, SONG, TrackResult
+from songscore.training.publish import write_model
 
-WINDOW = 64
-"""Steps of a window of the small models."""
+SHIPPED = [load_model(name) for name in shipped_models()]
 
-SHIPPED = load_model()
-TINY = small_model()
-QUESTIONS = [
-    Question(threshold, prior, choir)
-    for threshold in (0.03, 0.5, 0.9, 0.97)
-    for prior in (None, 0.5, 0.116, 0.03, 0.9)
-    for choir in ("score", "song")
-]
+LONG_GAP = 20.0
+"""Seconds, longer than a window."""
+
+SHORT_GAP = 4.0
 
 
-def steps(seconds: float) -> int:
-    return round(seconds / STEP)
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> TrackModel:
+    return tiny(tmp_path_factory.mktemp("model"))
 
 
-def answer(activity: Activity, model: TrackModel = TINY, question: Question | None = None, **how: Any) -> TrackResult:
-    duration = activity.n_steps * STEP
-    fields = {"path": None, "duration": duration, "analysed": len(activity.step) * STEP, "damage": "", **how}
-    analysis = Analysis(activity=activity, detector=model.detector_digest, **fields)
-    return label(analysis, model, question or Question())
+def answer(activity: Activity, model: TrackModel, damage: str = "", **asked: Any) -> TrackResult:
+    seconds = activity.n_steps * STEP
+    return label(Analysis("a.flac", seconds, seconds, damage, activity, ""), model, Question(**asked))
 
 
-def constant(log_odds: float, seconds: float = 60.0, **kinds: Any) -> Activity:
-    """A sound with the same voice at each step, so that a small model's log-odds are those."""
-    return heard(np.full(steps(seconds), expit(log_odds)), **kinds)
-
-
-def every_other(activity: Activity, window: int = WINDOW) -> Activity:
-    return part_of(activity, activity.step // window % 2 == 1)
-
-
-@st.composite
-def sounds(draw: st.DrawFn) -> Activity:
-    random = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
-    n = draw(st.integers(1, 40)) * WINDOW // 2
-    kinds = random.random((n, 5)).astype(np.float32) ** draw(st.sampled_from([0.05, 0.3, 1.0, 4.0, 30.0]))
-    return Activity(np.arange(n), kinds, n, 0.5)
-
-
-@st.composite
-def sounds_and_parts(draw: st.DrawFn) -> tuple[Activity, Activity]:
-    whole = draw(sounds())
-    random = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
-    chosen = random.random(whole.n_steps) < draw(st.sampled_from([0.05, 0.5, 0.95]))
-    chosen[random.integers(whole.n_steps)] = True
-    return whole, part_of(whole, chosen)
-
-
-def test_the_cut_is_the_threshold_less_the_prior() -> None:
-    assert Question().cut == 0
-    assert Question(0.9).cut == pytest.approx(logit(0.9))
-    assert Question(0.5, 0.116).cut == pytest.approx(-logit(0.116))
-    assert Question(0.116, 0.116).cut == pytest.approx(0)
-
-
-@pytest.mark.parametrize("question", QUESTIONS)
-def test_the_label_is_that_of_the_probability_at_the_threshold(question: Question) -> None:
-    for log_odds in np.linspace(-6, 6, 25) + 0.01:
-        track = answer(constant(float(log_odds)), question=question)
-        assert track.song_probability == pytest.approx(expit(log_odds + question.shift), abs=1e-5)
-        assert (track.label == "song") == (track.song_probability >= question.threshold)
+# The question
 
 
 @pytest.mark.parametrize("name", ["threshold", "prior"])
-@pytest.mark.parametrize("value", [0, 1, -0.1, 2, float("nan"), True, "half"])
-def test_a_share_that_is_none_is_refused(name: str, value: Any) -> None:
-    with pytest.raises((TypeError, ValueError), match=f"{name} must"):
+@pytest.mark.parametrize("value", [0, 1, -0.1, 2, float("nan"), float("inf")])
+def test_a_share_outside_0_and_1_is_refused(name: str, value: float) -> None:
+    with pytest.raises(ValueError, match=f"{name} must lie between 0 and 1"):
         Question(**{name: value})
 
 
-def test_a_choir_is_a_song_or_a_score() -> None:
+@pytest.mark.parametrize(
+    ("name", "value"), [("threshold", "0.5"), ("threshold", None), ("prior", True), ("prior", [0.5])]
+)
+def test_a_share_that_is_no_number_is_refused(name: str, value: Any) -> None:
+    with pytest.raises(TypeError, match=f"{name} must be a number, not {type(value).__name__}"):
+        Question(**{name: value})
+
+
+@pytest.mark.parametrize("choir", ["Song", "", None, "instrumental score"])
+def test_what_a_choir_makes_of_a_track_is_one_of_two(choir: Any) -> None:
     with pytest.raises(ValueError, match="choir must be one of"):
-        Question(choir="maybe")  # type: ignore[arg-type]
+        Question(choir=choir)
 
 
-@pytest.mark.parametrize("question", QUESTIONS)
-@pytest.mark.parametrize("part", [False, True])
-def test_certain_belongs_to_the_label_at_every_threshold_and_prior(question: Question, part: bool) -> None:
-    song_above = BOUNDS["song_above_with_choir" if question.choir == "song" else "song_above"]
-    score_below = BOUNDS["part"]["score_below"] if part else BOUNDS["score_below"]
-    labels = set()
-    for favour in np.linspace(-6.5, 6.5, 53) + 0.01:
-        whole = constant(float(favour))
-        activity = every_other(whole) if part else whole
-        log_odds = TINY.log_odds(activity)
-        track = answer(activity, question=question)
-        assert track.label == ("song" if log_odds >= question.cut else "instrumental score")
-        assert track.certain == (log_odds >= song_above if track.label == "song" else log_odds <= score_below)
-        labels.add((track.label, track.certain))
-    assert ("instrumental score", True) in labels
-    assert ("song", True) in labels or question.cut > 4
+@pytest.mark.parametrize(("t", "prior"), list(itertools.product([0.03, 0.5, 0.97], [0.01, 0.5, 0.8])))
+def test_the_cut_is_the_threshold_in_log_odds_without_the_prior(t: float, prior: float) -> None:
+    assert Question(t, prior).cut == pytest.approx(log(t / (1 - t)) - log(prior / (1 - prior)))
+    assert Question(t).cut == pytest.approx(Question(t, 0.5).cut)
 
 
-@given(sounds_and_parts(), st.booleans())
-def test_the_log_odds_of_a_part_never_exceed_those_of_the_whole(pair: tuple[Activity, Activity], choir: bool) -> None:
-    whole, part = pair
-    for model in (
-        SHIPPED,
-        TINY,
-        small_model(features=["voice_top_2s", "voice_top_10s", "length"], weight=[1, 2, -0.5]),
-    ):
-        assert model.log_odds(part, choir=choir) <= model.log_odds(whole, choir=choir) + 1e-9
+def test_numbers_of_numpy_are_shares() -> None:
+    assert Question(np.float32(0.5), np.float64(0.5)).cut == 0
 
 
-@given(sounds_and_parts(), st.sampled_from(QUESTIONS))
-def test_a_song_that_is_settled_is_as_certain_a_song_heard_whole(
-    pair: tuple[Activity, Activity], question: Question
-) -> None:
-    whole, part = pair
-    for model in (SHIPPED, TINY) if not part.is_whole else ():
-        if is_settled(part, model, question) and model.log_odds(part, choir=question.counts_choir) >= question.cut:
-            found, expected = answer(part, model, question), answer(whole, model, question)
-            assert found.label == expected.label == "song"
-            assert found.certain
-            assert expected.certain
-
-
-def left(sung: float, seconds: float, question: Question, model: TrackModel = TINY, **kinds: Any) -> bool:
-    """Whether three minutes are left after their first seconds, with a voice like that."""
-    whole = constant(sung, 180, **kinds)
-    return is_settled(part_of(whole, whole.step < steps(seconds)), model, question)
-
-
-def test_a_song_is_left_from_the_cut_and_from_certainty_on() -> None:
-    assert left(6, 40, Question())
-    assert not left(2.9, 40, Question()), "below where songs are left"
-    assert not left(5, 40, Question(0.97, 0.03)), "below the cut"
-    bound = BOUNDS["song_above_with_choir"]
-    assert not left(bound - 0.2, 40, Question(choir="song")), "not yet certain"
-    assert left(bound + 0.2, 40, Question(choir="song"))
-    assert left(bound - 0.2, 40, Question())
-
-
-def test_a_song_is_not_left_before_it_can_be_certain() -> None:
-    clear = {"sung": 6.9, "question": Question(0.01)}
-    model = small_model(bias=6.0)
-    assert not left(seconds=SHORTEST_CERTAIN - 1, model=model, **clear)  # type: ignore[arg-type]
-    assert left(seconds=SHORTEST_CERTAIN + 1, model=model, **clear)  # type: ignore[arg-type]
-
-
-def test_silence_is_never_settled() -> None:
-    for sung in (6.9, -6.9):
-        whole = constant(sung, 180, peak=0.0)
-        assert not is_settled(every_other(whole), TINY, Question())
-        assert answer(whole).status == "silent"
-
-
-def test_a_score_is_left_when_every_other_window_was_heard_and_the_rest_cannot_change_it() -> None:
-    whole = constant(-6, 180)
-    assert is_settled(every_other(whole), TINY, Question())
-    assert not is_settled(every_other(whole), small_model(bounds=BOUNDS | {"part": None}), Question())
-    assert not is_settled(every_other(whole), TINY, Question(0.001)), "the cut is nearer than what it may rise"
-    assert not is_settled(every_other(constant(-1.4, 180)), TINY, Question()), "not certain"
-
-
-@pytest.mark.parametrize("window", [70, 82, 128, 1012])
-def test_no_part_with_a_gap_longer_than_a_window_is_settled_or_certain_but_as_a_song(window: int) -> None:
-    model, steps_of_window = small_model(window=window), window // 2
-    n = 40 * steps_of_window
-    for gap, fits in ((steps_of_window, True), (steps_of_window + 1, False)):
-        for sung in (-6.9, 6.9):
-            whole = heard(np.full(n, expit(sung)))
-            chosen = np.ones(n, bool)
-            chosen[n // 2 : n // 2 + gap] = False
-            part = part_of(whole, chosen)
-            assert is_settled(part, model, Question()) is (fits or sung > 0)
-            assert answer(part, model).certain is (fits or sung > 0)
-
-
-@given(sounds_and_parts(), st.sampled_from(QUESTIONS))
-def test_what_is_settled_has_no_long_gap_unless_it_is_a_song(
-    pair: tuple[Activity, Activity], question: Question
-) -> None:
-    part = pair[1]
-    if is_settled(part, TINY, question) and not part.is_whole:
-        song = TINY.log_odds(part, choir=question.counts_choir) >= question.cut
-        assert song or part.longest_gap < TINY.window_seconds + STEP / 2
+# The label and whether it is certain
 
 
 @pytest.mark.parametrize(
-    "how",
-    [
-        {"features": ["voice_top_5s", "voice_mean"]},
-        {"features": ["voice_top_5s", "voice_q50"]},
-        {"weight": [1.0, -0.1]},
-    ],
-    ids=["a mean", "a quantile", "a negative weight"],
+    ("log_odds", "name", "certain"),
+    [(3.1, SONG, True), (2.9, SONG, False), (-0.1, SCORE, False), (-1.9, SCORE, False), (-2.1, SCORE, True)],
 )
-def test_a_model_whose_log_odds_may_fall_leaves_nothing_early(how: dict[str, Any]) -> None:
-    model = small_model(**how)
-    for sung in (-6.9, 6.9):
-        whole = constant(sung, 180)
-        assert not is_settled(every_other(whole), model, Question())
-        assert is_settled(whole, model, Question())
+def test_an_answer_is_certain_beyond_the_bound_of_its_label(
+    model: TrackModel, log_odds: float, name: str, certain: bool
+) -> None:
+    track = answer(heard(sung=p(log_odds)), model)
+    assert (track.label, track.certain, track.status) == (name, certain, "ok")
+    assert track.song_probability == pytest.approx(p(log_odds), abs=1e-4)
 
 
-def test_what_was_heard_of_a_score_in_part_has_a_bound_of_its_own() -> None:
-    whole = constant(-2.7, 180)
-    assert answer(whole).certain
-    assert not answer(every_other(whole)).certain, "a part may hold a voice in the rest"
-    assert answer(every_other(constant(-3.5, 180))).certain
+@pytest.mark.parametrize("log_odds", [-5.0, -2.5, -1.0, 1.0, 2.5, 3.5, 5.0])
+def test_certainty_belongs_to_the_label_whatever_is_asked(model: TrackModel, log_odds: float) -> None:
+    for threshold, prior in itertools.product([0.03, 0.5, 0.97, 0.999], [0.01, 0.5, 0.99]):
+        track = answer(heard(sung=p(log_odds)), model, threshold=threshold, prior=prior)
+        assert (track.label == SONG) == (log_odds >= Question(threshold, prior).cut)
+        assert track.certain == (log_odds >= 3 if track.label == SONG else log_odds <= -2)
+
+
+def test_a_song_that_a_strict_threshold_calls_score_is_no_certain_score(model: TrackModel) -> None:
+    activity = heard(sung=0.967)
+    assert (answer(activity, model).label, answer(activity, model).certain) == (SONG, True)
+    strict = answer(activity, model, threshold=0.97)
+    assert (strict.label, strict.certain) == (SCORE, False)
+    assert strict.song_probability == pytest.approx(0.967, abs=1e-4)
+
+
+def test_a_prior_multiplies_the_odds(model: TrackModel) -> None:
+    track = answer(heard(sung=0.6), model, prior=0.2)
+    odds = 0.6 / 0.4 * 0.2 / 0.8
+    assert track.song_probability == pytest.approx(odds / (1 + odds), abs=1e-4)
+    assert track.label == SCORE
+
+
+@pytest.mark.parametrize("sung", [p(5.0), p(-5.0)])
+def test_nothing_damaged_or_short_is_certain(model: TrackModel, sung: float) -> None:
+    whole = heard(sung=sung)
+    assert answer(whole, model).certain
+    cut = answer(whole, model, damage="stopped at 0:50")
+    assert (cut.certain, cut.status, cut.message) == (False, "partial", "stopped at 0:50")
+    assert answer(heard(sung=sung, seconds=SHORTEST_CERTAIN + STEP), model).certain
+    assert not answer(heard(sung=sung, seconds=SHORTEST_CERTAIN - STEP), model).certain
+
+
+@pytest.mark.parametrize(("music", "certain"), [(0.3, False), (0.9, True)])
+def test_nothing_is_certain_of_what_is_hardly_music(model: TrackModel, music: float, certain: bool) -> None:
+    activity = heard(sung=0.01, music=music)
+    assert model.music(activity) > 0
+    assert (answer(activity, model).label, answer(activity, model).certain) == (SCORE, certain)
 
 
 @pytest.mark.parametrize(
-    ("activity", "how"),
+    ("log_odds", "gap", "certain"),
     [
-        (constant(6, SHORTEST_CERTAIN - 0.2), {}),
-        (constant(6), {"damage": "cut short"}),
-        (constant(-6), {"damage": "cut short"}),
-        (constant(-6, choir=0.9), {}),
+        (-2.5, 0, True),
+        (-2.5, SHORT_GAP, False),
+        (-3.1, SHORT_GAP, True),
+        (-3.1, LONG_GAP, False),
+        (3.1, LONG_GAP, True),
     ],
-    ids=["short", "damaged song", "damaged score", "choir"],
 )
-def test_what_cannot_be_promised_is_not_certain(activity: Activity, how: dict[str, Any]) -> None:
-    track = answer(activity, **how)
-    assert track.label is not None
-    assert not track.certain
+def test_a_score_heard_in_parts_is_certain_by_a_bound_of_its_own(
+    model: TrackModel, log_odds: float, gap: float, certain: bool
+) -> None:
+    assert answer(heard(sung=p(log_odds), gap=gap), model).certain is certain
 
 
-def test_a_choir_is_a_song_where_it_is_asked_for() -> None:
-    choir = constant(-6, choir=0.99)
-    assert answer(choir).label == "instrumental score"
-    sung = answer(choir, question=Question(choir="song"))
-    assert (sung.label, sung.vocal_fraction) == ("song", 0)
-    assert sung.voices == {"sung": 0, "choir": pytest.approx(1), "speech": 0}
-    assert sung.timeline is not None
-    assert sung.timeline.probability.min() > 0.9
+def test_without_bounds_of_parts_no_part_is_a_certain_score(tmp_path: Path) -> None:
+    model = tiny(tmp_path, bounds=BOUNDS | {"part": None})
+    part = heard(sung=0.01, gap=SHORT_GAP)
+    assert not answer(part, model).certain
+    assert not is_settled(part, model, Question())
 
 
-def test_each_passage_has_the_kind_of_voice_that_is_likeliest_there() -> None:
-    n = steps(40)
-    sung, choir, speech = (np.zeros(n) for _ in range(3))
-    sung[: n // 4], choir[n // 4 : n // 2], speech[n // 2 : 3 * n // 4] = 0.9, 0.9, 0.9
-    choir[: n // 4] = 0.5
-    track = answer(heard(sung, choir=choir, speech=speech))
+# Voices
+
+
+def test_voices_without_words_count_where_they_are_asked_for(model: TrackModel) -> None:
+    activity = heard(sung=0.01, choir=0.99)
+    as_score, as_song = answer(activity, model), answer(activity, model, choir="song")
+    assert (as_score.label, as_song.label) == (SCORE, SONG)
+    assert as_song.timeline is not None
+    assert as_score.timeline is not None
+    np.testing.assert_allclose(as_song.timeline.probability, 0.99, atol=1e-6)
+    np.testing.assert_allclose(as_score.timeline.probability, 0.01, atol=1e-6)
+
+
+@pytest.mark.parametrize(("log_odds", "certain"), [(3.5, False), (4.5, True)])
+def test_a_song_of_voices_without_words_has_a_bound_of_its_own(
+    model: TrackModel, log_odds: float, certain: bool
+) -> None:
+    assert answer(heard(choir=p(log_odds)), model, choir="song").certain is certain
+
+
+@pytest.mark.parametrize(("share", "certain"), [(CHOIR_HEARD - 0.05, True), (CHOIR_HEARD + 0.05, False)])
+def test_a_score_with_much_choir_is_not_certain(model: TrackModel, share: float, certain: bool) -> None:
+    activity, choir = heard(sung=0.01), heard(sung=0.01, choir=0.9)
+    kinds = np.where(np.arange(activity.n_steps)[:, None] < share * activity.n_steps, choir.kinds, activity.kinds)
+    track = answer(replace(activity, kinds=kinds), model)
+    assert (track.label, track.certain) == (SCORE, certain)
+    assert track.voices["choir"] == pytest.approx(share, abs=0.02)
+
+
+def test_passages_have_the_kind_that_is_likeliest(model: TrackModel) -> None:
+    parts = [heard(sung=0.9, choir=0.4), heard(choir=0.8, sung=0.5), heard(speech=0.9), heard()]
+    kinds = np.concatenate([part.kinds for part in parts])
+    track = answer(Activity(np.arange(len(kinds)), kinds, len(kinds), 0.5), model)
     assert [segment.kind for segment in track.vocal_segments] == ["sung", "choir", "speech"]
-    assert [segment.start for segment in track.vocal_segments] == pytest.approx([0, 10, 20], abs=0.3)
-    assert track.voices == pytest.approx(dict.fromkeys(("sung", "choir", "speech"), 0.25), abs=0.02)
+    starts = [segment.start for segment in track.vocal_segments]
+    assert starts == pytest.approx([0, 60, 120], abs=0.5)
+    assert track.voices == pytest.approx({"sung": 0.25, "choir": 0.25, "speech": 0.25}, abs=0.01)
     assert track.vocal_fraction == track.voices["sung"]
 
 
-def test_the_features_are_those_that_the_decision_weighed() -> None:
-    track = answer(constant(1.0))
-    assert list(track.features) == TINY.features
-    assert {part.feature: part.value for part in track.contributions} == track.features
-    assert sum(part.log_odds for part in track.contributions) == pytest.approx(1.0, abs=1e-4)
+# Whether enough was heard
 
 
-MUSIC_WEIGHTS = {"voice_top_10s": 0.0, "music_mean": 1.0}
+def test_what_was_heard_whole_is_settled(model: TrackModel) -> None:
+    assert is_settled(heard(sung=0.5), model, Question())
+
+
+def test_nothing_heard_settles_nothing(model: TrackModel) -> None:
+    assert not is_settled(heard(seconds=60, gap=60), model, Question())
+
+
+def test_a_part_without_music_is_not_settled(model: TrackModel) -> None:
+    silent = heard(sung=0.0, music=0.0, gap=SHORT_GAP)
+    assert no_music(silent, model)
+    assert not is_settled(silent, model, Question())
 
 
 @pytest.mark.parametrize(
-    "model", [TINY, small_model(music=MUSIC_WEIGHTS), SHIPPED], ids=["means", "weights", "shipped"]
+    ("log_odds", "asked", "settled"),
+    [
+        (3.6, {}, True),
+        (3.4, {}, False),
+        (3.6, {"threshold": 0.97}, True),
+        (3.6, {"threshold": 0.99}, False),
+        (3.6, {"prior": 0.01}, False),
+        (4.7, {"prior": 0.01}, True),
+        (3.4, {"threshold": 0.1}, False),
+    ],
 )
-def test_what_is_no_music_is_named(model: TrackModel) -> None:
-    quiet = np.full(steps(30), 0.001)
-    speech = answer(heard(quiet, speech=0.95, music=0.001), model)
-    assert (speech.status, speech.label, speech.message) == ("not_music", None, "speech without music")
-    noise = answer(heard(quiet, other=0.95, music=0.001), model)
-    assert (noise.status, noise.label) == ("not_music", None)
-    assert noise.message.startswith("no music")
-    assert answer(heard(quiet, music=0.97), model).label == "instrumental score"
+@pytest.mark.parametrize("gap", [SHORT_GAP, LONG_GAP])
+def test_a_song_is_settled_beyond_the_cut_and_where_it_may_be_left(
+    model: TrackModel, log_odds: float, asked: dict[str, Any], settled: bool, gap: float
+) -> None:
+    assert is_settled(heard(sung=p(log_odds), gap=gap), model, Question(**asked)) is settled
 
 
-def test_weights_for_music_decide_where_a_model_has_them() -> None:
-    model = small_model(music={"other_mean": -1.0})
-    assert answer(constant(-6, other=0.6), model).status == "not_music"
-    assert answer(constant(-6, other=0.4), model).label == "instrumental score"
-    assert not is_settled(every_other(constant(-6, 180, other=0.6)), model, Question())
+@pytest.mark.parametrize(
+    ("log_odds", "asked", "settled"),
+    [
+        (-3.1, {}, True),
+        (-2.9, {}, False),
+        (-2.9, {"threshold": 0.9}, False),
+        (-3.1, {"threshold": 0.2}, False),
+        (-3.5, {"threshold": 0.2}, True),
+        (-3.5, {"prior": 0.9}, False),
+        (-4.3, {"prior": 0.9}, True),
+    ],
+)
+def test_a_score_is_settled_where_it_is_certain_and_cannot_rise_to_the_cut(
+    model: TrackModel, log_odds: float, asked: dict[str, Any], settled: bool
+) -> None:
+    assert is_settled(heard(sung=p(log_odds), gap=SHORT_GAP), model, Question(**asked)) is settled
 
 
-def test_what_is_too_short_gets_no_label() -> None:
-    track = answer(constant(6, SHORTEST - 0.2))
-    assert (track.status, track.label) == ("too_short", None)
-    empty = Activity(np.empty(0, np.int64), np.empty((0, 5), np.float32), 0, 0.0)
-    assert answer(empty).status == "too_short"
-    assert not is_settled(part_of(constant(6), np.zeros(steps(60), bool)), TINY, Question())
+@pytest.mark.parametrize("log_odds", [-6.0, -3.1, 0.0, 3.4])
+def test_a_gap_longer_than_a_window_leaves_everything_open_but_a_song(model: TrackModel, log_odds: float) -> None:
+    assert SHORT_GAP < model.window_seconds < LONG_GAP
+    assert not is_settled(heard(sung=p(log_odds), gap=LONG_GAP), model, Question())
+
+
+def test_a_part_is_settled_by_voices_without_words_where_they_count(model: TrackModel) -> None:
+    part = heard(sung=0.01, choir=0.99, gap=LONG_GAP)
+    assert is_settled(part, model, Question(choir="song"))
+    assert not is_settled(part, model, Question())
+
+
+def test_a_song_that_is_settled_stays_one_whatever_the_rest_is(model: TrackModel) -> None:
+    part = heard(sung=p(3.6), gap=LONG_GAP)
+    whole = heard(sung=0.0)
+    whole.kinds[part.step, SUNG] = p(3.6)
+    assert is_settled(part, model, Question())
+    assert answer(part, model).label == answer(whole, model).label == SONG
+
+
+# No answer
+
+
+@pytest.mark.parametrize(
+    ("activity", "message"),
+    [
+        ({"speech": 0.9, "music": 0.0}, "speech without music"),
+        ({"speech": 0.1, "music": 0.0, "other": 0.9}, "no music: noise, ambience or effects"),
+        ({"music": 0.0}, "no music: noise, ambience or effects"),
+    ],
+)
+def test_what_is_no_music_is_named(model: TrackModel, activity: dict[str, float], message: str) -> None:
+    track = answer(heard(**activity), model)
+    assert (track.label, track.song_probability, track.certain) == (None, None, False)
+    assert (track.status, track.message) == ("not_music", message)
+
+
+@pytest.mark.parametrize("activity", [{"music": 0.9}, {"sung": 0.9, "music": 0.0}, {"speech": 0.9, "music": 0.9}])
+def test_music_and_voices_are_judged(model: TrackModel, activity: dict[str, float]) -> None:
+    assert no_music(heard(**activity), model) == ""
+    assert answer(heard(**activity), model).label is not None
+
+
+def test_silence_and_too_little_sound_have_no_label(model: TrackModel) -> None:
+    silent = answer(replace(heard(), peak=0.0), model)
+    short = answer(heard(seconds=SHORTEST - 2 * STEP), model)
+    assert (silent.status, silent.label) == ("silent", None)
+    assert (short.status, short.label) == ("too_short", None)
+    assert "at least 2 s are needed" in short.message
+
+
+def beginning(activity: Activity, seconds: float) -> Activity:
+    n = round(seconds / STEP)
+    return Activity(activity.step[:n], activity.kinds[:n], activity.n_steps, activity.peak)
+
+
+def test_a_song_is_not_left_before_as_much_was_heard_as_may_be_certain(model: TrackModel) -> None:
+    song = heard(sung=p(6.0), seconds=120)
+    for seconds, settled in ((SHORTEST_CERTAIN - 1, False), (SHORTEST_CERTAIN + 1, True)):
+        assert is_settled(beginning(song, seconds), model, Question()) is settled
+
+
+def test_a_song_is_not_left_before_it_is_certain_where_voices_without_words_count(model: TrackModel) -> None:
+    part = beginning(heard(choir=p(3.7), seconds=120), 30)
+    assert BOUNDS["song_left_above"] < 3.7 < BOUNDS["song_above_with_choir"]
+    assert not is_settled(part, model, Question(choir="song"))
+
+
+def test_silence_is_never_settled(model: TrackModel) -> None:
+    for sung in (p(6.0), p(-6.0)):
+        part = replace(heard(sung=sung, gap=SHORT_GAP), peak=0.0)
+        assert answer(part, model).status == "silent"
+        assert not is_settled(part, model, Question())
+        assert is_settled(replace(part, peak=0.5), model, Question())
+
+
+def test_a_part_that_is_hardly_music_is_not_settled(model: TrackModel) -> None:
+    part = heard(sung=p(-6.0), music=0.6, gap=SHORT_GAP)
+    assert 0 < model.music(part) < BOUNDS["music_above"]
+    assert not is_settled(part, model, Question())
+
+
+@pytest.mark.parametrize("window", [70, 82, 128, 140, 1020])
+def test_a_gap_of_just_a_window_is_none_too_long_whatever_its_length(tmp_path: Path, window: int) -> None:
+    model = tiny(tmp_path, window=window)
+    for steps, short in ((window // 2, True), (window // 2 + 1, False)):
+        part = heard(sung=p(-6.0), seconds=200, gap=steps * STEP)
+        assert is_settled(part, model, Question()) is short
+        assert answer(part, model).certain is short
+
+
+def deciding_by(folder: Path, names: list[str], *weights: float) -> TrackModel:
+    write_model(
+        folder,
+        "other",
+        detector_arrays(),
+        decision=linear(names, *weights),
+        music=linear(["music_mean"], 1.0, bias=6.0),
+        examples=np.zeros((1, len(names))),
+        about={"bounds": BOUNDS},
+        card="",
+    )
+    return read_model(folder, "other")
+
+
+@pytest.mark.parametrize(
+    ("names", "weights", "rises"),
+    [
+        (["voice_top_2s", "voice_top_30s", "length"], (1.0, 0.2, -0.01), True),
+        (["voice_top_5s", "voice_mean"], (1.0, 0.5), False),
+        (["voice_top_5s", "voice_top_30s"], (1.5, -0.1), False),
+    ],
+)
+def test_a_model_whose_log_odds_may_fall_leaves_nothing_early(
+    tmp_path: Path, names: list[str], weights: tuple[float, ...], rises: bool
+) -> None:
+    model = deciding_by(tmp_path, names, *weights)
+    for sung in (p(6.0), p(-6.0)):
+        assert is_settled(heard(sung=sung, seconds=120, gap=SHORT_GAP), model, Question()) is rises
+        assert is_settled(heard(sung=sung, seconds=120), model, Question())
+
+
+@given(st.integers(0, 2**32 - 1), st.sampled_from([0.05, 0.3, 1.0, 4.0, 30.0]), st.sampled_from([0.05, 0.5, 0.95]))
+def test_the_log_odds_of_a_part_never_exceed_those_of_the_whole(seed: int, power: float, share: float) -> None:
+    random = np.random.default_rng(seed)
+    n = int(random.integers(30, 1500))
+    kinds = random.random((n, len(KINDS))).astype(np.float32) ** np.float32(power)
+    whole = Activity(np.arange(n), kinds, n, 0.5)
+    chosen = random.random(n) < share
+    chosen[random.integers(n)] = True
+    part = Activity(whole.step[chosen], kinds[chosen], n, 0.5)
+    for shipped in SHIPPED:
+        assert shipped.rises
+        for choir in (False, True):
+            assert shipped.log_odds(part, choir=choir) <= shipped.log_odds(whole, choir=choir) + 1e-9
+
+
+def test_noise_is_not_called_speech_by_a_model_that_knows_no_other_sounds() -> None:
+    quiet = heard(speech=0.05, music=0.01)
+    assert answer(quiet, load_model("track-v1")).message.startswith("no music")
+    spoken = heard(speech=0.9, music=0.01)
+    assert answer(spoken, load_model("track-v1")).message == "speech without music"

@@ -4,19 +4,21 @@ from typing import Any
 
 import numpy as np
 import pytest
-from models import detector_arrays
 from numpy.typing import NDArray
 
 from songscore.features.detector import (
+    CHOIR,
+    DILATIONS,
     FLOOR_DB,
     FRAMES_PER_STEP,
     KINDS,
     LEVELS,
-    MOST_CHANNELS,
     MUSIC,
+    OTHER,
     SPEECH,
     STEP,
     SUNG,
+    TIME_STRIDES,
     VoiceDetector,
     level,
     network_input,
@@ -34,9 +36,23 @@ def random_mel(n_frames: int, seed: int = 0) -> NDArray[np.float32]:
     return np.random.default_rng(seed).exponential(size=(n_frames, N_MELS)).astype(np.float32) ** 2
 
 
+def random_arrays(seed: int = 0, width: int = 6) -> dict[str, NDArray[np.float32]]:
+    """Weights of a small detector, of a size that saturates nothing."""
+    random = np.random.default_rng(seed)
+    channels = (2, 3, 4, 3, 2)
+    shapes: dict[str, tuple[int, ...]] = {
+        f"conv{i}.weight": (9 * channels[i], channels[i + 1]) for i in range(len(TIME_STRIDES))
+    }
+    shapes |= {"join.weight": (N_MELS // 16 * channels[-1], width), "head.weight": (width, len(KINDS))}
+    shapes |= {f"context{i}.weight": (3, width, width) for i in range(len(DILATIONS))}
+    arrays = {name: random.standard_normal(shape) / np.sqrt(np.prod(shape[:-1])) for name, shape in shapes.items()}
+    arrays |= {name.replace("weight", "bias"): 0.3 * random.standard_normal(s[-1]) for name, s in shapes.items()}
+    return {name: array.astype(np.float32) for name, array in arrays.items()}
+
+
 @pytest.fixture(scope="module")
 def detector() -> VoiceDetector:
-    return VoiceDetector(detector_arrays())
+    return VoiceDetector(random_arrays())
 
 
 @pytest.mark.parametrize("gain", [1e-8, 1e-3, 1e3, 1e8])
@@ -78,64 +94,24 @@ def test_there_is_a_row_of_probabilities_for_every_two_frames_begun(detector: Vo
     answer = detector(random_mel(n_frames))
     assert answer.shape == ((n_frames + 1) // 2, len(KINDS))
     assert answer.dtype == np.float32
-    assert ((answer >= 0) & (answer <= 1)).all()
-    assert answer.std() > 0.01
+    assert ((answer > 0) & (answer < 1)).all()
 
 
-def test_probabilities_are_whole_levels(detector: VoiceDetector) -> None:
-    levels = detector(random_mel(64)) * LEVELS
-    np.testing.assert_allclose(levels, np.rint(levels), atol=0.01)
+def test_probabilities_are_levels_that_two_bytes_hold(detector: VoiceDetector) -> None:
+    answer = detector(random_mel(500))
+    levels = np.rint(answer * LEVELS).astype(np.uint16)
+    assert len(np.unique(levels)) > 100
+    np.testing.assert_array_equal(levels.astype(np.float32) / np.float32(LEVELS), answer)
 
 
-def test_a_detector_of_three_kinds_knows_nothing_of_the_others() -> None:
-    three = detector_arrays(outputs=3)
-    answer = VoiceDetector(three, ["sung", "speech", "music"])(random_mel(64))
-    assert (answer[:, [SUNG, SPEECH, MUSIC]] > 0).all()
-    assert answer.sum() == pytest.approx(answer[:, [SUNG, SPEECH, MUSIC]].sum())
-    turned = VoiceDetector(three, ["music", "sung", "speech"])(random_mel(64))
-    np.testing.assert_array_equal(turned[:, [MUSIC, SUNG, SPEECH]], answer[:, [SUNG, SPEECH, MUSIC]])
-
-
-@pytest.mark.parametrize(
-    "outputs", [["sung"] * 5, ["sung", "choir", "speech", "music", "humming"], ["sung", "music"], []]
-)
-def test_outputs_that_are_not_five_kinds_are_refused(outputs: list[str]) -> None:
-    with pytest.raises(ValueError, match=r".+"):
-        VoiceDetector(detector_arrays(), outputs)
-
-
-@pytest.mark.parametrize(
-    ("name", "shape"),
-    [
-        ("conv0.weight", (27, 3)),
-        ("conv1.weight", (27,)),
-        ("conv3.bias", (3, 2)),
-        ("join.weight", (11, 6)),
-        ("context2.weight", (3, 6, 7)),
-        ("context2.weight", (5, 6, 6)),
-        ("head.weight", (6, 4)),
-        ("head.bias", (10_000, 1, 5)),
-        ("head.bias", ()),
-    ],
-)
-def test_weights_that_do_not_fit_are_refused(name: str, shape: tuple[int, ...]) -> None:
-    with pytest.raises(ValueError, match=name.partition(".")[0]):
-        VoiceDetector(detector_arrays() | {name: np.zeros(shape, np.float32)})
-
-
-def test_a_layer_of_more_channels_than_a_track_has_memory_for_is_refused() -> None:
-    wide = {
-        "conv0.weight": np.zeros((18, MOST_CHANNELS + 1), np.float32),
-        "conv0.bias": np.zeros(MOST_CHANNELS + 1, np.float32),
-    }
-    with pytest.raises(ValueError, match="conv0"):
-        VoiceDetector(detector_arrays() | wide)
-
-
-def test_weights_of_another_type_are_refused() -> None:
-    double = detector_arrays()["join.weight"].astype(np.float64)
-    with pytest.raises(ValueError, match="float64"):
-        VoiceDetector(detector_arrays() | {"join.weight": double})
+def test_a_detector_of_three_kinds_is_sure_that_there_are_no_others() -> None:
+    arrays = random_arrays()
+    three = arrays | {name: arrays[name][..., :3] for name in ("head.weight", "head.bias")}
+    mel = random_mel(64)
+    found = VoiceDetector(three, ["sung", "speech", "music"])(mel)
+    assert found.shape == (32, len(KINDS))
+    np.testing.assert_allclose(found[:, [SUNG, SPEECH, MUSIC]], VoiceDetector(arrays)(mel)[:, :3], atol=1.5 / LEVELS)
+    np.testing.assert_array_equal(found[:, [CHOIR, OTHER]], 0)
 
 
 @pytest.mark.parametrize("gain", [1e-8, 1e8])
@@ -162,7 +138,7 @@ def test_frames_beyond_the_reach_do_not_matter_where_the_levelling_stays_the_sam
     frame = step * FRAMES_PER_STEP
     mel = random_mel(n)
     far = shuffled(shuffled(mel, 0, frame - REACH), frame + REACH + 1, n)
-    np.testing.assert_allclose(detector(far)[step], detector(mel)[step], atol=1e-6)
+    np.testing.assert_allclose(detector(far)[step], detector(mel)[step], atol=1.5 / LEVELS)
     assert np.abs(detector(far) - detector(mel)).max() > 0.01
 
 
@@ -171,7 +147,7 @@ def test_frames_beyond_the_reach_do_not_matter_where_the_levelling_stays_the_sam
 def test_the_reach_is_no_smaller_either(side: int, distance: int, seen: bool) -> None:
     arrays = {
         name: np.full_like(array, 0.3 if "bias" in name else 2 / np.prod(array.shape[:-1]))
-        for name, array in detector_arrays().items()
+        for name, array in random_arrays().items()
     }
     arrays["head.weight"] /= 1000
     step = 60

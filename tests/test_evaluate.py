@@ -44,3 +44,9 @@ def test_evaluating_one_class_alone_is_refused(manifest: Path) -> None:
     manifest.write_text(text)
     with pytest.raises(ManifestError, match="songs and instrumental scores are both needed"):
         evaluate(manifest)
+
+
+def test_what_is_asked_is_asked_of_every_file(manifest: Path) -> None:
+    found = evaluate(manifest, threshold=0.85, model="other")
+    assert [result.label for result in found.results[:4]] == [SCORE, SCORE, SONG, SONG]
+    assert {result.model for result in found.results} == {"other"}

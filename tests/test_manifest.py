@@ -20,7 +20,8 @@ def write(folder: Path, text: str) -> Path:
 
 
 def row(group: str, origin: str, label: str = SONG, kind: str = "pop") -> Row:
-    role = {SONG: "song", SCORE: "instrumental"}.get(label, "voice")
+    roles: dict[str, str] = {SONG: "song", SCORE: "instrumental"}
+    role = roles.get(label, "voice")
     return Row(Path("a.wav"), "a.wav", label, group, origin, role, kind, 1.0, "")
 
 
@@ -35,6 +36,11 @@ def test_every_column_is_read_and_others_are_passed_over(tmp_path: Path) -> None
     )
     (found,) = read_manifest(write(tmp_path, text), root="/music")
     assert found == Row(Path("/music/Ä b.wav"), "Ä b.wav", SCORE, "Ann", "Shop", "pair", "folk", 0.5, "CC0-1.0")
+
+
+def test_a_doubt_is_read(tmp_path: Path) -> None:
+    doubted, other = read_manifest(write(tmp_path, f"path,label,group,doubt\na,{SONG},A,a choir\nb,{SONG},B,\n"))
+    assert (doubted.doubt, other.doubt) == ("a choir", "")
 
 
 def test_an_absolute_path_stays_as_it_is(tmp_path: Path) -> None:
@@ -66,7 +72,10 @@ GOOD = "a.wav,song,Ann,song,1\n"
     ("line", "complaint"),
     [
         ("b.wav,music,Ann,song,1", "line 3: label 'music'; use 'song', "),
-        ("b.wav,song,Ann,choir,1", "line 3: role 'choir'; use one of song, instrumental, voice, speech, pair"),
+        (
+            "b.wav,song,Ann,drums,1",
+            "line 3: role 'drums'; use one of song, instrumental, voice, speech, choir, other, pair",
+        ),
         ("b.wav,,Ann,,1", "line 3: role ''; .* or give a label"),
         (",song,Ann,song,1", "line 3: no path"),
         (" ,song,Ann,song,1", "line 3: no path"),

@@ -52,7 +52,7 @@ def test_precision_at_a_prevalence_is_as_computed_by_hand() -> None:
 @pytest.mark.parametrize("share", [0.1, 0.5])
 def test_perfect_answers_are_precise_at_every_prevalence(share: float) -> None:
     song = labels(10, 10)
-    assert metrics.precision_at_prevalence(song, song * 0.9, share, 0.9) == 1
+    assert metrics.precision_at_prevalence(song, np.where(song, 0.9, 0.0), share, 0.9) == 1
 
 
 def test_answers_by_chance_are_as_precise_as_the_prevalence() -> None:

@@ -12,6 +12,7 @@ from contextlib import suppress
 from multiprocessing import get_context
 from pathlib import Path
 
+import numpy as np
 import pytest
 from sounds import write
 
@@ -334,3 +335,8 @@ def test_any_executor_gives_the_same_answers(make: type[ThreadPoolExecutor], sou
         together = [track.to_dict() for track in classify_folder(tmp_path, executor=executor, ordered=True)]
     assert together == alone
     assert not children()
+
+
+def test_an_order_of_numbers_of_numpy_comes_through() -> None:
+    order = Order("track-v1", Question(threshold=np.float32(0.25)), thorough=False, cache=None, timeout=None)  # type: ignore[arg-type]
+    assert Order.from_json(order.to_json("a.wav")) == ("a.wav", order)

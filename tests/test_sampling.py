@@ -1,29 +1,27 @@
 """When enough was heard: nothing sung may be missed that a whole reading would find."""
 
-from __future__ import annotations
-
 import io
-from typing import Any
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import soundfile
-from models import BOUNDS, small_model, with_band
-from numpy.typing import NDArray
-from sounds import FORMATS, sine, write
+from hypothesis import given
+from hypothesis import strategies as st
+from opinions import BOUNDS, opinion
+from sounds import FORMATS, write
 
 from songscore import classify_track
-from songscore.analysis import sampling
-from songscore.analysis.record import Analysis
-from songscore.analysis.sampling import FEWEST, analyse, answers, bit_reversed
-from songscore.audio import open_audio
-from songscore.decision import Question, is_settled
-from songscore.decision import label as decide
+from songscore.analysis.sampling import analyse, answers, bit_reversed
+from songscore.audio import AudioStream, open_audio
+from songscore.decision import Question
 from songscore.demo import render_score, render_song
-from songscore.features.detector import STEP, SUNG
+from songscore.features.detector import STEP
 from songscore.features.spectrum import SAMPLE_RATE
+from songscore.model import load_model
 
 RATE = 22_050
+QUESTION = Question()
 
 
 @pytest.fixture(scope="module")
@@ -51,10 +49,114 @@ def label(*parts):
     return classify_track(np.concatenate(parts), RATE)
 
 
-def test_a_song_is_left_early(song):
+@pytest.fixture
+def passages(monkeypatch):
+    """Where the windows that were read begin, in seconds and in the order of reading."""
+    starts = []
+    passage = AudioStream.passage
+
+    def noted(stream, start, seconds):
+        if seconds > 1:
+            starts.append(start)
+        return passage(stream, start, seconds)
+
+    monkeypatch.setattr(AudioStream, "passage", noted)
+    return starts
+
+
+@pytest.fixture(scope="module")
+def long(tmp_path_factory):
+    """A file of a hundred seconds, 20 windows of `opinions.opinion`."""
+    random = np.random.default_rng(0)
+    y = np.concatenate([level * random.standard_normal(SAMPLE_RATE) for level in random.uniform(0, 0.2, 100)])
+    return str(write(tmp_path_factory.mktemp("long") / "a.wav", y.astype(np.float32), SAMPLE_RATE))
+
+
+@given(st.integers(1, 2000))
+def test_every_index_comes_once_and_every_other_one_first(n):
+    order = list(bit_reversed(n))
+    assert sorted(order) == list(range(n))
+    assert sorted(order[: (n + 1) // 2]) == list(range(0, n, 2))
+
+
+def test_the_last_window_and_every_other_one_are_heard_first(long, passages):
+    heard = analyse(long, opinion(0.0), QUESTION)
+    assert heard.activity.is_whole
+    n = len(passages)
+    in_order = sorted(passages)
+    assert passages[0] == in_order[-1]
+    assert sorted(passages[: n // 2]) == in_order[1::2]
+
+
+def test_a_sure_song_is_left_at_once_and_a_sure_score_when_no_window_beside_another_is_unheard(long, passages):
+    a_song = analyse(long, opinion(9.0), QUESTION)
+    assert len(passages) == 3, "the last window is a short one, and nothing is certain of less than ten seconds"
+    passages.clear()
+    a_score = analyse(long, opinion(-9.0), QUESTION)
+    assert len(passages) == 10
+    assert a_score.activity.longest_gap == pytest.approx(opinion(-9.0).window_seconds)
+    assert a_song.activity.longest_gap > 30
+
+
+def test_nothing_known_of_parts_of_scores_means_that_all_of_one_is_heard(long):
+    model = opinion(-9.0, replace(BOUNDS, part=None))
+    assert analyse(long, model, QUESTION).activity.is_whole
+
+
+def test_listening_goes_on_from_what_was_heard_and_reads_no_window_twice(long, passages):
+    for_a_song = analyse(long, opinion(9.0), QUESTION)
+    for_a_score = analyse(long, opinion(-9.0), QUESTION, earlier=for_a_song)
+    assert len(passages) == 10
+    everything = analyse(long, opinion(0.0), QUESTION, earlier=for_a_score)
+    assert len(passages) == len(set(passages)) == 20
+    at_once = analyse(long, opinion(0.0), QUESTION, thorough=True)
+    assert len(passages) == 20, "read from start to end, not in passages"
+    np.testing.assert_array_equal(everything.activity.step, at_once.activity.step)
+    np.testing.assert_allclose(everything.activity.kinds, at_once.activity.kinds, atol=1e-3)
+    assert everything.activity.peak == pytest.approx(at_once.activity.peak)
+    assert everything.analysed == pytest.approx(at_once.analysed, rel=0.02)
+    assert for_a_song.analysed < for_a_score.analysed < everything.analysed
+
+
+def test_a_record_for_another_question_is_used_where_it_answers_this_one(long, passages):
+    model = opinion(4.0)
+    earlier = analyse(long, model, QUESTION)
+    passages.clear()
+    lenient, strict = Question(threshold=0.1), Question(threshold=0.99)
+    assert answers(earlier, model, lenient)
+    assert analyse(long, model, lenient, earlier=earlier) is earlier
+    assert not passages
+    assert not answers(earlier, model, strict)
+    assert analyse(long, model, strict, earlier=earlier).activity.is_whole
+    assert len(passages) == 17
+
+
+def test_thorough_listening_goes_on_to_the_end_and_then_answers_everything(long, passages):
+    model = opinion(9.0)
+    earlier = analyse(long, model, QUESTION)
+    assert not answers(earlier, model, QUESTION, thorough=True)
+    everything = analyse(long, model, QUESTION, thorough=True, earlier=earlier)
+    assert everything.activity.is_whole
+    assert len(passages) == len(set(passages)) == 20
+    for other in (model, opinion(0.0), opinion(-9.0)):
+        assert analyse(long, other, Question(0.9), thorough=True, earlier=everything) is everything
+
+
+def test_a_record_of_another_length_is_not_gone_on_from(long):
+    earlier = analyse(long, opinion(9.0), QUESTION)
+    earlier = replace(earlier, activity=replace(earlier.activity, n_steps=earlier.activity.n_steps + 1))
+    heard = analyse(long, opinion(0.0), QUESTION, earlier=earlier)
+    assert heard.activity.is_whole
+    assert heard.analysed == pytest.approx(100)
+
+
+def test_a_song_is_left_early_and_a_score_is_not(song, score):
     sung = label(np.tile(song, 12))
     assert (sung.label, sung.duration) == ("song", pytest.approx(240))
     assert sung.analysed < 0.5 * sung.duration
+    played = label(minutes(score, 4))
+    assert played.label == "instrumental score"
+    assert played.analysed > 0.45 * played.duration
 
 
 @pytest.fixture(scope="module")
@@ -146,186 +248,18 @@ def test_a_file_cut_short_is_read_from_the_start_and_said_to_be_partial(tmp_path
     assert track.analysed == pytest.approx(160, rel=0.1)
 
 
-BED, VOICE = sine(440, 600, SAMPLE_RATE, 0.1), sine(4000, 600, SAMPLE_RATE, 0.5)
-"""Ten minutes of what `Band` takes for music, and of what it takes for a voice."""
-
-MODEL = with_band(small_model())
-WINDOW = 128
-ASKED = Question()
-DEMANDING = Question(0.97, 0.1)
-
-
-def sung_at(*passages: tuple[float, float], seconds: float = 300.0) -> tuple[NDArray[np.float32], int]:
-    """A bed with a voice from one second to another."""
-    y = BED[: round(seconds * SAMPLE_RATE)].copy()
-    for start, end in passages:
-        stretch = slice(round(start * SAMPLE_RATE), round(end * SAMPLE_RATE))
-        y[stretch] += VOICE[stretch]
-    return y, SAMPLE_RATE
+def test_what_was_heard_is_never_longer_than_the_sound(long):
+    model = load_model()
+    earlier = analyse(long, model, Question())
+    whole = analyse(long, model, Question(), thorough=True, earlier=earlier)
+    assert whole.activity.is_whole
+    assert earlier.analysed <= whole.analysed <= whole.duration
 
 
-def windows(analysis: Analysis) -> set[int]:
-    return set((analysis.activity.step * 2 // WINDOW).tolist())
-
-
-def heard_share(analysis: Analysis) -> float:
-    return len(analysis.activity.step) / analysis.activity.n_steps
-
-
-def same(one: Analysis, other: Analysis) -> bool:
-    kinds = np.array_equal(one.activity.kinds, other.activity.kinds)
-    return kinds and np.array_equal(one.activity.step, other.activity.step)
-
-
-@pytest.fixture
-def passages(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """Where was read."""
-    read = list[float]()
-    plain = sampling.AudioStream.passage
-
-    def noted(self: Any, start: float, seconds: float) -> Any:
-        if seconds > 1:
-            read.append(start)
-        return plain(self, start, seconds)
-
-    monkeypatch.setattr(sampling.AudioStream, "passage", noted)
-    return read
-
-
-@pytest.mark.parametrize("n", [1, 2, 3, 7, 12, 13, 64, 100, 703])
-def test_every_index_comes_once_and_every_other_one_first(n: int) -> None:
-    order = list(bit_reversed(n))
-    assert sorted(order) == list(range(n))
-    assert sorted(order[: (n + 1) // 2]) == list(range(0, n, 2))
-
-
-@pytest.mark.parametrize("seconds", [63.0, 66.0, 100.0, 241.3, 300.0])
-def test_a_score_is_left_when_every_other_window_was_heard_the_last_among_them(
-    seconds: float, passages: list[float]
-) -> None:
-    heard = analyse(sung_at(seconds=seconds), MODEL, ASKED)
-    assert 0.45 < heard_share(heard) < 0.6
-    assert heard.activity.step[-1] == heard.activity.n_steps - 1
-    assert heard.activity.longest_gap <= WINDOW / 2 * STEP + 1e-9
-    assert len(passages) == len(set(passages))
-    assert decide(heard, MODEL, ASKED).certain
-
-
-def test_without_bounds_for_parts_a_score_is_heard_whole() -> None:
-    whole = with_band(small_model(bounds=BOUNDS | {"part": None}))
-    assert analyse(sung_at(), whole, ASKED).activity.is_whole
-
-
-def test_a_song_is_left_as_soon_as_it_is_certain() -> None:
-    heard = analyse(sung_at((0, 300)), MODEL, ASKED)
-    assert heard_share(heard) < 0.2
-    assert decide(heard, MODEL, ASKED).certain
-
-
-def test_less_than_twelve_windows_are_heard_whole() -> None:
-    assert analyse(sung_at((0, 55), seconds=55), MODEL, ASKED).activity.is_whole
-    assert FEWEST * WINDOW / 25 > 60
-
-
-@pytest.mark.parametrize("sound", [sung_at((20, 26), (200, 205)), sung_at((0, 300)), sung_at()], ids=range(3))
-@pytest.mark.parametrize("thorough", [False, True])
-def test_going_on_hears_the_windows_that_are_heard_at_once(
-    sound: tuple[NDArray[np.float32], int], thorough: bool, passages: list[float]
-) -> None:
-    earlier = analyse(sound, MODEL, Question(0.03))
-    before = len(passages)
-    later = analyse(sound, MODEL, DEMANDING, thorough=thorough, earlier=earlier)
-    assert windows(later) >= windows(earlier)
-    assert len(passages) == len(set(passages)), "nothing is heard twice"
-    if not answers(earlier, MODEL, DEMANDING, thorough=thorough):
-        assert len(passages) > before
-    at_once = analyse(sound, MODEL, DEMANDING, thorough=thorough)
-    if thorough:
-        assert later.activity.is_whole
-        np.testing.assert_allclose(later.activity.kinds, at_once.activity.kinds, atol=1e-4)
-    elif windows(at_once) >= windows(earlier):
-        assert same(later, at_once)
-        assert later.analysed == pytest.approx(at_once.analysed)
-    assert decide(later, MODEL, DEMANDING).label == decide(at_once, MODEL, DEMANDING).label
-
-
-def test_a_record_of_another_question_is_used_only_where_it_answers(passages: list[float]) -> None:
-    sound = sung_at((0, 300))
-    earlier = analyse(sound, MODEL, ASKED)
-    assert answers(earlier, MODEL, Question(0.3))
-    assert analyse(sound, MODEL, Question(0.3), earlier=earlier) is earlier
-    assert not answers(earlier, MODEL, Question(0.999))
-    read = len(passages)
-    later = analyse(sound, MODEL, Question(0.999), earlier=earlier)
-    assert len(passages) > read
-    assert is_settled(later.activity, MODEL, Question(0.999))
-
-
-def test_a_thorough_record_answers_every_question() -> None:
-    whole = analyse(sung_at((100, 110)), MODEL, ASKED, thorough=True)
-    for question in (ASKED, DEMANDING, Question(choir="song")):
-        assert answers(whole, MODEL, question)
-        assert answers(whole, MODEL, question, thorough=True)
-
-
-def test_a_record_of_a_damaged_file_is_not_heard_again() -> None:
-    heard = analyse(sung_at(), MODEL, ASKED)
-    damaged = Analysis(None, 300, 150, "cut short", heard.activity, heard.detector)
-    assert analyse(sung_at(), MODEL, ASKED, thorough=True, earlier=damaged) is damaged
-
-
-def test_a_window_of_which_a_record_has_a_part_is_heard_again() -> None:
-    sound = sung_at()
-    earlier = analyse(sound, MODEL, ASKED)
-    cut = earlier.activity
-    spoilt = type(cut)(cut.step[5:], cut.kinds[5:], cut.n_steps, cut.peak)
-    record = Analysis(None, earlier.duration, earlier.analysed, "", spoilt, earlier.detector)
-    later = analyse(sound, MODEL, ASKED, thorough=True, earlier=record)
-    assert later.activity.is_whole
-
-
-def test_a_record_of_a_sound_of_another_length_is_not_used() -> None:
-    earlier = analyse(sung_at((0, 300)), MODEL, ASKED)
-    later = analyse(sung_at(seconds=200), MODEL, DEMANDING, earlier=earlier)
-    assert later.activity.n_steps * STEP == pytest.approx(200, abs=0.2)
-    assert later.activity.kinds[:, SUNG].max() < 0.5
-
-
-def test_what_was_heard_is_never_longer_than_the_sound() -> None:
-    for sound in (sung_at((20, 22)), sung_at((0, 300))):
-        earlier = analyse(sound, MODEL, ASKED)
-        for heard in (earlier, analyse(sound, MODEL, ASKED, thorough=True, earlier=earlier)):
-            assert heard.analysed <= heard.duration
-
-
-@pytest.mark.parametrize("at", [3.0, 61.0, 148.0, 289.0])
-def test_a_verse_of_ten_seconds_is_found_wherever_it_is(at: float) -> None:
-    sound = sung_at((at, at + 10.5))
-    model = with_band(small_model(features=["voice_top_2s", "voice_top_5s"]))
-    for question in (ASKED, DEMANDING, Question(0.1)):
-        labels = {decide(analyse(sound, model, question, thorough=t), model, question).label for t in (False, True)}
-        assert len(labels) == 1
-    assert labels == {"song"}
-
-
-@pytest.mark.parametrize("threshold", [0.03, 0.5, 0.9, 0.97])
-@pytest.mark.parametrize("prior", [None, 0.5, 0.116, 0.03])
-def test_leaving_early_changes_no_label_and_makes_nothing_certain(
-    song, score, threshold: float, prior: float | None
-) -> None:
-    how = {"threshold": threshold, "prior": prior}
-    for y in (np.tile(song, 5), minutes(score, 1.7), np.concatenate([minutes(score, 1), song, song])):
-        some, everything = (classify_track(y, RATE, thorough=thorough, **how) for thorough in (False, True))
-        assert some.label == everything.label
-        assert everything.certain or not some.certain or everything.label == "instrumental score"
-
-
-@pytest.mark.data
-def test_the_threshold_and_the_prior_of_the_guide_to_training_change_no_label(music) -> None:
-    found = [row for row in music.rows if row["label"] == "song" and row["kind"] == "recording"]
-    longest = [row for row in found if float(row["duration_s"] or 0) > 100][:4]
-    for row in longest:
-        path = music.folder / row["file"]
-        some, everything = (classify_track(path, threshold=0.9, prior=0.116, thorough=t) for t in (False, True))
-        assert some.label == everything.label
-        assert not (some.label == "instrumental score" and some.certain)
+def test_a_window_of_which_a_record_has_a_part_is_heard_again(long):
+    model = load_model()
+    earlier = analyse(long, model, Question())
+    some = earlier.activity
+    cut = replace(earlier, activity=replace(some, step=some.step[5:], kinds=some.kinds[5:]))
+    whole = analyse(long, model, Question(), thorough=True, earlier=cut)
+    assert whole.activity.is_whole

@@ -14,8 +14,8 @@ ROUNDING = 1e-5
 def test_segments_follow_a_made_up_curve() -> None:
     voice = np.zeros(1000, np.float32)
     voice[250:500] = 0.9
-    (segment,) = vocal_segments(voice, np.arange(1000), "choir")
-    assert segment.kind == "choir"
+    (segment,) = vocal_segments(voice, np.arange(1000), "sung")
+    assert segment.kind == "sung"
     assert segment.start == pytest.approx(250 * STEP, abs=2 * STEP)
     assert segment.end == pytest.approx(500 * STEP, abs=2 * STEP)
     assert segment.probability == pytest.approx(0.9, abs=0.02)
@@ -30,8 +30,13 @@ def test_short_gaps_are_closed_and_short_bursts_dropped() -> None:
 
 def test_no_passage_goes_on_over_what_was_not_heard() -> None:
     voice = np.full(200, 0.9, np.float32)
-    found = vocal_segments(voice, np.r_[0:100, 300:400], "speech")
+    found = vocal_segments(voice, np.r_[0:100, 300:400], "choir")
     assert [(s.start, s.end) for s in found] == [(0, 100 * STEP), (300 * STEP, 400 * STEP)]
+    assert {s.kind for s in found} == {"choir"}
+
+
+def test_nothing_heard_has_no_passages() -> None:
+    assert vocal_segments(np.empty(0, np.float32), np.empty(0, np.int64), "speech") == ()
 
 
 @given(flags=st.lists(st.booleans(), max_size=40))

@@ -2,22 +2,25 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from models import heard
+from hypothesis import given
+from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from songscore.features import track_vector
 from songscore.features.detector import FRAMES_PER_STEP, KINDS, STEP
 from songscore.features.spectrum import N_MELS, SAMPLE_RATE, WINDOW
 from songscore.features.track_vector import (
-    BY_NAME,
     FEATURES,
-    FIXED,
     MEANINGS,
-    MOST_OF_TRACK,
     QUANTILES,
-    RISING,
     SHARES,
     TOP_SECONDS,
+    Activity,
+    join_windows,
+    listen,
+    listen_to_mel,
+    listen_to_window,
+    track_vector,
+    voice_curve,
 )
 
 ROUNDING = 1e-5
@@ -28,8 +31,16 @@ def log_odds(p: float) -> float:
     return float(np.log(p / (1 - p)))
 
 
-def features(voice: NDArray[np.floating], feature_set: str = "features-v2", **kinds: float) -> dict[str, float]:
-    return track_vector.track_vector(heard(voice, **{"speech": 0.2, "music": 0.8, **kinds}), feature_set=feature_set)
+def activity(voice: NDArray[np.floating], speech: float = 0.2, music: float = 0.8) -> Activity:
+    """A sound that was heard whole, with no choir and nothing other."""
+    n = len(voice)
+    columns = {"sung": voice, "choir": 0.0, "speech": speech, "music": music, "other": 0.0}
+    kinds = np.column_stack([np.broadcast_to(columns[kind], n) for kind in KINDS]).astype(np.float32)
+    return Activity(np.arange(n), kinds, n, 1.0)
+
+
+def part(whole: Activity, heard: NDArray[np.bool_]) -> Activity:
+    return Activity(whole.step[heard], whole.kinds[heard], whole.n_steps, whole.peak)
 
 
 def steps(seconds: float) -> int:
@@ -41,7 +52,7 @@ def one_passage() -> dict[str, float]:
     """A minute with one passage of ten seconds that is clearly sung."""
     voice = np.full(steps(60), BARELY)
     voice[steps(20) : steps(30)] = CLEARLY
-    return features(voice)
+    return track_vector(activity(voice))
 
 
 class Loud:
@@ -59,7 +70,7 @@ def test_every_feature_has_its_own_name_a_unit_and_a_meaning() -> None:
 
 
 def test_a_curve_that_stays_at_0_9_has_that_everywhere() -> None:
-    found = features(np.full(steps(60), 0.9))
+    found = track_vector(activity(np.full(steps(60), 0.9)))
     like_voice = ["voice_mean", *(f"voice_top_{s}s" for s in TOP_SECONDS), *(f"voice_q{q}" for q in QUANTILES)]
     assert {name: found[name] for name in like_voice} == pytest.approx(
         dict.fromkeys(like_voice, log_odds(0.9)), rel=1e-4
@@ -97,93 +108,103 @@ def test_the_mean_length_and_spread_of_one_passage_are_as_computed_by_hand(one_p
 @pytest.mark.parametrize("n_steps", [1, 2, 6])
 @pytest.mark.parametrize("p", [0.0, 0.5, 1.0])
 def test_the_features_of_a_few_steps_are_finite(n_steps: int, p: float) -> None:
-    found = features(np.full(n_steps, p), choir=p, speech=p, music=p, other=p)
-    assert list(found) == list(BY_NAME)
+    found = track_vector(activity(np.full(n_steps, p), speech=p, music=p))
+    assert list(found) == [feature.name for feature in FEATURES]
     assert np.isfinite(list(found.values())).all()
 
 
 def test_a_dropout_of_a_few_steps_does_not_cut_a_passage() -> None:
     voice = np.full(steps(20), CLEARLY)
     voice[100:102] = BARELY
-    assert features(voice)["voice_longest"] == pytest.approx(np.log2(1 + 20))
+    assert track_vector(activity(voice))["voice_longest"] == pytest.approx(np.log2(1 + 20))
 
 
+voices = st.lists(st.tuples(st.floats(0, 1, width=32), st.booleans()), min_size=1, max_size=400)
+
+
+@given(voices, st.booleans())
+def test_the_strongest_seconds_of_a_part_never_exceed_those_of_the_whole(
+    curve: list[tuple[float, bool]], choir: bool
+) -> None:
+    voice, heard = np.array([p for p, _ in curve]), np.array([some for _, some in curve])
+    heard[0] = True
+    whole = activity(np.repeat(voice, 3))
+    names = [f"voice_top_{s}s" for s in TOP_SECONDS]
+    of_all = track_vector(whole, names, choir=choir)
+    of_part = track_vector(part(whole, np.repeat(heard, 3)), names, choir=choir)
+    assert all(of_part[name] <= of_all[name] + ROUNDING for name in names)
+
+
+def test_what_was_not_heard_counts_as_silence_among_the_strongest_seconds() -> None:
+    whole = activity(np.full(steps(60), 0.8))
+    heard = part(whole, whole.step < steps(2.5))
+    found = track_vector(heard, ["voice_top_2s", "voice_top_5s", "voice_top_10s"])
+    assert found["voice_top_2s"] == pytest.approx(log_odds(0.8), rel=1e-4)
+    assert found["voice_top_5s"] == pytest.approx(log_odds(0.8 * steps(2.5) / steps(5)), rel=1e-3)
+    assert found["voice_top_10s"] == pytest.approx(log_odds(0.2), rel=1e-2)
+
+
+@pytest.mark.parametrize(("feature_set", "share"), [("features-v2", 0.6), ("features-v1", 1.0)])
+def test_the_strongest_seconds_are_at_most_a_share_of_the_track(feature_set: str, share: float) -> None:
+    n, most = 100, round(100 * share)
+    for n_sung in (most - 10, most):
+        voice = np.where(np.arange(n) < n_sung, CLEARLY, 0.0)
+        found = track_vector(activity(voice), ["voice_top_30s"], feature_set=feature_set)
+        assert found["voice_top_30s"] == pytest.approx(log_odds(CLEARLY * n_sung / most), rel=ROUNDING)
+
+
+def test_voices_without_words_are_a_voice_only_where_asked_for() -> None:
+    kinds = np.array([[0.1, 0.7, 0, 1, 0], [0.6, 0.2, 0, 1, 0]], np.float32)
+    np.testing.assert_array_equal(voice_curve(kinds), kinds[:, 0])
+    np.testing.assert_array_equal(voice_curve(kinds, choir=True), np.float32([0.7, 0.6]))
+
+
+@pytest.mark.parametrize(
+    ("heard", "n_steps", "gap"),
+    [([], 10, 10), ([0, 1, 2], 3, 0), ([3, 4], 5, 3), ([0, 1], 6, 4), ([0, 5, 7], 8, 4)],
+)
+def test_the_longest_gap_is_the_longest_stretch_unheard_ends_included(heard: list[int], n_steps: int, gap: int) -> None:
+    some = Activity(np.array(heard, np.int64), np.zeros((len(heard), len(KINDS)), np.float32), n_steps, 1.0)
+    assert some.longest_gap == pytest.approx(gap * STEP)
+    assert some.is_whole == (gap == 0)
+
+
+@pytest.mark.parametrize("window", [WINDOW, 256])
 @pytest.mark.parametrize("n_frames", [1, 2, 99, WINDOW, WINDOW + 1, 3 * WINDOW + 77])
-def test_every_two_frames_get_one_row_of_activity_in_their_order(n_frames: int) -> None:
+def test_every_two_frames_get_one_row_in_their_order(n_frames: int, window: int) -> None:
     mel = np.repeat(np.arange(1, n_frames + 1, dtype=np.float32)[:, None], N_MELS, axis=1)
-    found = track_vector.listen_to_mel([mel], Loud(), WINDOW)
-    np.testing.assert_array_equal(found.kinds, Loud()(mel)[: n_frames // FRAMES_PER_STEP])
-    np.testing.assert_array_equal(found.step, np.arange(n_frames // FRAMES_PER_STEP))
+    heard = listen_to_mel([mel], Loud(), window)
+    np.testing.assert_array_equal(heard.kinds, Loud()(mel)[: n_frames // FRAMES_PER_STEP])
+    np.testing.assert_array_equal(heard.step, np.arange(n_frames // FRAMES_PER_STEP))
+    assert heard.is_whole
 
 
 def test_windows_are_joined_in_order_and_keep_their_place() -> None:
     mel = np.random.default_rng(0).random((3 * WINDOW, N_MELS)).astype(np.float32)
-    whole = track_vector.listen_to_mel([mel], Loud(), WINDOW)
-    outer = [track_vector.listen_to_window(mel[i : i + WINDOW], i, Loud()) for i in (2 * WINDOW, 0)]
-    joined = track_vector.join_windows(outer, whole.n_steps, 1.0)
+    whole = listen_to_mel([mel], Loud(), WINDOW)
+    outer = [listen_to_window(mel[i : i + WINDOW], i, Loud()) for i in (2 * WINDOW, 0)]
+    joined = join_windows(outer, whole.n_steps, 1.0)
     there = np.isin(whole.step, joined.step)
     assert there.mean() == pytest.approx(2 / 3)
     np.testing.assert_array_equal(joined.kinds, whole.kinds[there])
+    assert joined.longest_gap == pytest.approx(WINDOW / FRAMES_PER_STEP * STEP)
 
 
 def test_listening_to_blocks_is_listening_to_the_whole() -> None:
     y = np.random.default_rng(0).standard_normal(25 * SAMPLE_RATE).astype(np.float32)
-    cut = np.split(y, [7, 5000, 5000, 300_000])
-    whole, parts = (track_vector.listen(blocks, Loud(), WINDOW) for blocks in ([y], cut))
+    whole, parts = (listen(blocks, Loud(), WINDOW) for blocks in ([y], np.split(y, [7, 5000, 5000, 300_000])))
     np.testing.assert_allclose(parts.kinds, whole.kinds, rtol=1e-3)
     assert parts.peak == whole.peak == np.abs(y).max()
 
 
+def test_the_track_vector_is_what_was_asked_for_in_that_order() -> None:
+    heard = activity(np.full(100, 0.5))
+    assert list(track_vector(heard)) == [feature.name for feature in FEATURES]
+    assert list(track_vector(heard, ["length", "voice_mean"])) == ["length", "voice_mean"]
+    assert track_vector(heard, ["length"])["length"] == pytest.approx(np.log2(100 * STEP))
+
+
 def test_nothing_is_heard_where_there_is_nothing() -> None:
-    found = track_vector.listen([], Loud(), WINDOW)
-    assert (found.kinds.shape, found.n_steps, found.peak) == ((0, len(KINDS)), 0, 0)
-    assert found.is_whole
-
-
-def test_the_window_is_what_is_judged_together() -> None:
-    sizes = list[int]()
-
-    class Sizes(Loud):
-        def __call__(self, mel: NDArray[np.float32]) -> NDArray[np.float32]:
-            sizes.append(len(mel))
-            return super().__call__(mel)
-
-    track_vector.listen_to_mel([np.ones((215, N_MELS), np.float32)], Sizes(), 60)
-    assert sizes == [60, 60, 60, 35]
-
-
-def test_what_was_not_heard_counts_as_silence() -> None:
-    n = steps(60)
-    whole = heard(np.full(n, 0.9))
-    part = track_vector.Activity(whole.step[: steps(6)], whole.kinds[: steps(6)], n, 0.5)
-    found = track_vector.track_vector(part)
-    assert found["voice_top_5s"] == pytest.approx(log_odds(0.9), rel=ROUNDING)
-    assert found["voice_top_10s"] == pytest.approx(log_odds(0.9 * steps(6) / steps(10)), rel=1e-4)
-    assert found["length"] == track_vector.track_vector(whole)["length"] == pytest.approx(np.log2(60))
-
-
-@pytest.mark.parametrize(("feature_set", "most"), sorted(MOST_OF_TRACK.items()))
-def test_a_short_track_is_judged_by_a_share_of_itself(feature_set: str, most: float) -> None:
-    n = steps(12)
-    voice = np.zeros(n)
-    voice[: n // 2] = CLEARLY
-    found = features(voice, feature_set)
-    assert found["voice_top_30s"] == pytest.approx(log_odds(CLEARLY * (n // 2) / round(most * n)), rel=1e-4)
-    assert found["voice_top_2s"] == pytest.approx(log_odds(CLEARLY), rel=ROUNDING)
-
-
-def test_features_that_rise_or_stay_are_features() -> None:
-    assert set(BY_NAME) >= RISING | FIXED
-    assert not RISING & FIXED
-
-
-def test_voices_without_words_count_where_they_are_asked_for() -> None:
-    choir = heard(np.full(steps(30), 0.1), choir=0.8)
-    assert track_vector.track_vector(choir)["voice_mean"] == pytest.approx(log_odds(0.1), rel=1e-4)
-    assert track_vector.track_vector(choir, choir=True)["voice_mean"] == pytest.approx(log_odds(0.8), rel=1e-4)
-
-
-def test_the_longest_gap_counts_the_ends() -> None:
-    kinds = np.zeros((3, len(KINDS)), np.float32)
-    for step, n, gap in (([0, 1, 2], 3, 0), ([2, 3, 4], 5, 2), ([0, 1, 2], 7, 4), ([0, 5, 6], 7, 4)):
-        assert track_vector.Activity(np.array(step), kinds, n, 1.0).longest_gap == pytest.approx(gap * STEP)
+    heard = listen([], Loud(), WINDOW)
+    assert (heard.kinds.shape, heard.n_steps, heard.peak) == ((0, len(KINDS)), 0, 0)
+    assert heard.is_whole

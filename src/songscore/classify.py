@@ -92,10 +92,11 @@ def extract_features(
     AudioError
         The sound cannot be read, or is shorter than `SHORTEST`.
     """
-    analysis = analyse(_as_source(source, sr), load_model(model), Question(), thorough=True)
+    chosen = load_model(model)
+    analysis = analyse(_as_source(source, sr), chosen, Question(), thorough=True)
     if analysis.analysed < SHORTEST:
         raise AudioError(f"{analysis.path or 'the samples'}: {too_short(analysis)}")
-    return track_vector(analysis.activity)
+    return track_vector(analysis.activity, feature_set=chosen.feature_set)
 
 
 def _as_source(source: Source | NDArray[Any], sr: int | None) -> Source:

@@ -42,7 +42,7 @@ SILENCE = 1e-6
 VOICES: dict[VoiceKind, int] = {"sung": SUNG, "choir": CHOIR, "speech": SPEECH}
 """The kinds of sound that are voices."""
 
-CHOIR_HEARD = 0.2
+CHOIR_HEARD = 0.5
 """Share of a track with voices without words from which a score is not certain: they may sing words."""
 
 
@@ -105,9 +105,10 @@ def is_settled(activity: Activity, model: TrackModel, question: Question) -> boo
         return True
     if not model.rises or len(activity.step) * STEP < SHORTEST_CERTAIN or activity.peak < SILENCE:
         return False
-    if no_music(activity, model):
+    bounds = model.bounds
+    if model.music(activity) < max(0.0, bounds.music_above):
         return False
-    log_odds, bounds = model.log_odds(activity, choir=question.counts_choir), model.bounds
+    log_odds = model.log_odds(activity, choir=question.counts_choir)
     if log_odds >= max(question.cut, bounds.song_left_above, _song_above(model, question)):
         return True
     part = bounds.part
@@ -161,15 +162,16 @@ def _is_certain(
     voices: dict[VoiceKind, float],
 ) -> bool:
     """Whether at most the stated share of the tracks of the other class look like this one."""
-    if analysis.damage or analysis.analysed < SHORTEST_CERTAIN:
+    bounds = model.bounds
+    if analysis.damage or analysis.analysed < SHORTEST_CERTAIN or model.music(analysis.activity) < bounds.music_above:
         return False
     if answer == SONG:
         return log_odds >= _song_above(model, question)
     if not question.counts_choir and voices["choir"] >= CHOIR_HEARD:
         return False
     if analysis.activity.is_whole:
-        return log_odds <= model.bounds.score_below
-    part = model.bounds.part
+        return log_odds <= bounds.score_below
+    part = bounds.part
     return part is not None and _is_heard_everywhere(analysis.activity, model) and log_odds <= part.score_below
 
 
@@ -198,10 +200,12 @@ def too_short(analysis: Analysis) -> str:
 
 def no_music(activity: Activity, model: TrackModel) -> str:
     """What was heard instead of music, or "" where it is music or somebody sings."""
-    if model.is_music(activity):
+    if model.music(activity) >= 0:
         return ""
     means = activity.kinds.mean(axis=0)
-    return "speech without music" if means[SPEECH] > max(SPOKEN, means[OTHER]) else "no music: noise, ambience or effects"
+    return (
+        "speech without music" if means[SPEECH] > max(SPOKEN, means[OTHER]) else "no music: noise, ambience or effects"
+    )
 
 
 def _segments(activity: Activity) -> tuple[Segment, ...]:

@@ -37,7 +37,7 @@ from songscore.features.spectrum import FRAME_RATE, SAMPLE_RATE, FloatArray
 from songscore.features.track_vector import FIXED, MEANINGS, RISING, Activity, listen, track_vector
 from songscore.results import SCORE, SONG, Contribution
 
-MODEL = "track-v1"
+MODEL = "track-v2"
 """The model that answers where none is named."""
 
 FORMAT = 2
@@ -84,6 +84,8 @@ class Bounds:
         Log-odds up to which "instrumental score" is certain, for a track that was heard whole.
     song_left_above : float
         Log-odds from which a song need not be heard to its end.
+    music_above : float
+        Log-odds of music from which anything is certain at all.
     part : PartBounds or None
         The same for scores; None where all of a score has to be heard.
     """
@@ -92,6 +94,7 @@ class Bounds:
     song_above_with_choir: float
     score_below: float
     song_left_above: float
+    music_above: float
     part: PartBounds | None
 
     @classmethod
@@ -109,6 +112,7 @@ class Bounds:
             song_above_with_choir=_finite(fields, "song_above_with_choir"),
             score_below=_finite(fields, "score_below"),
             song_left_above=_finite(fields, "song_left_above"),
+            music_above=_finite(fields, "music_above"),
             part=None if part is None else PartBounds(_finite(part, "score_below"), _finite(part, "rise")),
         )
         low = max(bounds.score_below, bounds.part.score_below) if bounds.part else bounds.score_below
@@ -230,11 +234,11 @@ class TrackModel:
         """Log-odds of "song", songs and instrumental scores equally expected."""
         return self.decide(activity, choir=choir).log_odds
 
-    def is_music(self, activity: Activity) -> bool:
-        """Whether there is music, or somebody who sings."""
+    def music(self, activity: Activity) -> float:
+        """Log-odds of music, or of somebody who sings."""
         if self._music is None:
-            return _is_music_by_means(activity.kinds)
-        return self._music(track_vector(activity, self._music.names, feature_set=self.feature_set)) >= 0
+            return _music_by_means(activity.kinds)
+        return self._music(track_vector(activity, self._music.names, feature_set=self.feature_set))
 
     def self_test(self) -> None:
         """Run the canaries: inputs stored with the model whose answers are known.
@@ -416,16 +420,19 @@ def _as_current(metadata: Mapping[str, Any]) -> Mapping[str, Any]:
         "song_above_with_choir": certain["song_above"],
         "score_below": certain["score_below"],
         "song_left_above": max(3.0, certain["song_above"]),
+        "music_above": 0.5,
     }
     return {**metadata, "kinds": ["sung", "speech", "music"], "window": 256, "bounds": bounds, "music_features": []}
 
 
-def _is_music_by_means(kinds: FloatArray) -> bool:
-    """The rule of format 1, which has no weights for this."""
+def _music_by_means(kinds: FloatArray) -> float:
+    """The rules of format 1, which has no weights for this: 1, 0 where nothing is certain, or -1."""
     sung, speech, music = kinds[:, SUNG], kinds[:, SPEECH], kinds[:, MUSIC]
     if np.percentile(np.maximum(sung, music), 95) < 0.2 and speech.mean() < 0.3:
-        return False
-    return not (speech.mean() > 0.3 and music.mean() < 0.3 and sung.mean() < 0.7)
+        return -1.0
+    if speech.mean() > 0.3 and music.mean() < 0.3 and sung.mean() < 0.7:
+        return -1.0
+    return 1.0 if music.mean() >= 0.3 else 0.0
 
 
 def _under(prefix: str, arrays: Arrays) -> dict[str, NDArray[Any]]:

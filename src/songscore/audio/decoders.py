@@ -134,8 +134,12 @@ class SoundFileDecoder:
         self._file.close()
 
     def _read(self, n_frames: int) -> FloatArray:
-        with _native_call():
-            block: FloatArray = self._file.read(n_frames, dtype="float32", always_2d=True)
+        try:
+            with _native_call():
+                block: FloatArray = self._file.read(n_frames, dtype="float32", always_2d=True)
+        except DecodeError:
+            check_read(self._bytes)
+            raise
         if len(block) < n_frames:
             check_read(self._bytes)
         return block

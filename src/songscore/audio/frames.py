@@ -47,6 +47,8 @@ _RESERVOIR, _CHECKSUM = 511, 2
 """Bytes of earlier frames on which a frame may draw at most (main_data_begin); bytes of a checksum."""
 _WARM_UP = 3
 """Frames whose data have to be there as well: overlap and filter bank remember so much."""
+_INEXACT, _INEXACT_SHARE = 2, 0.1
+"""Frames, and their share of those that are missing, by which the number that fits in a gap may be wrong."""
 _DECODER_DELAY = 529
 """Samples by which a decoder of layer III is late; the delay and the padding that encoders note do not include it."""
 
@@ -307,14 +309,17 @@ def _compare(read: Read, runs: list[Run]) -> int:
     """Set what is lost, skipped and cut in the runs behind one count; the frames that are missing behind them."""
     count, found = runs[0].count, sum(run.n_frames for run in runs)
     missing = _missing(count, found, sum(run.end - run.offsets[0] for run in runs))
-    if count and count.is_gapless:
-        runs[0].skip = count.delay + _DECODER_DELAY
-        runs[-1].cut = max(0, count.padding - _DECODER_DELAY) if found == count.n_frames else 0
     left = missing
     for before, run in pairwise(runs):
         lost = _frames_between(read, before, run.offsets[0])
         run.lost = lost if left is None else min(lost, left)
         left = None if left is None else left - run.lost
+    if left and left <= max(_INEXACT, _INEXACT_SHARE * (missing or 0)) and runs[-1].lost:
+        runs[-1].lost += left
+        left = 0
+    if count and count.is_gapless:
+        runs[0].skip = count.delay + _DECODER_DELAY
+        runs[-1].cut = max(0, count.padding - _DECODER_DELAY) if left == 0 and found <= count.n_frames else 0
     return left or 0
 
 

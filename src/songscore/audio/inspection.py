@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import BinaryIO, Literal
 
@@ -62,7 +63,10 @@ def inspect(file: BinaryIO) -> Inspection:
         head = read_at(file, start, _HEAD)
         family = _family(head)
     has_sizes = head.startswith(_HAS_SIZES) or _is_mp4(head) or family == "mpeg"
-    end = size if has_sizes else _sound_end(file, start, size)
+    end = size
+    if not has_sizes:
+        with suppress(OSError):
+            end = _sound_end(file, start, size)
     return Inspection(family, start, end, header_with_size(file, start, end))
 
 

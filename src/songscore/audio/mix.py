@@ -1,11 +1,11 @@
 """Channels to one, so that no voice is lost on the way.
 
-The mean of two channels loses what is in one as the negative of the other, and a karaoke effect or a widener puts voices
-there. Where much of a spectrum is such (`antiphase_share`), half the difference of the channels is added, a hundredth of
-a second late: the sum then keeps what is in phase and what is in antiphase at full power, and combs what is at one side
-with teeth that are narrower than a mel band. It is faded in over one block and out over four, so it does not come and go.
-More than two channels are weighted as in ITU-R BS.775-4, without the low-frequency effects: a centre counts 1.41 times
-a front channel, a surround 0.71 times.
+The mean of two channels loses what is in one as the negative of the other, and a karaoke effect or a widener puts
+voices there. Where much of a spectrum is such (`antiphase_share`), half the difference of the channels is added, a
+hundredth of a second late: the sum keeps what is in phase and what is in antiphase at full power, and combs what is
+at one side, with teeth that are narrower than a mel band. The difference fades in over one block and out over four, so
+it does not come and go. More than two channels are weighted as in ITU-R BS.775-4, without the low-frequency effects: a
+centre counts 1.41 times a front channel, a surround 0.71 times.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _DOMINANCE = 4.0
 """Ratio of amplitudes, 12 dB, from which a bin of the spectrum is in antiphase."""
 _FLOOR = 3e-3
 """Share of the strongest bin, -50 dB, below which a bin is not counted."""
-_FEW, _MANY = 0.08, 0.16
+_FEW, _MANY = 0.06, 0.1
 """Shares of antiphase between which the difference is faded in. Two channels that have nothing in common have 0.04."""
 
 _FRONT, _CENTRE, _LFE, _SURROUND = 1.0, float(np.sqrt(2)), 0.0, float(np.sqrt(0.5))

@@ -26,14 +26,17 @@ def open_mpeg(file: BinaryIO, start: int, end: int) -> Decoder | None:
     DecodeError
         libsndfile does not decode it.
     """
-    runs, missing = find_runs(partial(read_at, file), start, end)
+    reader = _Reader(file)
+    runs, missing = find_runs(reader, start, end)
     if not runs:
         return None
-    parts = list(_parts(file, runs, missing))
+    if reader.failure:
+        missing = round((end - runs[-1].end) / runs[-1].frame_bytes)
+    parts = list(_parts(file, runs, missing, reader.failure or "the file was cut short"))
     return ChainedDecoder(parts) if len(parts) > 1 else MpegDecoder(file, runs[0])
 
 
-def _parts(file: BinaryIO, runs: list[Run], missing: int) -> Iterator[Part]:
+def _parts(file: BinaryIO, runs: list[Run], missing: int, reason: str) -> Iterator[Part]:
     seconds = sum(run.n_samples / run.kind.rate for run in runs)
     few = max(_FEW_SHARE * seconds, _FEW_SECONDS)
     lost = [run.lost * run.frame_seconds for run in runs]
@@ -45,7 +48,22 @@ def _parts(file: BinaryIO, runs: list[Run], missing: int) -> Iterator[Part]:
         yield Part(run.kind.rate, channels, run.n_samples, partial(MpegDecoder, file, run), FORMAT)
     last = runs[-1]
     if missing * last.frame_seconds > few:
-        yield gap(last.kind.rate, missing * last.kind.n_samples, "the file was cut short")
+        yield gap(last.kind.rate, missing * last.kind.n_samples, reason)
+
+
+class _Reader:
+    """Bytes of a file for the walk, which ends where the file cannot be read; `failure` says why."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self.failure = ""
+
+    def __call__(self, start: int, n_bytes: int) -> bytes:
+        try:
+            return read_at(self._file, start, n_bytes)
+        except OSError as error:
+            self.failure = error.strerror or str(error)
+            return b""
 
 
 class MpegDecoder(SoundFileDecoder):

@@ -59,29 +59,36 @@ _PROGRAM = "from songscore.batch.worker import serve; serve()"
 
 
 class Worker:
-    """A child process, started when it is first asked."""
+    """A child process, started when it is first asked.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    program : str
+        What it runs, in Python; without it, one that listens.
+    """
+
+    def __init__(self, program: str | None = None) -> None:
+        self._program = program or _PROGRAM
         self._process: subprocess.Popen[bytes] | None = None
         self._complaints: IO[bytes] | None = None
         self._over = False
 
-    def ask(self, path: str, order: Order) -> bytes | str:
-        """The content of the reply, or why there is none.
+    def ask(self, request: bytes, timeout: float | None) -> bytes | str:
+        """The content of the reply to a request, which is one line, or why there is none.
 
         Raises
         ------
         TimeoutError
-            It took longer than `Order.timeout` seconds.
+            It took longer than `timeout` seconds.
         ChildProcessError
             The child does not start.
         """
         process = self._started()
         assert process.stdin
         assert process.stdout
-        with _deadline(process, order.timeout) as overdue:
+        with _deadline(process, timeout) as overdue:
             try:
-                process.stdin.write(order.to_json(path))
+                process.stdin.write(request)
                 process.stdin.flush()
                 reply = _read(process.stdout)
             except (OSError, ValueError):
@@ -117,7 +124,7 @@ class Worker:
         """Why it is dead already, or nothing."""
         self._complaints = tempfile.TemporaryFile()  # noqa: SIM115 - it lives as long as the child
         self._process = process = subprocess.Popen(
-            [sys.executable, "-P", "-c", _PROGRAM],
+            [sys.executable, "-P", "-c", self._program],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._complaints,
@@ -178,7 +185,7 @@ class Workers:
         why = ""
         while crashes < CRASHES and kills < KILLS and self._open:
             try:
-                reply = worker.ask(path, order)
+                reply = worker.ask(order.to_json(path), order.timeout)
             except ChildProcessError as error:
                 starts += 1
                 if not self._has_started and starts == STARTS:

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Iterator
 from contextlib import closing
-from functools import partial
 from importlib.util import find_spec
-from itertools import islice
-from multiprocessing import get_context
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,6 +19,7 @@ from songscore.cli import options
 if TYPE_CHECKING:
     from songscore.results import TrackResult
     from songscore.tags import TagResult
+    from songscore.tags.run import Task
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
@@ -79,27 +77,32 @@ def tag(
     """
     given = {name for name in ctx.params if ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE}
     _check_usage(given)
-    from songscore.batch.journal import read_results
     from songscore.batch.walk import audio_files
-    from songscore.tags import UndoJournal, Writing, tag_track
-    from songscore.tags import relabel as decide_again
-    from songscore.tags import undo as take_back
+    from songscore.decision import Question
+    from songscore.tags.run import Manner, Task, run
 
-    records = UndoJournal(journal)
-    writing = Writing(journal=records, keep_mtime=keep_mtime) if write else None
-    work: Iterator[TagResult]
-    if undo:
-        work = (take_back(path, records) for path in audio_files(paths))
-    elif relabel:
-        work = (decide_again(path, threshold, writing=writing, language=language) for path in audio_files(paths))
-    else:
-        tracks = read_results(results) if results else _heard(paths, jobs, threshold, prior)
-        one = partial(tag_track, writing=writing, language=language, certain_only=certain_only)
-        work = _spread(one, tracks, jobs) if write else map(one, tracks)
+    tasks: Iterator[Task | TagResult]
     try:
-        met = Counter(_show(result) for result in work)
+        if undo:
+            tasks = (Task(path=str(path)) for path in audio_files(paths))
+        elif relabel:
+            Question(threshold)
+            tasks = (Task(path=str(path), threshold=threshold) for path in audio_files(paths))
+        else:
+            tasks = _labelled(results) if results else map(_task, _heard(paths, jobs, threshold, prior))
+        manner = Manner(
+            journal=None if journal is None else str(journal.absolute()),
+            write=write,
+            keep_mtime=keep_mtime,
+            language=language,
+            certain_only=certain_only,
+        )
+        with closing(run(tasks, manner, jobs)) as work:
+            met = Counter(_show(result) for result in work)
     except ValueError as error:
         raise click.UsageError(str(error)) from error
+    except RuntimeError as error:
+        raise click.ClickException(str(error)) from error
     click.echo(_summary(met, write or undo), err=True)
     ctx.exit(1 if met["failed"] or not met else 0)
 
@@ -127,14 +130,35 @@ def _heard(paths: tuple[Path, ...], jobs: int, threshold: float, prior: float | 
         yield from tracks
 
 
-def _spread(one: Callable[[TrackResult], TagResult], tracks: Iterator[TrackResult], jobs: int) -> Iterator[TagResult]:
-    """Check and write in several processes, a few files at a time."""
-    if jobs == 1:
-        yield from map(one, tracks)
-        return
-    with ProcessPoolExecutor(jobs, get_context("spawn")) as pool:
-        while some := list(islice(tracks, 8 * jobs)):
-            yield from pool.map(one, some)
+def _labelled(results: Path) -> Iterator[Task | TagResult]:
+    """The answers of a file; a line that is none costs itself, unless there is no other."""
+    from songscore.results import TrackResult
+    from songscore.tags import TagResult
+
+    answers, bad = 0, list[str]()
+    with results.open("rb") as lines:
+        for number, line in enumerate(lines, 1):
+            if not line.strip():
+                continue
+            try:
+                track = TrackResult.from_dict(json.loads(line.decode()))
+                answers += 1
+                yield _task(track)
+            except (ValueError, RecursionError) as error:
+                bad.append(f"{results}, line {number}: {error}")
+                if answers:
+                    yield TagResult(path=f"{results}, line {number}", status="failed", message=str(error))
+    if bad and not answers:
+        raise ValueError(bad[0])
+
+
+def _task(track: TrackResult) -> Task | TagResult:
+    from songscore.tags import TagResult
+    from songscore.tags.run import Task
+
+    if track.path is None:
+        return TagResult(path="(no path)", status="failed", message="an answer about samples in memory has no file")
+    return Task(path=track.path, track=track)
 
 
 def _show(result: TagResult) -> str:

@@ -1,1 +1,1 @@
-"""Samples to named track features: spectrum, spectral and vocal features, summary."""
+"""Samples to named track features: spectrum, kinds of sound, segments, track vector."""

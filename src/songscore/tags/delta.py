@@ -13,6 +13,9 @@ from collections.abc import Iterable, Sequence
 Piece = Sequence[int] | str
 """``[start, length]`` in the version that is at hand, or bytes: deflated, in base64."""
 
+LARGEST = 1 << 30
+"""Bytes of the largest file that is tagged: its old and its new version are in memory at once."""
+
 _ANCHOR = 32
 _REACH = 2**20
 _STRIDE = 2**20
@@ -41,7 +44,7 @@ def join(parts: Iterable[Piece], new: bytes) -> bytes:
 
 def _part(part: Piece, new: bytes) -> bytes:
     if isinstance(part, str):
-        return zlib.decompress(base64.b64decode(part))
+        return zlib.decompressobj().decompress(base64.b64decode(part), LARGEST)
     start, length = part
     return new[start : start + length]
 

@@ -16,7 +16,7 @@ from collections.abc import Mapping
 
 from songscore.errors import TagError
 from songscore.results import SCORE, SONG, Label
-from songscore.tags.containers import LANGUAGE, Values
+from songscore.tags.items import LANGUAGE, Values
 
 Entries = Mapping[str, Values]
 Changes = dict[str, Values | None]

@@ -1,15 +1,35 @@
-"""A file is changed by another that takes its place, in one step and only when it is whole on disk."""
+"""A file is changed by another that takes its place, in one step and only when it is whole on disk.
+
+The new file stands beside the old one under a hidden name, ``.songscore-….tmp``, and is locked by the process that
+writes it. One that nobody holds is left over from a process that was killed, and goes when the next file in its folder
+is written.
+"""
 
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import stat
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import BinaryIO
 
 from songscore.errors import TagError
+
+_PREFIX, _SUFFIX = ".songscore-", ".tmp"
+_NAME = re.compile(r"\.songscore-[a-z0-9_]{8}\.tmp")
+_STALE = 3600
+"""Seconds after which a new file that cannot be locked counts as left over."""
+
+_begun: set[Path] = set()
+"""New files of this process."""
+
+_swept: set[Path] = set()
+"""Folders in which this process has looked for leftovers."""
 
 
 def replace(target: Path, content: bytes, seen: os.stat_result, mtime_ns: int | None = None) -> None:
@@ -34,30 +54,96 @@ def replace(target: Path, content: bytes, seen: os.stat_result, mtime_ns: int | 
     OSError
         The folder takes no new file, or none of this size.
     """
-    handle, name = tempfile.mkstemp(dir=target.parent, prefix=".songscore-", suffix=".tmp")
-    new = Path(name)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            shutil.copystat(target, new)
-            _keep_owner(target, new, seen)
-            os.utime(new, ns=(seen.st_atime_ns, time.time_ns() if mtime_ns is None else mtime_ns))
-            os.fsync(file.fileno())
+    if target.parent not in _swept:
+        sweep(target.parent)
+        _swept.add(target.parent)
+    with _beside(target) as (new, file):
+        file.write(content)
+        file.flush()
+        shutil.copystat(target, new)
+        _keep_owner(target, new, seen)
+        os.utime(new, ns=(seen.st_atime_ns, time.time_ns() if mtime_ns is None else mtime_ns))
+        os.fsync(file.fileno())
+        if new.stat().st_size != len(content):
+            raise TagError("the new file is not whole on the disk; the old one is left as it is")
         if not _same(seen, target.stat()):
             raise TagError("another program has changed it meanwhile; nothing was written")
+        if os.name == "nt":
+            file.close()
         new.replace(target)
-        _sync_folder(target.parent)
-    finally:
-        new.unlink(missing_ok=True)
+    _sync_folder(target.parent)
+
+
+def check_regular(seen: os.stat_result) -> None:
+    """Raise where this is a folder, a pipe, a device or a socket."""
+    if not stat.S_ISREG(seen.st_mode):
+        raise TagError("not a regular file")
 
 
 def check_writable(target: Path, seen: os.stat_result) -> None:
-    """Raise where this is no ordinary file, or a protected one."""
-    if not stat.S_ISREG(seen.st_mode):
-        raise TagError("not a file")
+    """Raise where the file is protected."""
     if not seen.st_mode & 0o222 or not os.access(target, os.W_OK):
         raise TagError("the file is read-only; make it writable first, or leave it as it is")
+
+
+def sweep(folder: Path) -> None:
+    """Delete what processes that were killed have left of new files in a folder."""
+    with suppress(OSError):
+        for entry in os.scandir(folder):
+            regular = _NAME.fullmatch(entry.name) and entry.is_file(follow_symlinks=False)
+            if regular and Path(entry.path) not in _begun and _is_left_over(entry.path):
+                Path(entry.path).unlink(missing_ok=True)
+
+
+def discard() -> None:
+    """Delete the new files that this process is writing, since it is about to end."""
+    for new in list(_begun):
+        with suppress(OSError):
+            new.unlink(missing_ok=True)
+
+
+@contextmanager
+def _beside(target: Path) -> Iterator[tuple[Path, BinaryIO]]:
+    """A new file in the same folder, which is gone in the end unless it was moved."""
+    new, file = _created(target.parent)
+    try:
+        with file:
+            yield new, file
+    finally:
+        new.unlink(missing_ok=True)
+        _begun.discard(new)
+
+
+def _created(folder: Path) -> tuple[Path, BinaryIO]:
+    """A new file, locked; another process may have swept it away before it was."""
+    while True:
+        handle, name = tempfile.mkstemp(dir=folder, prefix=_PREFIX, suffix=_SUFFIX)
+        new = Path(name)
+        _begun.add(new)
+        with suppress(ImportError, OSError):
+            import fcntl
+
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        if new.exists():
+            return new, os.fdopen(handle, "wb")
+        os.close(handle)
+        _begun.discard(new)
+
+
+def _is_left_over(path: str) -> bool:
+    """Whether no process holds a new file; where files cannot be locked, whether it is old."""
+    handle = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
+    try:
+        import fcntl
+
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except (ImportError, OSError):
+        return time.time() - os.fstat(handle).st_ctime > _STALE
+    finally:
+        os.close(handle)
+    return True
 
 
 def _keep_owner(target: Path, new: Path, seen: os.stat_result) -> None:
@@ -77,10 +163,10 @@ def _same(seen: os.stat_result, now: os.stat_result) -> bool:
 
 
 def _sync_folder(folder: Path) -> None:
-    if os.name == "nt":
-        return
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+    """Have the new name on the disk, where the file system can do that for a folder."""
+    with suppress(OSError):
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)

@@ -1,27 +1,28 @@
 """From a label to the tags of a file, and back.
 
-A file is never changed in place. Its successor is made in memory and has to pass three checks: the new entries can be
-read back, all other tags are what they were, and the sound decodes to the same samples. Then the undo journal is
-written to disk, and then the successor takes the file's place in one step.
+A file is never changed in place. Its successor is made in memory and has to pass the checks of
+`songscore.tags.checks`: the new entries can be read back, every other item of its tags is there byte for byte, and the
+sound decodes to the same samples. Then the undo journal is written to disk, and then the successor takes the file's
+place in one step.
 """
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import wraps
-from itertools import zip_longest
 from pathlib import Path
-from typing import Concatenate, Literal, ParamSpec
+from typing import Any, Concatenate, Literal, ParamSpec
 
-import numpy as np
-
-from songscore.audio import open_audio
 from songscore.decision import Question
-from songscore.errors import AudioError, SongscoreError, TagError
-from songscore.results import TrackResult
-from songscore.tags.containers import Tags, Values, named
+from songscore.errors import SongscoreError, TagError
+from songscore.results import SCORE, SONG, TrackResult
+from songscore.tags.checks import check
+from songscore.tags.containers import Tags
+from songscore.tags.delta import LARGEST
+from songscore.tags.items import FileContent, Values
 from songscore.tags.marks import (
     INSTRUMENTAL,
     MODEL,
@@ -34,11 +35,14 @@ from songscore.tags.marks import (
     made_by_hand,
     wanted,
 )
-from songscore.tags.replacement import check_writable, replace
+from songscore.tags.replacement import check_regular, check_writable, replace
 from songscore.tags.undo import UndoJournal
 
 Wanted = Callable[[Entries], Mapping[str, Values]]
 P = ParamSpec("P")
+
+_LONGEST_MODEL = 100
+"""Letters in the name of a model."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,7 +95,9 @@ def _told(work: Callable[Concatenate[str, P], TagResult]) -> Callable[Concatenat
         except OSError as error:
             where = f": {error.filename}" if error.filename not in (None, path) else ""
             message = f"{error.strerror or error}{where}"
-        except SongscoreError as error:
+        except MemoryError:
+            message = "it takes more memory than there is; the file is left as it is"
+        except (SongscoreError, ValueError) as error:  # also a path with NUL, or one that no file system has
             message = str(error)
         return TagResult(path=path, status="failed", message=message)
 
@@ -118,10 +124,27 @@ def tag_track(
         raise ValueError("this is the label of samples in memory; only a file has tags")
     if track.label is None or track.song_probability is None:
         return TagResult(path=track.path, status="failed", message=f"no label: {track.status}")
+    if complaint := _complaint(track):
+        return TagResult(path=track.path, status="failed", message=f"not an answer of songscore: {complaint}")
     if certain_only and not track.certain:
         return TagResult(path=track.path, status="kept", message="in the band of doubt")
     label = wanted(track.label, track.song_probability, track.model)
     return _retag(track.path, lambda entries: label, writing, language)
+
+
+def _complaint(track: TrackResult) -> str:
+    """What is wrong with an answer that came from a file or another machine, or nothing."""
+    p: Any = track.song_probability
+    label: Any = track.label
+    if label not in (SONG, SCORE):
+        return f"label={track.label!r}"
+    if track.status not in ("ok", "partial"):
+        return f"a label beside status={track.status!r}"
+    if isinstance(p, bool) or not isinstance(p, (int, float)) or not math.isfinite(p) or not 0 <= p <= 1:
+        return f"song_probability={p!r} is no probability"
+    if not 0 < len(track.model) <= _LONGEST_MODEL or not track.model.isprintable():
+        return f"model={track.model[:_LONGEST_MODEL]!r} is no name of a model"
+    return ""
 
 
 def relabel(
@@ -152,8 +175,7 @@ def undo(path: str | os.PathLike[str], journal: UndoJournal) -> TagResult:
 
 @_told
 def _retag(path: str, decide: Wanted, writing: Writing | None, language: bool) -> TagResult:
-    target = Path(path).resolve(strict=True)
-    seen, entries = target.stat(), Tags(path).entries(NAMES)
+    target, seen, entries = _found(path)
     if made_by_hand(entries):
         mark = f"{INSTRUMENTAL}={'; '.join(entries[INSTRUMENTAL])}"
         return TagResult(path=path, status="kept", before=entries, message=f"{mark} was set by hand")
@@ -164,51 +186,44 @@ def _retag(path: str, decide: Wanted, writing: Writing | None, language: bool) -
     if writing is not None:
         old = target.read_bytes()
         content = _checked(path, old, new)
-        writing.journal.add(str(target), seen.st_mtime_ns, old, content, entries, new)
+        sound = Tags(content).sound_digest()
+        writing.journal.add(str(target), seen.st_mtime_ns, old, content, entries, new, sound)
         replace(target, content, seen, seen.st_mtime_ns if writing.keep_mtime else None)
     return TagResult(path=path, status="changed", before=entries, changes=new)
 
 
+def _found(path: str) -> tuple[Path, os.stat_result, dict[str, Values]]:
+    """The file itself, its state, and the entries that are in it."""
+    target = Path(path).resolve(strict=True)
+    seen = target.stat()
+    check_regular(seen)
+    if seen.st_size > LARGEST:
+        raise TagError(f"the file is larger than {LARGEST >> 30} GB, more than songscore tags; it is left as it is")
+    with FileContent(target) as content:
+        return target, seen, Tags(content).entries(NAMES)
+
+
 @_told
 def _take_back(path: str, journal: UndoJournal) -> TagResult:
-    target = Path(path).resolve(strict=True)
-    seen, entries = target.stat(), Tags(path).entries(NAMES)
+    target, seen, entries = _found(path)
     if MODEL not in entries:
         return TagResult(path=path, status="unchanged", before=entries)
     check_writable(target, seen)
     content = target.read_bytes()
     former, mtime_ns = journal.restored(str(target), content) or (None, None)
     if former is None:
-        back = journal.back(str(target), entries)
+        back = journal.back(str(target), entries, Tags(content).sound_digest())
         if not back:
             raise TagError(f"{journal.path} does not say what its tags were")
         former = _checked(path, content, back)
     replace(target, former, seen, mtime_ns)
-    now = Tags(path, former).entries(NAMES)
+    now = Tags(former).entries(NAMES)
     return TagResult(path=path, status="changed", before=entries, changes=difference(entries, now))
 
 
 def _checked(path: str, old: bytes, new: Changes) -> bytes:
     """The content with other entries, after it was found that nothing else has changed."""
-    was = Tags(path, old)
-    content = Tags(path, old).written(old, new)
-    now = Tags(path, content)
-    if difference(was.entries(NAMES), now.entries(NAMES)) != new:
-        raise TagError("the tags cannot be read back; the file is left as it is")
-    if was.others(NAMES) != now.others(NAMES):
-        raise TagError("other tags would change; the file is left as it is")
-    if not _same_sound(path, old, content):
-        raise TagError("the sound would change; the file is left as it is")
+    tags = Tags(old)
+    content = tags.written(new)
+    check(path, old, content, tags.entries(NAMES), new)
     return content
-
-
-def _same_sound(path: str, old: bytes, new: bytes) -> bool:
-    """Whether both decode to the same samples, in the first two channels."""
-    with open_audio(named(old, path)) as stream:
-        rate = stream.native_rate
-    try:
-        with open_audio(named(old, path), rate=rate) as was, open_audio(named(new, path), rate=rate) as now:
-            blocks = zip_longest(was.blocks(layout="mid/side"), now.blocks(layout="mid/side"))
-            return all(np.array_equal(one, other) for one, other in blocks)
-    except AudioError:
-        return False

@@ -1,36 +1,38 @@
 """The undo journal: how each file was before songscore changed its tags.
 
-JSON Lines in UTF-8. A record is on disk before the file is replaced, so a record without its change may be there, but
-no change without its record. A line that is no record is passed over: it was cut off when its process died, and its
-file was not replaced.
+JSON Lines in UTF-8. A record is on disk, and was read back from there, before the file is replaced, so a record without
+its change may be there, but no change without its record. A line that is no record is passed over: it was cut off when
+its process died, and its file was not replaced.
 
 Fields: ``format``, ``path`` (as `songscore.results.portable_path`), ``time``, ``mtime_ns`` and ``before`` (SHA-256) of
-the former file, ``after`` (SHA-256) of the new one, ``pieces`` (see `songscore.tags.delta`), and ``tags``: names with
-their former and new values.
+the former file, ``after`` (SHA-256) of the new one, ``pieces`` (see `songscore.tags.delta`), ``tags``: names with
+their former and new values, and ``sound``: SHA-256 of the stored sound, by which a file is known that was moved and
+edited.
 """
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
 import zlib
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import platformdirs
 
 from songscore.errors import TagError
 from songscore.results import portable_path
-from songscore.tags.containers import Values
 from songscore.tags.delta import Piece, join, pieces
-from songscore.tags.marks import MODEL, Changes, Entries, difference
+from songscore.tags.items import Values
+from songscore.tags.marks import MODEL, NAMES, Changes, Entries, difference
 
 FORMAT = 1
 """Version of a record. A reader passes over those of a number that it does not know."""
@@ -47,6 +49,7 @@ class Record:
     after: str
     pieces: list[Piece]
     tags: Mapping[str, tuple[Values | None, Values | None]]
+    sound: str = ""
 
 
 class UndoJournal:
@@ -61,8 +64,23 @@ class UndoJournal:
     def __init__(self, path: str | os.PathLike[str] | None = None) -> None:
         self.path = Path(path) if path else platformdirs.user_state_path("songscore", False) / "tag-undo.jsonl"
 
-    def add(self, path: str, mtime_ns: int, old: bytes, new: bytes, entries: Entries, changes: Changes) -> None:
-        """Put down how a file was; it is on disk when this returns."""
+    def add(
+        self,
+        path: str,
+        mtime_ns: int,
+        old: bytes,
+        new: bytes,
+        entries: Entries,
+        changes: Changes,
+        sound: str = "",
+    ) -> None:
+        """Put down how a file was; it is on disk when this returns.
+
+        Raises
+        ------
+        TagError
+            It cannot be written, or not be read back; the journal is then as it was before.
+        """
         record = Record(
             path=portable_path(path),
             time=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -71,11 +89,18 @@ class UndoJournal:
             after=digest(new),
             pieces=pieces(old, new),
             tags={name: (entries.get(name), values) for name, values in changes.items()},
+            sound=sound,
         )
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        with self.path.open("ab", buffering=0) as file:  # in one piece, for other processes write here too
-            file.write(b"\n" + json.dumps({"format": FORMAT, **asdict(record)}).encode() + b"\n")
-            os.fsync(file.fileno())
+        line = b"\n" + json.dumps({"format": FORMAT, **asdict(record)}).encode() + b"\n"
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            with self.path.open("a+b", buffering=0) as file, _locked(file) as alone:
+                _append(file, line, alone)
+        except OSError as error:
+            why = error.strerror or str(error)
+            raise TagError(
+                f"the undo journal {self.path} cannot be written ({why}); the file is left as it is"
+            ) from error
 
     def restored(self, path: str, content: bytes) -> tuple[bytes, int] | None:
         """The file as it was before the first of the changes that ended in this content, with its time in nanoseconds.
@@ -99,11 +124,19 @@ class UndoJournal:
                 raise TagError(f"{self.path}: the record of {record.path} does not lead back to what it was")
         return (content, self._records[first].mtime_ns) if first < len(self._records) else None
 
-    def back(self, path: str, entries: Entries) -> Changes:
-        """What takes the entries back to what they were, where they still are what songscore wrote."""
+    def back(self, path: str, entries: Entries, sound: str = "") -> Changes:
+        """What takes the entries back to what they were, where they still are what songscore wrote.
+
+        The records are those of this path or, where they tell nothing, those of a file with the same stored sound.
+        """
+        return self._back(entries, self._by_path.get(portable_path(path), [])) or self._back(
+            entries, self._by_sound.get(sound, []) if sound else []
+        )
+
+    def _back(self, entries: Entries, records: list[Record]) -> Changes:
         former: dict[str, Values | None] = dict(entries)
         others: set[str] = set()
-        for record in reversed(self._by_path.get(portable_path(path), [])):
+        for record in reversed(records):
             if former.get(MODEL) is None:
                 break
             ours = {name for name, (_, new) in record.tags.items() if former.get(name) == new} - others
@@ -126,10 +159,52 @@ class UndoJournal:
 
     @cached_property
     def _by_path(self) -> dict[str, list[Record]]:
+        return self._by(lambda record: record.path)
+
+    @cached_property
+    def _by_sound(self) -> dict[str, list[Record]]:
+        return self._by(lambda record: record.sound)
+
+    def _by(self, key: Callable[[Record], str]) -> dict[str, list[Record]]:
         records = defaultdict(list)
         for record in self._records:
-            records[record.path].append(record)
+            records[key(record)].append(record)
         return records
+
+
+@contextmanager
+def _locked(file: IO[bytes]) -> Iterator[bool]:
+    """Keep other processes of songscore from writing meanwhile, and say whether that is so."""
+    try:
+        import fcntl
+
+        fcntl.flock(file.fileno(), fcntl.LOCK_EX)
+    except (ImportError, OSError):  # Windows, some network disks
+        yield False
+        return
+    try:
+        yield True
+    finally:
+        with suppress(OSError):
+            fcntl.flock(file.fileno(), fcntl.LOCK_UN)
+
+
+def _append(file: IO[bytes], line: bytes, alone: bool) -> None:
+    """Write a whole line and read it back, or take it away again where no other process can have written behind it."""
+    start = file.seek(0, os.SEEK_END)
+    try:
+        rest = memoryview(line)
+        while rest:
+            rest = rest[file.write(rest) :]
+        os.fsync(file.fileno())
+        file.seek(start)
+        if line not in file.read():
+            raise OSError(errno.EIO, "it cannot be read back")
+    except OSError:
+        if alone:
+            with suppress(OSError):
+                file.truncate(start)
+        raise
 
 
 def digest(content: bytes) -> str:
@@ -145,15 +220,33 @@ def _read(path: Path) -> Iterator[Record]:
 
 
 def _record(fields: dict[str, Any]) -> Record:
+    """A record, every field of which is of the kind that it should be."""
     if fields.pop("format") != FORMAT:
         raise ValueError("a record of another version")
-    tags = {name: (_values(old), _values(new)) for name, (old, new) in fields.pop("tags").items()}
+    tags = {name: (_values(old), _values(new)) for name, (old, new) in fields.pop("tags").items() if name in NAMES}
     record = Record(**fields, tags=tags)
-    texts = record.path, record.before, record.after
-    if not all(isinstance(text, str) for text in texts) or not isinstance(record.mtime_ns, int):
+    texts = record.path, record.time, record.before, record.after, record.sound
+    if not all(isinstance(text, str) for text in texts) or not _is_time(record.mtime_ns):
         raise TypeError("a field of another type")
+    parts: Any = record.pieces
+    if not isinstance(parts, list) or not all(map(_is_piece, parts)):
+        raise TypeError("pieces of another type")
     return record
 
 
-def _values(texts: list[str] | None) -> Values | None:
-    return None if texts is None else tuple(texts)
+def _values(texts: Any) -> Values | None:
+    if texts is None:
+        return None
+    if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
+        raise TypeError("values of another type")
+    return tuple(texts)
+
+
+def _is_time(nanoseconds: Any) -> bool:
+    return isinstance(nanoseconds, int) and abs(nanoseconds) < 1 << 63
+
+
+def _is_piece(piece: object) -> bool:
+    if isinstance(piece, str):
+        return True
+    return isinstance(piece, list) and len(piece) == 2 and all(isinstance(n, int) and n >= 0 for n in piece)

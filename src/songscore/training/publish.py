@@ -69,10 +69,10 @@ from the same origin. In brackets: 95 % interval over resampled artists and sour
 
 The probability is calibrated for a collection of as many songs as instrumental scores; `prior` shifts it for others.
 
-`certain` belongs to the label: among the tracks of the other class at most {error_rate:.0%} look like this one, counted
-by track and averaged over groups, and the odds are nine to one or better, whatever the threshold and the prior. A score
-that was left early has a bound of its own. The bounds were calibrated on the following tracks, of ten seconds to an
-hour, none of whose groups the detector and the weights behind its answer had met:
+`certain` belongs to the label: among the tracks of the other class at most {error_rate:.0%} look like this one, or
+{group_rate:.1%} averaged over groups, and the odds are nine to one or better, whatever the threshold and the prior. A
+score that was left early has a bound of its own. The bounds were calibrated on the following tracks, of ten seconds to
+an hour, none of whose groups the detector and the weights behind its answer had met:
 
 | bound | log-odds | tracks | groups |
 |---|---|---|---|
@@ -175,6 +175,7 @@ def render_card(name: str, rows: Sequence[Row], about: Mapping[str, Any], roles:
         licences="\n".join(f"| {licence} | {count} |" for licence, count in _licences(rows)),
         metrics=metrics_table(about["metrics"]),
         error_rate=bounds["error_rate"],
+        group_rate=bounds["group_rate"],
         calibrated="\n".join(_calibrated(bounds)),
         coverage=_coverage(about["coverage"]),
         seed=about["seed"],

@@ -22,7 +22,13 @@ from songscore.model import Linear
 from songscore.training.decision.compose import Example, halved, leaves_early
 
 ERROR_RATE = 0.01
-"""Stated share of the tracks of a class, by track and averaged over groups, that may look certain of the other."""
+"""Stated share of the tracks of a class that may look certain of the other."""
+
+GROUP_RATE = 0.025
+"""The same averaged over groups; some seventy groups of songs cannot support a smaller one."""
+
+NOISE_RATE = 0.03
+"""Share of the sounds that are no music which may look like music for certain."""
 
 MIN_CERTAIN_LOG_ODDS = 2.2
 """Smallest absolute log-odds (9:1) of a certain label, whatever the calibration says."""
@@ -194,7 +200,9 @@ def fit_music(given: DecisionSet, chosen: Booleans) -> Linear:
     used = chosen & given.trusted
     weight = balanced_weights(given.is_music[used], np.full(int(used.sum()), "all"))
     linear = fit_linear(MUSIC, given.music[used], given.is_music[used], weight)
-    lowest = np.quantile(log_odds_of(linear, given.music[used & np.isin(given.kind, RECORDED)]), REFUSED)
+    recorded = used & np.isin(given.kind, RECORDED)
+    kept = recorded if recorded.any() else used & given.is_music
+    lowest = np.quantile(log_odds_of(linear, given.music[kept]), REFUSED)
     return replace(linear, bias=linear.bias - min(0.0, float(lowest)))
 
 
@@ -233,8 +241,10 @@ def calibrate(given: DecisionSet, answers: Answers, chosen: Booleans | None = No
         "song_above_with_choir": upper_bound(answers.choir[no_choir], given.group[no_choir]),
         "score_below": -upper_bound(-answers.whole[songs], given.group[songs]),
         "song_left_above": max(song_above, LEFT_ABOVE),
+        "music_above": _music_above(given, answers),
         "part": {"score_below": part_below, "rise": max(0.0, float(rise))},
         "error_rate": ERROR_RATE,
+        "group_rate": GROUP_RATE,
         "calibrated_on": {
             name: {"tracks": int(chosen.sum()), "groups": len(np.unique(given.group[chosen]))}
             for name, chosen in {"song_above": scores, "score_below": songs, "part": early & given.song}.items()
@@ -242,14 +252,20 @@ def calibrate(given: DecisionSet, answers: Answers, chosen: Booleans | None = No
     }
 
 
+def _music_above(given: DecisionSet, answers: Answers) -> float:
+    """Log-odds of music that only a share `NOISE_RATE` of the sounds that are none reach."""
+    none = answers.music[~given.is_music]
+    return max(0.0, float(np.quantile(none, 1 - NOISE_RATE))) if len(none) else 0.0
+
+
 def is_certain(given: DecisionSet, answers: Answers, bounds: Mapping[str, Any]) -> Booleans:
     """Which tracks are certain at a cut of 0, heard whole."""
     beyond = (answers.whole >= bounds["song_above"]) | (answers.whole <= bounds["score_below"])
-    return np.asarray(beyond & (given.seconds >= SHORTEST_CERTAIN) & (answers.music >= 0))
+    return np.asarray(beyond & (given.seconds >= SHORTEST_CERTAIN) & (answers.music >= bounds["music_above"]))
 
 
 def upper_bound(scores: Floats, group: NDArray[np.str_], error_rate: float = ERROR_RATE) -> float:
-    """The smallest bound that at most a share `error_rate` of the scores reach, by track and averaged over groups.
+    """The smallest bound that few scores reach: a share `error_rate` by track, and `GROUP_RATE` averaged over groups.
 
     By track it is the conformal bound (Vovk et al. 2005, section 4.5): a new track, exchangeable with these, reaches it
     with a probability of at most `error_rate`. By group, each group counts the same, however many tracks it has. With
@@ -261,7 +277,8 @@ def upper_bound(scores: Floats, group: NDArray[np.str_], error_rate: float = ERR
     _, index, sizes = np.unique(group, return_inverse=True, return_counts=True)
     by_group = np.cumsum(1 / sizes[index][order]) / len(sizes)
     by_track = (np.arange(len(scores)) + 2) / (len(scores) + 1)
-    allowed = int(np.argmax(np.append(np.maximum(by_group, by_track) > error_rate, True)))
+    too_many = (by_track > error_rate) | (by_group > GROUP_RATE)
+    allowed = int(np.argmax(np.append(too_many, True)))
     return max(float(np.nextafter(scores[order[min(allowed, len(scores) - 1)]], np.inf)), MIN_CERTAIN_LOG_ODDS)
 
 

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from songscore._files import new_file
-from songscore.features.detector import VoiceDetector
+from songscore.features.detector import SUNG, VoiceDetector
 from songscore.features.spectrum import FloatArray, mel_windows
 from songscore.training.data.corpus import MEL, Corpus, dequantise
 from songscore.training.detector.settings import Settings
@@ -30,6 +30,9 @@ SCENES = ("mix", "narration", "choir_over", "chopped", "speech", "other")
 
 N_SCENES, SCENE_FRAMES, SCENE_RATIO = 80, 500, -3.0
 """Mixtures of each recipe and fold, their length of 20 s, and the lowest level of a voice in them, in decibels."""
+
+SCENE_SUNG = 0.3
+"""Share of a mixture in which the singer sounds, at least; some voices pause for longer than it lasts."""
 
 RECIPE = 6
 """Version of what the training modules do; whatever changes the arrays of the same settings raises it."""
@@ -137,7 +140,9 @@ def _scenes(
         for name in SCENES:
             if name in sampler.recipes():
                 mixed = sampler.mixed(name, N_SCENES)
-                sounds = zip(mixed.clip.tolist(), mixed.mel.numpy(), strict=True)
+                sung = mixed.target[:, :, SUNG].mean(1) >= SCENE_SUNG
+                heard = torch.nonzero(sung)[:, 0] if name == "mix" else torch.arange(len(sung))
+                sounds = zip(mixed.clip[heard].tolist(), mixed.mel[heard].numpy(), strict=True)
                 found[name, part] = [(clip, curve(mel, detector)) for clip, mel in sounds]
     return found
 

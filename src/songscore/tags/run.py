@@ -1,0 +1,145 @@
+"""Many files: their tags in child processes, each result in the order of the files.
+
+A child that crashes or takes too long costs its file, and another takes its place.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import deque
+from collections.abc import Generator, Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from queue import SimpleQueue
+from typing import Any
+
+from songscore.batch.pool import DEADLINE, Worker
+from songscore.results import TrackResult
+from songscore.tags.replacement import sweep
+from songscore.tags.tagging import TagResult
+
+_PROGRAM = "from songscore.tags.worker import serve; serve()"
+_AHEAD = 4
+"""Files handed out per process before the first of them is done."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Task:
+    """What to do with one file: take a label, decide again by a threshold or, with neither, go back."""
+
+    path: str
+    track: TrackResult | None = None
+    threshold: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Manner:
+    """How tags are written; see `songscore.tags.tag_track`. Without `write` nothing is, except where files go back."""
+
+    journal: str | None = None
+    write: bool = False
+    keep_mtime: bool = False
+    language: bool = False
+    certain_only: bool = False
+
+
+def run(
+    tasks: Iterable[Task | TagResult], manner: Manner, jobs: int = 1, timeout: float | None = DEADLINE
+) -> Generator[TagResult]:
+    """Do tasks in child processes.
+
+    Parameters
+    ----------
+    tasks : iterable of Task or TagResult
+        A result is passed on in its place.
+    manner : Manner
+    jobs : int
+        Processes to use.
+    timeout : float, optional
+        Seconds that a file may take; None for any time.
+
+    Yields
+    ------
+    TagResult
+        In the order of the tasks.
+
+    Raises
+    ------
+    RuntimeError
+        The children do not start.
+    """
+    how = {name: getattr(manner, name) for name in Manner.__slots__}
+    with ExitStack() as stack:
+        threads = ThreadPoolExecutor(jobs)
+        stack.callback(threads.shutdown, cancel_futures=True)
+        workers: SimpleQueue[Worker] = SimpleQueue()
+        everyone = [Worker(_PROGRAM) for _ in range(jobs)]
+        for worker in everyone:
+            workers.put(worker)
+            stack.callback(worker.close)
+        flying: deque[tuple[str, Future[TagResult] | TagResult]] = deque()
+        source = iter(tasks)
+        try:
+            while True:
+                for task in islice(source, _AHEAD * jobs - len(flying)):
+                    submitted = (
+                        task if isinstance(task, TagResult) else threads.submit(_ask, workers, task, how, timeout)
+                    )
+                    flying.append((task.path, submitted))
+                if not flying:
+                    return
+                _, first = flying[0]
+                result = first if isinstance(first, TagResult) else first.result()
+                flying.popleft()
+                yield result
+        finally:
+            for worker in everyone:
+                worker.kill()
+            for path, _ in flying:
+                _sweep_beside(path)
+
+
+def _ask(workers: SimpleQueue[Worker], task: Task, how: dict[str, Any], timeout: float | None) -> TagResult:
+    worker = workers.get()
+    try:
+        return _answer(worker, task, how, timeout)
+    finally:
+        workers.put(worker)
+
+
+def _answer(worker: Worker, task: Task, how: dict[str, Any], timeout: float | None) -> TagResult:
+    """What a child says; one that dies is followed by another, once, since it may have died of what came before."""
+    request = {"path": task.path, "track": _fields(task.track), "threshold": task.threshold, "how": how}
+    try:
+        for _ in range(2):
+            reply = worker.ask(json.dumps([request, timeout]).encode() + b"\n", timeout)
+            if isinstance(reply, bytes):
+                return _result(json.loads(reply))
+            message = f"the process that read it {reply}"
+    except ChildProcessError as error:
+        raise RuntimeError(f"a worker process does not start ({error})") from error
+    except TimeoutError:
+        message = f"no answer after {timeout:g} s"
+    _sweep_beside(task.path)
+    return TagResult(path=task.path, status="failed", message=f"{message}; the file is whole, and can be undone")
+
+
+def _fields(track: TrackResult | None) -> dict[str, Any] | None:
+    """What a label needs, of an answer."""
+    if track is None:
+        return None
+    return {name: getattr(track, name) for name in ("label", "song_probability", "certain", "status", "model")}
+
+
+def _result(fields: dict[str, Any]) -> TagResult:
+    before = {name: tuple(values) for name, values in fields.pop("before").items()}
+    changes = {name: None if values is None else tuple(values) for name, values in fields.pop("changes").items()}
+    return TagResult(**fields, before=before, changes=changes)
+
+
+def _sweep_beside(path: str) -> None:
+    with suppress(OSError, ValueError, RuntimeError):
+        sweep(Path(path).resolve().parent)
