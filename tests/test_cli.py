@@ -24,6 +24,7 @@ from songscore.cli import main
 from songscore.cli.formats import harmless
 from songscore.cli.terminal import answer_table, clean, sparkline
 from songscore.decision import Question
+from songscore.model import MODEL
 from songscore.results import Segment, TrackResult, VocalTimeline, exact_path
 
 Answers = Callable[[Callable[..., TrackResult]], None]
@@ -516,7 +517,7 @@ def test_info_shows_versions_the_model_and_its_self_test() -> None:
     result = run("info")
     assert result.exit_code == 0
     assert "numpy" in result.stdout
-    assert "track-v1" in result.stdout
+    assert MODEL in result.stdout
     assert "self-test     passed" in result.stdout
 
 
@@ -529,7 +530,7 @@ def test_info_as_json_has_the_whole_metadata() -> None:
 
 
 def test_info_prints_the_model_card() -> None:
-    assert run("info", "--card").stdout.startswith("# track-v1")
+    assert run("info", "--card").stdout.startswith(f"# {MODEL}")
 
 
 def test_info_fails_in_words_where_the_model_does(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,6 +11,8 @@ from zipfile import ZipFile
 
 import pytest
 
+from songscore.model import MODEL
+
 pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parents[1]
@@ -44,7 +46,7 @@ def test_the_wheel_carries_the_model_the_stub_the_typing_mark_and_the_beets_plug
         assert "beetsplug/songscore.py" in archive.namelist()
         names = {name.removeprefix("songscore/") for name in archive.namelist() if name.startswith("songscore/")}
     assert {"py.typed", "__init__.pyi"} <= names
-    assert {f"models/track-v1.{suffix}" for suffix in ("npz", "json", "md")} <= names
+    assert {f"models/{MODEL}.{suffix}" for suffix in ("npz", "json", "md")} <= names
 
 
 def test_the_wheel_is_small(wheel: Path) -> None:
@@ -60,4 +62,4 @@ def test_the_installed_wheel_labels_files(songscore: Path, album: Path) -> None:
 
 
 def test_the_installed_wheel_passes_its_own_check(songscore: Path) -> None:
-    assert "track-v1" in run(songscore, "info")
+    assert MODEL in run(songscore, "info")
