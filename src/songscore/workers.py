@@ -50,12 +50,12 @@ class Worker:
 
     Parameters
     ----------
-    program : str
+    program : str, optional
         What it runs, in Python; without it, one that listens.
     """
 
-    def __init__(self, program: str = _PROGRAM) -> None:
-        self._program = program
+    def __init__(self, program: str | None = None) -> None:
+        self._program = program or _PROGRAM
         self._process: subprocess.Popen[bytes] | None = None
         self._complaints: IO[bytes] | None = None
         self._over = False
