@@ -174,20 +174,15 @@ def test_comments_that_readers_drop_or_alter_in_ogg(name: str, sounds: dict[str,
 def ape(*items: tuple[bytes, int, bytes]) -> bytes:
     body = b"".join(struct.pack("<II", len(value), flags) + key + b"\0" + value for key, flags, value in items)
     numbers = struct.pack("<III", 2000, len(body) + 32, len(items))
-    return b"".join(
-        (
-            b"APETAGEX" + numbers + struct.pack("<I", 0xA0000000) + bytes(8),
-            body,
-            b"APETAGEX" + numbers + struct.pack("<I", 0x80000000) + bytes(8),
-        )
-    )
+    header, footer = (b"APETAGEX" + numbers + struct.pack("<I", flags) + bytes(8) for flags in (0xA0000000, 0x80000000))
+    return header + body + footer
 
 
 V1 = b"TAG" + b"Title".ljust(30, b"\0") + b"Artist".ljust(30, b"\0") + bytes(64) + b"\xff"
 APE_ITEMS = ((b"Title", 0, b"J\xf3ga"), (b"Cover", 2, bytes(range(200))), (b"Artist", 0, b"a\0b"), (b"odd", 6, b"\0"))
 
 
-@pytest.mark.parametrize("behind", [b"", V1, b"LYRICSBEGININD0000200000022LYRICS200" + V1])
+@pytest.mark.parametrize("behind", [b"", V1, b"LYRICSBEGININD0000200000021LYRICS200" + V1])
 def test_an_mp3_that_has_ape_tags_alone_gets_ours_there(
     behind: bytes, sounds: dict[str, bytes], tmp_path: Path
 ) -> None:
@@ -291,9 +286,13 @@ def readings(path: Path) -> dict[str, str]:
         )  # fmt: skip
         found["ffprobe"] = json.dumps(json.loads(shown.stdout), ensure_ascii=False)
     if shutil.which("exiftool"):
-        found["exiftool"] = subprocess.run(["exiftool", "-a", path], capture_output=True, text=True).stdout
+        found["exiftool"] = subprocess.run(["exiftool", "-a", path], capture_output=True).stdout.decode(
+            errors="replace"
+        )
     if shutil.which("kid3-cli"):
-        found["kid3"] = subprocess.run(["kid3-cli", "-c", "get all", path], capture_output=True, text=True).stdout
+        found["kid3"] = subprocess.run(["kid3-cli", "-c", "get all", path], capture_output=True).stdout.decode(
+            errors="replace"
+        )
     try:
         import taglib
     except ImportError:

@@ -63,7 +63,7 @@ class Worker:
 
     Parameters
     ----------
-    program : str
+    program : str, optional
         What it runs, in Python; without it, one that listens.
     """
 

@@ -75,7 +75,13 @@ def _check_items(was: Tags, now: Tags, wanted: Entries) -> None:
 
 def _check_by_mutagen(path: str, old: bytes, new: bytes, wanted: Entries) -> None:
     in_ape = Tags(new).in_ape
-    was, now = _reading(path, old, in_ape), _reading(path, new, in_ape)
+    try:
+        was = _reading(path, old, in_ape)
+    except _UnknownKind:
+        raise
+    except TagError:  # it knows the kind of file, but not these tags: then it is no witness of the new ones either
+        return
+    now = _reading(path, new, in_ape)
     if now.ours != wanted:
         raise TagError("the tags cannot be read back; the file is left as it is")
     lost = [str(key) for key, value in was.others.items() if now.others.get(key) != value]
@@ -83,6 +89,10 @@ def _check_by_mutagen(path: str, old: bytes, new: bytes, wanted: Entries) -> Non
         raise TagError(f"other tags would change ({', '.join(lost[:_NAMED])}); the file is left as it is")
     if was.others and len(now.others) > len(was.others):  # a tag of our own may say what the file's chunks say
         raise TagError("other tags would appear; the file is left as it is")
+
+
+class _UnknownKind(TagError):
+    """mutagen, too, has to recognise the kind of file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +140,7 @@ def _reading(path: str, content: bytes, in_ape: bool) -> _Reading:
 def _load(source: BytesIO) -> Any:
     file = mutagen.File(source)
     if file is None:
-        raise ValueError("a file of no kind that mutagen knows")
+        raise _UnknownKind("the tags cannot be read: a file of no kind that mutagen knows")
     if isinstance(file.tags, ID3):
         source.seek(0)
         file = type(file)(source, translate=False, load_v1=False)
