@@ -90,7 +90,9 @@ def test_tied_scores_are_all_kept_below_the_bound() -> None:
 def test_a_larger_error_rate_needs_fewer_tracks_and_gives_lower_bounds() -> None:
     scores = np.linspace(0, 12, 50)
     assert upper_bound(scores, alone(50)) == NEVER
-    assert MIN_CERTAIN_LOG_ODDS < upper_bound(scores, alone(50), 0.2) < upper_bound(scores, alone(50), 0.05) < NEVER
+    assert (
+        MIN_CERTAIN_LOG_ODDS < upper_bound(scores, alone(50), 0.2, 0.2) < upper_bound(scores, alone(50), 0.05) < NEVER
+    )
 
 
 def test_separable_classes_are_separated() -> None:
@@ -221,7 +223,7 @@ def test_certain_is_what_lies_on_a_bound_or_beyond_is_music_and_long_enough() ->
     log_odds = np.array([-3.0, -2.0, -1.9, 2.4, 2.5, 9.0, 9.0, 9.0])
     answers = Answers(log_odds, log_odds, log_odds, np.array([0.0, 1, 1, 1, 1, 1, -1, 1]))
     given = replace(GIVEN, seconds=np.array([10.0] * 7 + [9.9]))
-    found = is_certain(given, answers, {"song_above": 2.5, "score_below": -2.0})
+    found = is_certain(given, answers, {"song_above": 2.5, "score_below": -2.0, "music_above": 0.0})
     assert found.tolist() == [True, True, False, False, True, True, False, False]
 
 

@@ -68,7 +68,7 @@ class Worker:
     """
 
     def __init__(self, program: str | None = None) -> None:
-        self._program = program or _PROGRAM
+        self._program = program
         self._process: subprocess.Popen[bytes] | None = None
         self._complaints: IO[bytes] | None = None
         self._over = False
@@ -124,7 +124,7 @@ class Worker:
         """Why it is dead already, or nothing."""
         self._complaints = tempfile.TemporaryFile()  # noqa: SIM115 - it lives as long as the child
         self._process = process = subprocess.Popen(
-            [sys.executable, "-P", "-c", self._program],
+            [sys.executable, "-P", "-c", self._program or _PROGRAM],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._complaints,

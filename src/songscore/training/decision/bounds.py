@@ -264,8 +264,10 @@ def is_certain(given: DecisionSet, answers: Answers, bounds: Mapping[str, Any]) 
     return np.asarray(beyond & (given.seconds >= SHORTEST_CERTAIN) & (answers.music >= bounds["music_above"]))
 
 
-def upper_bound(scores: Floats, group: NDArray[np.str_], error_rate: float = ERROR_RATE) -> float:
-    """The smallest bound that few scores reach: a share `error_rate` by track, and `GROUP_RATE` averaged over groups.
+def upper_bound(
+    scores: Floats, group: NDArray[np.str_], error_rate: float = ERROR_RATE, group_rate: float = GROUP_RATE
+) -> float:
+    """The smallest bound that few scores reach: a share `error_rate` by track, and `group_rate` averaged over groups.
 
     By track it is the conformal bound (Vovk et al. 2005, section 4.5): a new track, exchangeable with these, reaches it
     with a probability of at most `error_rate`. By group, each group counts the same, however many tracks it has. With
@@ -277,7 +279,7 @@ def upper_bound(scores: Floats, group: NDArray[np.str_], error_rate: float = ERR
     _, index, sizes = np.unique(group, return_inverse=True, return_counts=True)
     by_group = np.cumsum(1 / sizes[index][order]) / len(sizes)
     by_track = (np.arange(len(scores)) + 2) / (len(scores) + 1)
-    too_many = (by_track > error_rate) | (by_group > GROUP_RATE)
+    too_many = (by_track > error_rate) | (by_group > group_rate)
     allowed = int(np.argmax(np.append(too_many, True)))
     return max(float(np.nextafter(scores[order[min(allowed, len(scores) - 1)]], np.inf)), MIN_CERTAIN_LOG_ODDS)
 
