@@ -4,9 +4,9 @@
     python benchmarks/accuracy.py --retrain       # make them again first (hours; see shipped_model.py)
     python benchmarks/accuracy.py --peers --markdown docs/figures/peers.md --json docs/figures/peers.json
 
-Each track in ``track-v1.tracks.csv`` was judged by a detector and a classifier trained without its artist, its source
-and everything from the same origin. Intervals are 95 % over resampled artists and sources. With ``--peers``, the
-programs of ``peers.py`` hear the same audio, once; their scores are kept in the folder of the training.
+Each track in ``NAME.tracks.csv`` of the shipped model was judged by a detector and a decision trained without its
+artist, its source and everything from the same origin. Intervals are 95 % over resampled artists and sources. With
+``--peers``, the programs of ``peers.py`` hear the same audio, once; their scores stay in the folder of the training.
 """
 
 from __future__ import annotations
@@ -21,11 +21,12 @@ from pathlib import Path
 import click
 import numpy as np
 
+from songscore.model import MODEL
 from songscore.training.metrics import Figure, figures
 from songscore.training.publish import metrics_table
 
 HERE = Path(__file__).parent
-TRACKS = HERE / "track-v1.tracks.csv"
+TRACKS = HERE / f"{MODEL}.tracks.csv"
 SLICES: dict[str, Callable[[dict[str, str]], bool]] = {
     "recordings": lambda row: row["kind"] == "recording",
     "without doubtful labels": lambda row: row["kind"] == "recording" and not row["doubt"],
@@ -36,9 +37,9 @@ SLICES: dict[str, Callable[[dict[str, str]], bool]] = {
 
 
 def read_tracks(path: Path) -> list[dict[str, str]]:
-    """The cross-validated answers."""
+    """The cross-validated answers to music with instruments."""
     with path.open(encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file))
+        return [row for row in csv.DictReader(file) if row["role"] in ("song", "instrumental")]
 
 
 def figures_of(tracks: list[dict[str, str]]) -> dict[str, Figure]:

@@ -2,9 +2,9 @@
 
     python benchmarks/releases.py
 
-Releases are put together from the cross-validated answers in ``track-v1.tracks.csv``: those of one artist or source as
-they are, and made-up ones of 1 to 30 tracks in which up to a dozen tracks come from the same artist, since the mistakes
-on one artist are alike. Beside songscore's verdicts stand those from counted labels.
+Releases are put together from the cross-validated answers in ``NAME.tracks.csv`` of the shipped model: those of one
+artist or source as they are, and made-up ones of 1 to 30 tracks in which up to a dozen tracks come from the same
+artist, since the mistakes on one artist are alike. Beside songscore's verdicts stand those from counted labels.
 """
 
 from __future__ import annotations

@@ -16,6 +16,7 @@ import numpy as np
 from playwright.sync_api import sync_playwright
 
 from songscore.display.report import write_report
+from songscore.model import MODEL
 from songscore.results import SCORE, SONG, Segment, TrackResult, VocalTimeline
 
 
@@ -43,7 +44,7 @@ def _track(i: int, random: np.random.Generator) -> TrackResult:
         timeline=VocalTimeline(times, voice),
         duration=float(times[-1] + 0.5),
         analysed=float(times[-1] + 0.5),
-        model="track-v1",
+        model=MODEL,
     )
 
 

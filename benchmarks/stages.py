@@ -22,8 +22,8 @@ from speed import cpu
 
 from songscore import classify_track
 from songscore.audio import open_audio
+from songscore.audio.mix import MonoMix
 from songscore.audio.stream import QUALITY
-from songscore.audio.stream import _mono as to_mono
 from songscore.features.spectrum import SAMPLE_RATE, mel_spectrum, mel_windows
 from songscore.features.track_vector import listen_to_mel
 from songscore.model import load_model
@@ -43,18 +43,18 @@ def stages(path: Path) -> dict[str, float]:
     with soundfile.SoundFile(path) as file:
         blocks = list(file.blocks(BLOCK, dtype="float32", always_2d=True))
     mel = mel_spectrum(y)
-    windows = list(mel_windows([mel]))
-    heard = listen_to_mel([mel], model.detector)
+    windows = list(mel_windows([mel], model.window))
+    heard = listen_to_mel([mel], model.detector, model.window)
 
     decoding = cpu(lambda: decode(path))
     return {
         "open and inspect": cpu(lambda: open_audio(path).__exit__(None, None, None)),
         "decode": decoding,
-        "to mono, and checks of the samples": cpu(lambda: [to_mono(block) for block in blocks]),
+        "to mono, and checks of the samples": cpu(lambda: list(map(MonoMix(native_rate), blocks))),
         "resample to 16 kHz": cpu(lambda: soxr.resample(native, native_rate, SAMPLE_RATE, QUALITY)),
         "mel spectrum": cpu(lambda: mel_spectrum(y)),
         "voice detector": cpu(lambda: [model.detector(window) for window in windows]),
-        "track vector and decision": cpu(lambda: model.decide(heard.features)),
+        "track vector and decision": cpu(lambda: model.decide(heard)),
         "whole, thorough": cpu(lambda: classify_track(path, thorough=True)),
         "whole, default": cpu(lambda: classify_track(path)),
     }

@@ -25,6 +25,7 @@ from mutagen.id3 import APIC, ID3, TIT2
 from mutagen.mp4 import MP4, MP4Cover
 
 from songscore.audio import open_audio
+from songscore.model import MODEL
 from songscore.results import SCORE, SONG, TrackResult
 from songscore.tags import TagResult, UndoJournal, Writing, relabel, tag_track, undo
 
@@ -96,7 +97,7 @@ def dress(path: Path, title: str) -> None:
 
 
 def track(path: Path, p: float) -> TrackResult:
-    return TrackResult(path=str(path), label=SONG if p >= 0.5 else SCORE, song_probability=p, model="track-v1")
+    return TrackResult(path=str(path), label=SONG if p >= 0.5 else SCORE, song_probability=p, model=MODEL)
 
 
 def each(paths: list[Path], step: str, work: Callable[[Path], T]) -> dict[Path, T]:

@@ -43,16 +43,16 @@ def time_axis(ax: Axes, end: float) -> None:
     ax.xaxis.set_major_formatter(FuncFormatter(lambda seconds, _: clock(seconds)))
 
 
-def set_title(ax: Axes, name: str, verdict: str) -> None:
-    """The name of a file or folder, and beneath it what was found."""
-    ax.set_title(f"{short(name)}\n{verdict}", loc="left", fontsize="medium", family=families())
+def set_title(ax: Axes, name: str, verdict: str, pad: float | None = None) -> None:
+    """The name of a file or folder, and beneath it what was found, `pad` points above the Axes."""
+    ax.set_title(f"{short(name)}\n{verdict}", loc="left", fontsize="medium", family=families(), pad=pad)
 
 
-def set_track_title(ax: Axes, track: TrackResult) -> None:
+def set_track_title(ax: Axes, track: TrackResult, pad: float | None = None) -> None:
     """The name of the track and its label."""
     doubt = "" if track.certain else ", in doubt"
     verdict = f"{track.label}, P(song) = {track.song_probability:.2f}{doubt}" if track.label else track.status
-    set_title(ax, Path(track.path).name if track.path else "samples in memory", verdict)
+    set_title(ax, Path(track.path).name if track.path else "samples in memory", verdict, pad)
 
 
 def short(name: str, most: int = LONGEST_NAME) -> str:

@@ -79,8 +79,8 @@ def _draw_curve(ax: Axes, track: TrackResult) -> None:
         ax.axvspan(start, stop, facecolor=UNHEARD, lw=0, label="" if i else "not heard")
     ax.axhline(VOICE_THRESHOLD, color=LIMIT, lw=0.8, ls="--", label="threshold")
     ax.set(ylabel="probability of a voice", ylim=(-0.02, 1.02))
-    set_track_title(ax, track)
-    ax.legend(loc="lower right", bbox_to_anchor=(1, 0.98), ncols=5, frameon=False, fontsize="small")
+    set_track_title(ax, track, pad=20)
+    ax.legend(loc="lower left", bbox_to_anchor=(0, 0.98), ncols=5, frameon=False, fontsize="small", borderaxespad=0.3)
     ax.yaxis.set_major_formatter(PercentFormatter(1))
     time_axis(ax, end)
 
