@@ -167,33 +167,9 @@ def spread(curves: Curves) -> float:
 
 
 FEATURES = (
-    *(
-        Feature(
-            f"voice_top_{s}s",
-            "log-odds",
-            f"how clear the voice is in its {s} best seconds",
-            partial(strongest, seconds=s),
-        )
-        for s in TOP_SECONDS
-    ),
-    *(
-        Feature(
-            f"voice_q{q}",
-            "log-odds",
-            f"how clear the voice is in {100 - q} % of the track",
-            partial(quantile, percent=q),
-        )
-        for q in QUANTILES
-    ),
-    *(
-        Feature(
-            f"voice_share_{p}",
-            "share",
-            f"how often the voice is more than {p} % probable",
-            partial(share_above, percent=p),
-        )
-        for p in SHARES
-    ),
+    *(_strongest(seconds) for seconds in TOP_SECONDS),
+    *(_quantile(percent) for percent in QUANTILES),
+    *(_share(percent) for percent in SHARES),
     Feature("voice_mean", "log-odds", "how clear the voice is on average", lambda c: log_odds(float(c.voice.mean()))),
     Feature("voice_longest", "log2 s", "how long the voice stays", longest),
     Feature("voice_spread", "log-odds", "how plainly the voice comes and goes", spread),

@@ -12,6 +12,7 @@ import re
 import shutil
 import stat
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -26,6 +27,7 @@ _STALE = 3600
 """Seconds after which a new file that cannot be locked counts as left over."""
 
 _begun: set[Path] = set()
+_beginning = threading.Lock()
 """New files of this process."""
 
 _swept: set[Path] = set()
@@ -96,7 +98,8 @@ def sweep(folder: Path) -> None:
 
 
 def discard() -> None:
-    """Delete the new files that this process is writing, since it is about to end."""
+    """Delete the new files that this process is writing, and let it begin no other, since it is about to end."""
+    _beginning.acquire()
     for new in list(_begun):
         with suppress(OSError):
             new.unlink(missing_ok=True)
@@ -117,9 +120,10 @@ def _beside(target: Path) -> Iterator[tuple[Path, BinaryIO]]:
 def _created(folder: Path) -> tuple[Path, BinaryIO]:
     """A new file, locked; another process may have swept it away before it was."""
     while True:
-        handle, name = tempfile.mkstemp(dir=folder, prefix=_PREFIX, suffix=_SUFFIX)
-        new = Path(name)
-        _begun.add(new)
+        with _beginning:
+            handle, name = tempfile.mkstemp(dir=folder, prefix=_PREFIX, suffix=_SUFFIX)
+            new = Path(name)
+            _begun.add(new)
         with suppress(ImportError, OSError):
             import fcntl
 
