@@ -74,7 +74,6 @@ def run(
     how = {name: getattr(manner, name) for name in Manner.__slots__}
     with ExitStack() as stack:
         threads = ThreadPoolExecutor(jobs)
-        stack.callback(threads.shutdown, cancel_futures=True)
         workers: SimpleQueue[Worker] = SimpleQueue()
         everyone = [Worker(_PROGRAM) for _ in range(jobs)]
         for worker in everyone:
@@ -98,6 +97,7 @@ def run(
         finally:
             for worker in everyone:
                 worker.kill()
+            threads.shutdown(cancel_futures=True)  # a child that still lives would hold what it leaves
             for path, _ in flying:
                 _sweep_beside(path)
 
