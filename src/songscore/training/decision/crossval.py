@@ -92,11 +92,12 @@ def cross_validate(
     with ProcessPoolExecutor(jobs, get_context("spawn")) as pool:
         parts = {pool.submit(_part, work, fold, settings, part): part for part in [ALL, *range(int(fold.max()) + 1)]}
         for future in as_completed(parts):
-            arrays, judged, mixtures = future.result()
+            future.result()
             report("the detector is trained" if parts[future] == ALL else f"fold {parts[future]} is judged")
+        for future, part in parts.items():  # in this order, whichever ended first: sums depend on it in the last digit
+            detectors[part], judged, mixtures = future.result()
             curves |= judged
             scenes |= mixtures
-            detectors[parts[future]] = arrays
     return Trained(detectors, curves, scenes)
 
 
