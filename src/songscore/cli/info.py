@@ -25,7 +25,7 @@ FIGURES = {"balanced_accuracy": "balanced accuracy", "auc": "AUC"}
 
 @click.command(epilog=options.examples("info", "info --model models/mine", "info --card"))
 @options.model
-@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@options.text_or_json
 @click.option("--card", is_flag=True, help="Print the model card (Markdown) instead.")
 def info(model: str, form: str, card: bool) -> None:
     """Show versions and the model, and test the model against its stored answers.
