@@ -82,7 +82,7 @@ def playlist(
     warning.
 
     The exit status is 0 where every file has an answer (a label, or that it is no music), 1 where some could not be
-    read, 2 for wrong usage.
+    read, or lines of RESULTS, 2 for wrong usage.
     """
     from songscore.cli.tally import Tally
 
@@ -105,7 +105,7 @@ def playlist(
         options.name_each(track.path or "" for track in wanted)
     else:
         _write(wanted, tally, output, absolute, quiet)
-    complete = tally.n_answers and tally.is_complete and not (read and read.n_refused)
+    complete = tally.n_answers and (tally.is_complete if read is None else not read.n_refused)
     click.get_current_context().exit(0 if complete else 1)
 
 

@@ -82,7 +82,7 @@ def release(
     JSON has every field and the tracks in short, CSV a line per release.
 
     The exit status is 0 where every file has an answer (a label, or that it is no music), 1 where some could not be
-    read, 2 for wrong usage.
+    read, or lines of RESULTS, 2 for wrong usage.
     """
     from songscore.cli.formats import writing
     from songscore.cli.tally import Tally
@@ -111,7 +111,8 @@ def release(
             verdicts[release.verdict or "no verdict"] += 1
     if verdicts and not quiet:
         click.echo(_summary(verdicts, tally, output), err=True)
-    context.exit(0 if verdicts and tally.is_complete and not (answers and answers.n_refused) else 1)
+    complete = tally.is_complete if answers is None else not answers.n_refused
+    context.exit(0 if verdicts and complete else 1)
 
 
 def releases_of(tracks: Iterable[TrackResult], *, prior: float | None) -> Iterator[ReleaseResult]:

@@ -26,7 +26,7 @@ _WITHOUT = {
     "dry_run": ("write", "undo"),
     "results": ("relabel", "undo", "paths", "exclude", "files_from", "null", "progress", *_QUESTION),
     "relabel": ("undo", "prior", "choir", "model", "certain_only", "progress"),
-    "undo": ("write", "certain_only", "language", "keep_mtime", "progress", *_QUESTION),
+    "undo": (*_QUESTION, "write", "certain_only", "language", "keep_mtime", "progress"),
 }
 """What has no part in a way of tagging."""
 
