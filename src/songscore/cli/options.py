@@ -41,7 +41,12 @@ def _cores() -> int:
 
 
 jobs = click.option(
-    "-j", "--jobs", type=click.IntRange(1), default=_cores, help="Processes to use.  [default: all cores]"
+    "-j",
+    "--jobs",
+    type=click.IntRange(1),
+    metavar="N",
+    default=_cores,
+    help="Processes to use.  [default: all cores]",
 )
 
 quiet = click.option("-q", "--quiet", is_flag=True, help="Say nothing on standard error but errors.")

@@ -27,9 +27,16 @@ _PATH = click.Path(path_type=Path)
 @click.option("--name", default="my-model", show_default=True, help="Name of the model.")
 @click.option("--root", type=_PATH, help="What the paths in the manifest are relative to.  [default: its folder]")
 @click.option("--cache", type=_PATH, help="Keep spectra and finished parts here, to go on from.")
-@click.option("--folds", default=5, show_default=True, type=click.IntRange(2), help="Parts of the cross-validation.")
-@click.option("--steps", type=click.IntRange(1), help="Updates of the detector.  [default: as for the shipped model]")
-@click.option("--seed", default=1, show_default=True, help="Everything random follows from it.")
+@click.option(
+    "--folds", default=5, show_default=True, type=click.IntRange(2), metavar="N", help="Parts of the cross-validation."
+)
+@click.option(
+    "--steps",
+    type=click.IntRange(1),
+    metavar="N",
+    help="Updates of the detector.  [default: as for the shipped model]",
+)
+@click.option("--seed", default=1, show_default=True, metavar="N", help="Everything random follows from it.")
 @options.jobs
 @options.quiet
 def train(
