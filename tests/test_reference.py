@@ -88,19 +88,19 @@ def test_an_option_means_the_same_wherever_it_is() -> None:
     }
 
 
-@pytest.mark.parametrize("command", [main, *EVERY.values()], ids=lambda command: command.name)
-def test_every_help_ends_with_examples_that_name_options_there_are(command: click.Command) -> None:
-    lines = (command.epilog or "").splitlines()
+@pytest.mark.parametrize("path", ["songscore", *EVERY])
+def test_every_help_ends_with_examples_that_name_options_there_are(path: str) -> None:
+    lines = (EVERY.get(path, main).epilog or "").splitlines()
     assert lines[:2] == ["\b", "Examples:"]
     for line in lines[2:]:
         example = line.split("  # ")[0].split()
-        assert len(line) <= 80
-        path = next(path for path in sorted(EVERY, key=len, reverse=True) if " ".join(example).startswith(path))
-        assert {word for word in example if re.match(r"--?[a-z]", word)} <= spellings(EVERY[path])
+        assert len(line) <= 78
+        shown = next(path for path in sorted(EVERY, key=len, reverse=True) if " ".join(example).startswith(path))
+        assert {word for word in example if re.match(r"--?[a-z]", word)} <= spellings(EVERY[shown])
 
 
 @pytest.mark.parametrize("width", [40, 80])
 def test_no_summary_of_a_command_is_cut(width: int) -> None:
     text = " ".join(main.get_help(click.Context(main, info_name="songscore", terminal_width=width)).split())
     assert "..." not in text.split("Commands:")[1].split("Examples:")[0]
-    assert "Label the files of MANIFEST, a CSV with the columns path, label and group, and compare." in text
+    assert "Say whether releases are soundtracks, scores, or mixed." in text

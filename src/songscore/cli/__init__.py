@@ -58,7 +58,7 @@ EXAMPLES = options.examples(
     "label ~/Music -o run.jsonl  # label every music file",
     "report run.jsonl  # see and hear them, the doubtful first",
     "tag --from run.jsonl --write  # write them into the files' tags",
-    "demo                                       try it with no music at hand",
+    "demo  # try it with no music at hand",
 )
 
 

@@ -17,7 +17,9 @@ EXAMPLES = options.examples("export run.jsonl", "export run.jsonl -o run.csv", "
 @options.output(*options.FORMS)
 @options.quiet
 def export(results: Path, form: str | None, output: Path | None, quiet: bool) -> None:
-    """Write the answers of `songscore label -o FILE.jsonl`, or a journal, in another form.
+    """Write the answers of a run in another form.
+
+    RESULTS are the answers of `songscore label -o FILE.jsonl`, or a journal.
 
     The exit status is 0 where every line is an answer, 1 where some are not, 2 for wrong usage.
     """

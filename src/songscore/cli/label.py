@@ -71,7 +71,9 @@ def label(
     ordered: bool | None,
     **how: Any,
 ) -> None:
-    """Label music files, and every music file below folders; with -, the sound on standard input.
+    """Label music files, and all music below folders.
+
+    With - for PATH, label the sound on standard input.
 
     The table is printed at the end; the other formats are written as answers come.
 

@@ -22,8 +22,8 @@ SUFFIXES = (".m3u8", ".m3u")
 
 EXAMPLES = options.examples(
     "playlist ~/Music --label song -o songs.m3u8",
-    "playlist --from run.jsonl --label score --certain-only -o scores.m3u8",
-    "playlist --from run.jsonl --label song --release score -o songs-on-scores.m3u8",
+    "playlist --from run.jsonl --label score --certain-only -o a.m3u8",
+    "playlist --from run.jsonl --label song --release score -o b.m3u8",
     "playlist --from run.jsonl --label song -n  # name the tracks",
 )
 
@@ -76,9 +76,9 @@ def playlist(
     quiet: bool,
     **how: Any,
 ) -> None:
-    """Write a playlist of the songs or of the instrumental scores, in order of path.
+    """Write a playlist of the songs or of the scores.
 
-    A file whose name cannot stand in a playlist, because it is not UTF-8 or has a line break in it, is left out with a
+    The tracks are in order of path. A file whose name cannot stand in a playlist, because it is not UTF-8 or has a line break in it, is left out with a
     warning.
 
     The exit status is 0 where every file has an answer (a label, or that it is no music), 1 where some could not be

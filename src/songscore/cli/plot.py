@@ -43,9 +43,9 @@ EXAMPLES = options.examples(
 @options.question
 @options.quiet
 def plot(file: Path, output: Path | None, quiet: bool, **asked: Any) -> None:
-    """Draw the probability of a voice over FILE, with its spectrum, and print the picture's name.
+    """Draw where in a track the voice is.
 
-    The passages with a voice are marked. A file that cannot be labelled gives no picture, and the exit status 1.
+    The picture has the probability of a voice over time, and the spectrum; its name is printed. The passages with a voice are marked. A file that cannot be labelled gives no picture, and the exit status 1.
     """
     if find_spec("matplotlib") is None:
         raise click.ClickException("songscore plot needs matplotlib: pip install 'songscore[plot]'")

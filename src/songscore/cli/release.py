@@ -46,7 +46,7 @@ STYLES = {"soundtrack": "green", "score": "cyan", "mixed": "yellow"}
 EXAMPLES = options.examples(
     "release ~/Music/Soundtracks",
     "release ~/Music -o releases.csv",
-    "release --from run.jsonl  # of tracks that are labelled already",
+    "release --from run.jsonl  # of a run",
     "release . --model my-models/mine",
 )
 
@@ -71,9 +71,9 @@ def release(
     quiet: bool,
     **how: Any,
 ) -> None:
-    """Say of every folder with music whether it is a soundtrack (songs), a score (instrumental), or mixed.
+    """Say whether releases are soundtracks, scores, or mixed.
 
-    PATHs are folders. Each folder with music in it, at any depth, is a release; folders called CD1, Disc 2 and the like
+    A soundtrack is a collection of songs, a score is instrumental. PATHs are folders. Each folder with music in it, at any depth, is a release; folders called CD1, Disc 2 and the like
     belong to the one above them. A list of --files-from may name files too.
 
     With --from, the releases are those of the files that are answered there. Say with --prior the one that they were

@@ -23,9 +23,9 @@ EXAMPLES = options.examples("report run.jsonl", 'report run.jsonl -o page.html -
 @click.option("--title", default="songscore", show_default=True, help="Heading of the page.")
 @options.quiet
 def report(results: Path, output: Path | None, title: str, quiet: bool) -> None:
-    """Write one HTML page that shows every track, the doubtful ones first.
+    """Write one HTML page that shows every track of a run.
 
-    RESULTS are the answers of `songscore label -o FILE.jsonl`. The page needs nothing else and no network; it plays
+    The doubtful ones come first. RESULTS are the answers of `songscore label -o FILE.jsonl`. The page needs nothing else and no network; it plays
     the passages to check where the music still lies where it was labelled.
     """
     from songscore.cli.tally import Tally, count

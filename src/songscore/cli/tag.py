@@ -33,7 +33,7 @@ _WITHOUT = {
 EXAMPLES = options.examples(
     "tag ~/Music  # show what would be written",
     "tag ~/Music --write",
-    "tag --from run.jsonl --write  # of tracks that are labelled already",
+    "tag --from run.jsonl --write  # of a run",
     "tag ~/Music --relabel --threshold 0.7 --write",
     "tag ~/Music --undo",
 )

@@ -51,9 +51,9 @@ def train(
     jobs: int,
     quiet: bool,
 ) -> None:
-    """Train a model from MANIFEST, a CSV with the columns path, label and group.
+    """Train a model of your own from labelled music.
 
-    Needs songs, instrumental scores, and voices alone (role "voice") to mix into the latter. The dependency group
+    MANIFEST is a CSV with the columns path, label and group. Needs songs, instrumental scores, and voices alone (role "voice") to mix into the latter. The dependency group
     "train" brings PyTorch and the teacher.
     """
     _check_packages()
@@ -91,7 +91,11 @@ def train(
 @options.jobs
 @options.text_or_json
 def evaluate(manifest: Path, root: Path | None, jobs: int, form: str, **asked: Any) -> None:
-    """Label the files of MANIFEST, a CSV with the columns path, label and group, and compare."""
+    """Say how often a model is right on labelled music.
+
+    MANIFEST is a CSV with the columns path, label and group; its files are labelled, and the labels compared. The exit
+    status is 1 where some files got no label.
+    """
     from songscore.training import evaluate as judge
 
     try:
