@@ -37,7 +37,7 @@ def _command(command: click.Command, context: click.Context) -> Iterator[str]:
     yield "| option | meaning |\n|---|---|"
     for parameter in command.get_params(context):
         record = parameter.get_help_record(context)
-        if record is not None and record[1] and parameter.name != "help":
+        if record is not None and record[1] and "--help" not in parameter.opts:
             spelling, meaning = (text.replace("|", "\\|") for text in record)
             yield f"| `{spelling}` | {meaning} |"
     epilog = cleandoc(command.epilog or "").replace("\b\n", "").replace("Examples:\n", "")

@@ -43,7 +43,7 @@ def page(monkeypatch: pytest.MonkeyPatch) -> str:
 
 
 def test_the_reference_has_every_command_with_its_options_and_examples(page: str) -> None:
-    sections = dict(re.findall(r"^## (songscore .*)\n(.*?)(?=^## |\Z)", page, re.DOTALL | re.MULTILINE))
+    sections = dict(re.findall(r"^## (songscore [^\n]*)\n(.*?)(?=^## |\Z)", page, re.DOTALL | re.MULTILINE))
     assert list(sections) == sorted(EVERY)
     for path, command in EVERY.items():
         options = "\n".join(re.findall(r"^\| `(.*?)` \|", sections[path], re.MULTILINE))

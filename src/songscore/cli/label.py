@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 EXAMPLES = options.examples(
     'label "01 Main Title.flac"',
     "label ~/Music -o answers.csv",
-    "label ~/Music -o run.jsonl --resume  # go on with a run that was stopped",
+    "label ~/Music -o run.jsonl --resume  # go on with a run",
     "label ~/Music -n --exclude '*/Podcasts'  # name the files and do nothing",
     "label --files-from list.txt --prior 0.1  # paths in a file",
     "label - < track.flac  # sound on standard input",

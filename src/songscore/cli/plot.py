@@ -45,7 +45,8 @@ EXAMPLES = options.examples(
 def plot(file: Path, output: Path | None, quiet: bool, **asked: Any) -> None:
     """Draw where in a track the voice is.
 
-    The picture has the probability of a voice over time, and the spectrum; its name is printed. The passages with a voice are marked. A file that cannot be labelled gives no picture, and the exit status 1.
+    The picture has the probability of a voice over time, and the spectrum; its name is printed. The passages with a
+    voice are marked. A file that cannot be labelled gives no picture, and the exit status 1.
     """
     if find_spec("matplotlib") is None:
         raise click.ClickException("songscore plot needs matplotlib: pip install 'songscore[plot]'")

@@ -73,8 +73,9 @@ def release(
 ) -> None:
     """Say whether releases are soundtracks, scores, or mixed.
 
-    A soundtrack is a collection of songs, a score is instrumental. PATHs are folders. Each folder with music in it, at any depth, is a release; folders called CD1, Disc 2 and the like
-    belong to the one above them. A list of --files-from may name files too.
+    A soundtrack is a collection of songs, a score is instrumental. PATHs are folders. Each folder with music in it, at
+    any depth, is a release; folders called CD1, Disc 2 and the like belong to the one above them. A list of
+    --files-from may name files too.
 
     With --from, the releases are those of the files that are answered there. Say with --prior the one that they were
     labelled with, if any.

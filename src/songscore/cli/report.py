@@ -25,8 +25,8 @@ EXAMPLES = options.examples("report run.jsonl", 'report run.jsonl -o page.html -
 def report(results: Path, output: Path | None, title: str, quiet: bool) -> None:
     """Write one HTML page that shows every track of a run.
 
-    The doubtful ones come first. RESULTS are the answers of `songscore label -o FILE.jsonl`. The page needs nothing else and no network; it plays
-    the passages to check where the music still lies where it was labelled.
+    The doubtful ones come first. RESULTS are the answers of `songscore label -o FILE.jsonl`. The page needs nothing
+    else and no network; it plays the passages to check where the music still lies where it was labelled.
     """
     from songscore.cli.tally import Tally, count
     from songscore.cli.terminal import clean

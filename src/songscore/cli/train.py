@@ -53,8 +53,8 @@ def train(
 ) -> None:
     """Train a model of your own from labelled music.
 
-    MANIFEST is a CSV with the columns path, label and group. Needs songs, instrumental scores, and voices alone (role "voice") to mix into the latter. The dependency group
-    "train" brings PyTorch and the teacher.
+    MANIFEST is a CSV with the columns path, label and group. Needs songs, instrumental scores, and voices alone (role
+    "voice") to mix into the latter. The dependency group "train" brings PyTorch and the teacher.
     """
     _check_packages()
     from dataclasses import replace
