@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
@@ -155,7 +156,7 @@ def test_a_file_without_music_has_its_answer_and_one_that_is_missing_has_none(tm
     done = run("label", "a.mp3", "silent.mp3", "doubt.mp3", "missing.mp3", "-o", tmp_path / "o.jsonl")
     output = tmp_path / "o.jsonl"
     assert done.stderr.endswith(
-        f"4 files: 2 songs, 0 scores, 1 without music, 1 could not be read; in {output}\n"
+        f"4 files: 2 songs, 0 scores, 1 could not be read, 1 without music; in {output}\n"
         f"1 in doubt: songscore report {output}\n"
     )
 
@@ -270,6 +271,32 @@ def test_a_playlist_counts_what_it_holds_and_its_titles_command_no_terminal(tmp_
 
 
 # The cache
+
+
+@pytest.mark.usefixtures("own_cache")
+def test_a_cache_that_may_not_be_read_is_said_to_be_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(folder: Path) -> None:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(folder))
+
+    assert "tracks  0\n" in run("cache", "info").stdout
+    monkeypatch.setattr("songscore.batch.cache.os.scandir", refused)
+    done = run("cache", "info")
+    assert (done.exit_code, done.stdout) == (1, "")
+    assert done.stderr.startswith("Error: ")
+    assert "heard: Permission denied" in done.stderr
+
+
+@posix
+@pytest.mark.usefixtures("fake")
+def test_without_a_home_folder_nothing_is_put_anywhere_else(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("SONGSCORE_CACHE_DIR")
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.setattr(os.path, "expanduser", lambda path: path)
+    assert run("label", "a.mp3").exit_code == 0
+    done = run("cache", "info")
+    assert (done.exit_code, "SONGSCORE_CACHE_DIR names another" in done.stderr) == (1, True)
+    assert not list(tmp_path.iterdir())
 
 
 @posix

@@ -15,7 +15,9 @@ from click.testing import CliRunner, Result
 from sounds import sine, write
 
 from songscore.cli import main
+from songscore.errors import TagError
 from songscore.results import SCORE, SONG, TrackResult
+from songscore.tags import UndoJournal
 from songscore.tags.containers import Tags
 from songscore.tags.marks import NAMES
 
@@ -183,6 +185,15 @@ def test_wrong_usage(arguments: list[str], complaint: str, music: Path) -> None:
 def test_a_folder_without_music(tmp_path: Path) -> None:
     shown = run(tmp_path)
     assert (shown.exit_code, shown.stderr) == (1, f"no music files in {tmp_path}\n")
+
+
+def test_without_a_home_folder_no_undo_journal_is_put_anywhere_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(TagError, match="there is no home folder for it; --journal FILE"):
+        UndoJournal("~/tag-undo.jsonl").add("a.flac", 0, b"old", b"new", {}, {})
+    assert not list(tmp_path.iterdir())
 
 
 def test_without_mutagen_it_says_what_to_install(music: Path, monkeypatch: pytest.MonkeyPatch) -> None:

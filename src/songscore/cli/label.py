@@ -27,7 +27,7 @@ EXAMPLES = options.examples(
     'label "01 Main Title.flac"',
     "label ~/Music -o answers.csv",
     "label ~/Music -o run.jsonl --resume  # go on with a run",
-    "label ~/Music -n --exclude '*/Podcasts'  # name the files and do nothing",
+    "label ~/Music -n --exclude '*/Podcasts'  # name the files",
     "label --files-from list.txt --prior 0.1  # paths in a file",
     "label - < track.flac  # sound on standard input",
 )

@@ -53,8 +53,8 @@ class Tally:
 
     def counts(self, *, doubt: bool = False) -> str:
         """The same with the files that have no label and, with `doubt`, with the labels in doubt."""
-        without = {"no music": "without music", "unread": "could not be read"}
-        named = {**without, "doubtful": "in doubt"} if doubt else without
+        without = {"unread": "could not be read", "no music": "without music"}
+        named = {"doubtful": "in doubt", **without} if doubt else without
         return ", ".join(
             [self.labels(), *(f"{self._met[kind]} {text}" for kind, text in named.items() if self._met[kind])]
         )

@@ -56,10 +56,15 @@ def watched(
         Show no complaints.
     """
     console, tally = Console(stderr=True, highlight=False), Tally()
-    counts = TextColumn("{task.description}", table_column=Column(no_wrap=True, overflow="ellipsis"))
-    columns = BarColumn(20), MofNCompleteColumn(), _Rate(), TimeRemainingColumn(compact=True), counts
+    counts = TextColumn("{task.description}", table_column=Column(ratio=1, no_wrap=True, overflow="ellipsis"))
+    columns = BarColumn(12), MofNCompleteColumn(), _Rate(), TimeRemainingColumn(compact=True), counts
     with Progress(
-        *columns, console=console, transient=console.is_terminal, disable=not progress, redirect_stdout=False
+        *columns,
+        console=console,
+        transient=console.is_terminal,
+        disable=not progress,
+        redirect_stdout=False,
+        expand=True,
     ) as bar:
         task = bar.add_task("", total=total)
         for result in results:
