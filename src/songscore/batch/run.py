@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, ThreadPoolExecutor, wait
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -127,7 +127,9 @@ def classify_files(
 def _folder(cache: CacheFolder) -> str | None:
     if cache is None or cache is False:
         return None
-    return _absolute(Cache(None if cache is True else cache).folder)
+    with suppress(FileNotFoundError):  # without a home folder, the user has no cache
+        return _absolute(Cache(None if cache is True else cache).folder)
+    return None
 
 
 def _absolute(path: str | os.PathLike[str]) -> str:

@@ -25,12 +25,12 @@ FIGURES = {"balanced_accuracy": "balanced accuracy", "auc": "AUC"}
 
 @click.command(epilog=options.examples("info", "info --model models/mine", "info --card"))
 @options.model
-@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@options.text_or_json
 @click.option("--card", is_flag=True, help="Print the model card (Markdown) instead.")
 def info(model: str, form: str, card: bool) -> None:
-    """Show versions and the model, and test the model against its stored answers.
+    """Show versions and the model, and test the model.
 
-    The exit status is 1 where the model fails.
+    The model is asked for the answers that are stored with it. The exit status is 1 where the model fails.
     """
     from songscore.cli.terminal import clean
     from songscore.model import load_model
