@@ -13,6 +13,7 @@ from __future__ import annotations
 from functools import lru_cache
 
 import numpy as np
+from scipy import fft
 
 from songscore.audio.decoders import FloatArray
 
@@ -32,6 +33,8 @@ _FLOOR = 3e-3
 """Share of the strongest bin, -50 dB, below which a bin is not counted."""
 _FEW, _MANY = 0.06, 0.1
 """Shares of antiphase between which the difference is faded in. Two channels that have nothing in common have 0.04."""
+
+_SIDE = np.array([0.5, -0.5], np.float32)
 
 _FRONT, _CENTRE, _LFE, _SURROUND = 1.0, float(np.sqrt(2)), 0.0, float(np.sqrt(0.5))
 _WEIGHTS = {
@@ -79,23 +82,31 @@ class MonoMix:
             found = min(1.0, max(0.0, (share - _FEW) / (_MANY - _FEW)))
         before = found if self._gain is None else self._gain
         self._gain = max(found, before - _RELEASE)
+        n_late = len(self._late)
         if not before and not self._gain:
-            last = block[-len(self._late) :]
-            self._late = np.concatenate([self._late, (last[:, 0] - last[:, 1]) / 2])[-len(self._late) :]
+            self._late = np.concatenate([self._late, block[-n_late:] @ _SIDE])[-n_late:]
             return mid
-        side = np.concatenate([self._late, (block[:, 0] - block[:, 1]) / 2])
-        self._late = side[len(mid) :]
-        return mid + np.linspace(before, self._gain, len(mid), dtype=np.float32) * side[: len(mid)]
+        side = np.concatenate([self._late, block @ _SIDE])
+        self._late = side[len(mid) :].copy()
+        late = side[: len(mid)]
+        if before != self._gain:
+            late *= np.linspace(before, self._gain, len(mid), dtype=np.float32)
+        elif self._gain != 1:
+            late *= np.float32(self._gain)
+        late += mid
+        return late
 
 
 def antiphase_share(block: FloatArray, rate: int) -> float:
     """How much of the spectrum between 200 and 5000 Hz two channels have as the negative of each other, from 0 to 1."""
     if len(block) < _N_FFT:
         return 0.0
-    starts = np.linspace(0, len(block) - _N_FFT, _N_LOOKS).astype(int)
-    looks = np.stack([block[start : start + _N_FFT] for start in starts], axis=0).transpose(0, 2, 1) * _window()
-    left_right = np.fft.rfft(looks, axis=2)[:, :, round(_LOWEST / rate * _N_FFT) : round(_HIGHEST / rate * _N_FFT) + 1]
-    mid, side = np.abs(left_right[:, 0] + left_right[:, 1]), np.abs(left_right[:, 0] - left_right[:, 1])
+    left, right = np.stack([block[start : start + _N_FFT] for start in _look_starts(len(block))]).transpose(2, 0, 1)
+    looks = np.stack([left + right, left - right])
+    looks *= _window()
+    bins = slice(round(_LOWEST / rate * _N_FFT), round(_HIGHEST / rate * _N_FFT) + 1)
+    spectrum = fft.rfft(looks, axis=2)[:, :, bins]
+    mid, side = np.sqrt(spectrum.real**2 + spectrum.imag**2)
     both = mid + side
     counted = both > _FLOOR * both.max(initial=0.0)
     total = float(both[counted].sum())
@@ -125,6 +136,13 @@ def _weights(n_channels: int) -> FloatArray:
     """Weights of the channels, with the sum 1."""
     weights = np.array(_WEIGHTS.get(n_channels, (1.0,) * n_channels), np.float32)
     return weights / weights.sum()
+
+
+@lru_cache(64)
+def _look_starts(n_frames: int) -> list[int]:
+    """Where the looks at a block begin."""
+    starts: list[int] = np.linspace(0, n_frames - _N_FFT, _N_LOOKS).astype(int).tolist()
+    return starts
 
 
 @lru_cache(1)
