@@ -51,3 +51,23 @@ def write_m4a(path: Path, y: NDArray[np.float32], sr: int) -> Path:
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
     return path
+
+
+def write_surround(path: Path, voice: NDArray[np.float32], sr: int, codec: str) -> Path:
+    """A voice in the centre of six channels, put in their places by FFmpeg."""
+    import av
+
+    with av.open(str(path), "w", format="ogg" if path.suffix == ".opus" else None) as container:
+        stream = container.add_stream(codec, rate=sr, layout="5.1")
+        centre = [channel.name for channel in stream.layout.channels].index("FC")
+        length = stream.codec_context.frame_size or 1024
+        resampler = av.AudioResampler(stream.format.name, "5.1", sr, length)
+        for first in range(0, len(voice) - length, length):
+            planes = np.zeros((6, length), np.float32)
+            planes[centre] = voice[first : first + length]
+            frame = av.AudioFrame.from_ndarray(planes, format="fltp", layout="5.1")
+            frame.sample_rate, frame.pts = sr, first
+            for part in resampler.resample(frame):
+                container.mux(stream.encode(part))
+        container.mux(stream.encode(None))
+    return path

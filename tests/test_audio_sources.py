@@ -9,7 +9,7 @@ import sys
 import numpy as np
 import pytest
 import soundfile
-from sounds import FORMATS, sine, write, write_m4a
+from sounds import FORMATS, sine, write, write_m4a, write_surround
 
 from songscore.audio import audio_suffixes, is_audio_path, open_audio
 from songscore.audio import source as source_module
@@ -281,6 +281,46 @@ def test_a_voice_in_the_centre_counts_as_in_the_two_front_channels():
     ratio = level_at(surround, 440) / level_at(stereo, 440)
     assert np.std(surround) == pytest.approx(ratio * np.std(stereo), rel=0.02)
     assert noise > 0 < voiced
+
+
+ORDERS = {
+    "wav": {3: "L R C", 5: "L R C l r", 6: "L R C LFE l r", 8: "L R C LFE l r sl sr"},
+    "vorbis": {3: "L C R", 5: "L C R l r", 6: "L C R l r LFE", 8: "L C R sl sr l r LFE"},
+}
+"""WAVEFORMATEXTENSIBLE and FLAC (RFC 9639, 9.1.3); Vorbis I, 4.3.9 and Opus (RFC 7845, 5.1.1.2)."""
+
+
+@pytest.mark.parametrize("n_channels", [3, 5, 6, 8])
+@pytest.mark.parametrize("name", ["a.wav", "a.flac", "a.ogg", "a.opus"])
+def test_a_voice_in_the_centre_alone_is_as_loud_in_every_format(tmp_path, name, n_channels):
+    order = ORDERS["vorbis" if name in ("a.ogg", "a.opus") else "wav"][n_channels].split()
+    assert len(order) == n_channels
+    shares = {}
+    for place in ("C", "L", "R"):
+        sound = np.zeros((6 * NATIVE, n_channels), np.float32)
+        sound[:, order.index(place)] = 0.3 * voice()
+        shares[place] = level_at(heard(write(tmp_path / name, sound, NATIVE, **FORMATS[name]))[0], 440)
+    assert shares["C"] == pytest.approx(np.sqrt(2) * shares["L"], rel=0.05)
+    assert shares["L"] == pytest.approx(shares["R"], rel=0.05)
+
+
+@pytest.mark.parametrize(("name", "codec"), [("a.flac", "flac"), ("a.opus", "libopus"), ("a.wav", "pcm_s16le")])
+def test_the_centre_is_where_ffmpeg_puts_it(tmp_path, name, codec):
+    pytest.importorskip("av")
+    quiet = 0.3 * voice()
+    mono = heard((quiet, NATIVE))[0]
+    found = heard(write_surround(tmp_path / name, quiet, NATIVE, codec))[0]
+    ratio = np.sqrt(2) / (2 + np.sqrt(2) + 2 * np.sqrt(0.5))
+    assert level_at(found[: 5 * RATE], 440) == pytest.approx(ratio * level_at(mono[: 5 * RATE], 440), rel=0.05)
+
+
+def test_mid_and_side_of_ogg_are_those_of_its_front_channels(tmp_path):
+    sound = np.zeros((4 * NATIVE, 6), np.float32)
+    sound[:, 2] = sine(440, 4, NATIVE)
+    with open_audio(write(tmp_path / "a.ogg", sound, NATIVE, **FORMATS["a.ogg"]), rate=RATE) as stream:
+        mid, side = np.concatenate(list(stream.blocks(layout="mid/side")), axis=1)
+    assert level_at(mid, 440) == pytest.approx(level_at(side, 440), rel=1e-3)
+    assert level_at(mid, 440) > 0.01
 
 
 def test_the_difference_fades_and_does_not_click():

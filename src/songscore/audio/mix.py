@@ -5,12 +5,14 @@ voices there. Where much of a spectrum is such (`antiphase_share`), half the dif
 hundredth of a second late: the sum keeps what is in phase and what is in antiphase at full power, and combs what is
 at one side, with teeth that are narrower than a mel band. The difference fades in over one block and out over four, so
 it does not come and go. More than two channels are weighted as in ITU-R BS.775-4, without the low-frequency effects: a
-centre counts 1.41 times a front channel, a surround 0.71 times.
+centre counts 1.41 times a front channel, a surround 0.71 times. Which channel is the centre depends on the format.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
+from typing import Literal
 
 import numpy as np
 from scipy import fft
@@ -47,6 +49,18 @@ _WEIGHTS = {
 }
 """By the number of channels, in the order of WAV, FLAC and FFmpeg."""
 
+ChannelOrder = Literal["wav", "vorbis"]
+"""Ogg Vorbis and Opus have the centre between the two front channels, and the low-frequency effects last."""
+
+_IN_VORBIS = {
+    3: (0, 2, 1),
+    5: (0, 2, 1, 3, 4),
+    6: (0, 2, 1, 4, 5, 3),
+    7: (0, 2, 1, 4, 5, 6, 3),
+    8: (0, 2, 1, 4, 5, 6, 7, 3),
+}
+"""Which channel of WAV stands in each place (Vorbis I specification, 4.3.9; RFC 7845, 5.1.1.2)."""
+
 
 class MonoMix:
     """One channel from blocks in a row ``(n, n_channels)``; the number of channels may change.
@@ -55,10 +69,12 @@ class MonoMix:
     ----------
     rate : int
         Of the blocks.
+    order : {"wav", "vorbis"}
+        Of the channels.
     """
 
-    def __init__(self, rate: int) -> None:
-        self._rate = rate
+    def __init__(self, rate: int, order: ChannelOrder = "wav") -> None:
+        self._rate, self._order = rate, order
         self._gain: float | None = None
         self._late = np.zeros(max(1, round(_DELAY * rate)), np.float32)
 
@@ -67,7 +83,7 @@ class MonoMix:
         n_channels = block.shape[1]
         if n_channels == 1:
             return block[:, 0]
-        mixed: FloatArray = block @ _weights(n_channels)
+        mixed: FloatArray = block @ _weights(n_channels, self._order)
         of_mixed = float(np.vdot(mixed, mixed))
         if n_channels == 2:
             return self._with_side(block, mixed, of_mixed, float(energy) / 2 - of_mixed)
@@ -113,12 +129,13 @@ def antiphase_share(block: FloatArray, rate: int) -> float:
     return float(side[counted & (side > _DOMINANCE * mid)].sum()) / total if total else 0.0
 
 
-def mid_side(block: FloatArray) -> FloatArray:
-    """Half the sum and half the difference of the first two channels ``(n, 2)``."""
+def mid_side(block: FloatArray, order: ChannelOrder = "wav") -> FloatArray:
+    """Half the sum and half the difference of the two front channels ``(n, 2)``."""
     block, _ = finite(block)
     if block.shape[1] == 1:
         return np.concatenate([block, np.zeros_like(block)], axis=1)
-    return block[:, :2] @ np.array([[0.5, 0.5], [0.5, -0.5]], np.float32)
+    right = _places(block.shape[1], order).index(1)
+    return block[:, [0, right]] @ np.array([[0.5, 0.5], [0.5, -0.5]], np.float32)
 
 
 def finite(block: FloatArray) -> tuple[FloatArray, np.float32]:
@@ -132,10 +149,17 @@ def finite(block: FloatArray) -> tuple[FloatArray, np.float32]:
 
 
 @lru_cache(64)
-def _weights(n_channels: int) -> FloatArray:
+def _weights(n_channels: int, order: ChannelOrder) -> FloatArray:
     """Weights of the channels, with the sum 1."""
-    weights = np.array(_WEIGHTS.get(n_channels, (1.0,) * n_channels), np.float32)
+    in_wav = _WEIGHTS.get(n_channels, (1.0,) * n_channels)
+    weights = np.array([in_wav[place] for place in _places(n_channels, order)], np.float32)
     return weights / weights.sum()
+
+
+def _places(n_channels: int, order: ChannelOrder) -> Sequence[int]:
+    """Which channel of WAV each channel is."""
+    in_wav = range(n_channels)
+    return _IN_VORBIS.get(n_channels, in_wav) if order == "vorbis" else in_wav
 
 
 @lru_cache(64)
