@@ -93,6 +93,44 @@ def test_any_source_gives_the_same_samples(tmp_path, sound, name):
         assert not file.closed
 
 
+@pytest.mark.parametrize(("codec", "is_exact"), [("aac", False), ("alac", True)])
+def test_mp4_is_read_by_seeking_to_the_sample(tmp_path, sound, codec, is_exact):
+    pytest.importorskip("av")
+    path = write_m4a(tmp_path / "a.m4a", np.tile(sound[:, 0], 4), NATIVE, codec)
+    with open_audio(path, rate=NATIVE) as stream:
+        assert stream.length == pytest.approx(20, abs=0.2)
+        whole = np.concatenate(list(stream.blocks()))
+        for start in (0.0, 0.05, 3.3, 12.345, 17.0):
+            first = round(start * NATIVE)
+            found, there = stream.passage(start, 2.0), whole[first : first + 2 * NATIVE]
+            # AAC replaces noise by noise that no two decodings share
+            np.testing.assert_allclose(found, there, atol=0 if is_exact else 0.2)
+            match = (
+                np.correlate(found[100:-100], there[100:-100], "valid"),
+                *(np.correlate(found[100 + lag : lag - 100], there[100:-100], "valid") for lag in (-1, 1, 7)),
+            )
+            assert np.argmax(match) == 0
+
+
+@pytest.mark.parametrize("name", ["a.mka", "a.aac"])
+def test_what_does_not_lead_to_the_sample_is_read_from_start_to_end(tmp_path, sound, name):
+    pytest.importorskip("av")
+    with open_audio(write_m4a(tmp_path / name, sound[:, 0], NATIVE)) as stream:
+        assert stream.length is None
+        assert len(np.concatenate(list(stream.blocks()))) == pytest.approx(5 * RATE, abs=0.1 * RATE)
+
+
+def test_packets_that_are_not_where_they_are_said_to_be_are_read_from_start_to_end(tmp_path, sound):
+    """The table of durations says that each packet but the last is a half longer than it is."""
+    pytest.importorskip("av")
+    content = bytearray(write_m4a(tmp_path / "a.m4a", np.tile(sound[:, 0], 4), NATIVE, "alac").read_bytes())
+    at = content.index(b"stts") + 16
+    length = int.from_bytes(content[at : at + 4])
+    content[at : at + 4] = (length * 3 // 2).to_bytes(4)
+    with open_audio(io.BytesIO(bytes(content)), rate=NATIVE) as stream:
+        assert stream.length is None
+
+
 def test_a_remote_file_is_a_file(sound, tmp_path):
     fsspec = pytest.importorskip("fsspec")
     content = write(tmp_path / "a.flac", sound, NATIVE).read_bytes()
