@@ -135,15 +135,44 @@ def write_model(
         "music_features": list(music.names),
         **about,
     }
-    metadata = json.loads(json.dumps(metadata))
-    arrays |= _canary_of_samples(arrays, metadata)
-    metadata["sha256"] = digest(arrays, metadata)
+    write_files(folder, name, arrays, metadata, card)
+
+
+def write_files(
+    folder: Path, name: str, arrays: Mapping[str, NDArray[Any]], metadata: Mapping[str, Any], card: str
+) -> None:
+    """Write the three files of a model, with the canary of samples and the sum that belong to its arrays.
+
+    Parameters
+    ----------
+    folder, name
+        Where, and as what.
+    arrays : mapping of str to array
+        All of a model but the canary of samples.
+    metadata : mapping
+        All but the sum.
+    card : str
+        Markdown.
+    """
+    described = json.loads(json.dumps(metadata))
+    whole = {**arrays, **_canary_of_samples(arrays, described)}
+    described["sha256"] = digest(whole, described)
+    folder.mkdir(parents=True, exist_ok=True)
+    write_whole(folder / f"{name}.npz", _packed(whole))
+    write_whole(folder / f"{name}.json", json.dumps(described, indent=1) + "\n")
+    write_whole(folder / f"{name}.md", card)
+
+
+def write_lessons(folder: Path, name: str, arrays: Mapping[str, NDArray[Any]]) -> None:
+    """Write ``NAME.lessons.npz``, what a decision was fitted to, beside the files of the model."""
+    folder.mkdir(parents=True, exist_ok=True)
+    write_whole(folder / f"{name}.lessons.npz", _packed(arrays))
+
+
+def _packed(arrays: Mapping[str, NDArray[Any]]) -> bytes:
     content = io.BytesIO()
     np.savez_compressed(content, allow_pickle=False, **arrays)
-    folder.mkdir(parents=True, exist_ok=True)
-    write_whole(folder / f"{name}.npz", content.getvalue())
-    write_whole(folder / f"{name}.json", json.dumps(metadata, indent=1) + "\n")
-    write_whole(folder / f"{name}.md", card)
+    return content.getvalue()
 
 
 def _canary_of_samples(arrays: Mapping[str, NDArray[Any]], metadata: Mapping[str, Any]) -> dict[str, NDArray[Any]]:
