@@ -13,6 +13,7 @@ from typing import Any
 
 import click
 
+from songscore.cli.adapt import adapt
 from songscore.cli.cache import cache
 from songscore.cli.demo import demo
 from songscore.cli.export import export
@@ -59,5 +60,5 @@ def main() -> None:
     """Say whether music files are songs or instrumental score, how sure it is, and where the voice is."""
 
 
-for command in (label, export, release, tag, playlist, report, plot, cache, info, demo, train, evaluate):
+for command in (label, export, release, tag, playlist, report, plot, cache, info, demo, adapt, train, evaluate):
     main.add_command(command)

@@ -47,7 +47,7 @@ model = click.option(
     "--model",
     metavar="NAME|PATH",
     default=_shipped,
-    help="Name of a model, or path of one that `songscore train` wrote.  [default: the shipped one]",
+    help="Name of a model, or path of one that `songscore train` or `adapt` wrote.  [default: the shipped one]",
 )
 
 threshold = click.option(

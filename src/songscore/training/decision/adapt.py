@@ -176,7 +176,8 @@ def to_mark_next(
     for some, weights in rows:
         x = with_ones(base, some)
         known += (x.T * (weights * _doubt(base, some))) @ x
-    spread, x = np.linalg.inv(known), with_ones(base, features)
+    spread: Floats = np.linalg.inv(known).astype(np.float64)
+    x = with_ones(base, features)
     informative = _doubt(base, features) * STRENGTH / 2 / HALF
     return list(_greedy(x, informative, spread, folder, n))
 

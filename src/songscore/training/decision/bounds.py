@@ -99,8 +99,8 @@ class DecisionSet:
             vectors = (track_vector(of(example.activity), names, choir=choir) for example in examples)
             return np.array([list(vector.values()) for vector in vectors]).reshape(-1, len(names))
 
-        def column(name: str) -> NDArray[Any]:
-            return np.array([getattr(example, name) for example in examples])
+        def column(name: str, of: type = np.bool_) -> NDArray[Any]:
+            return np.array([getattr(example, name) for example in examples], of)
 
         return cls(
             whole=rows(DECIDING, lambda activity: activity),
@@ -109,9 +109,9 @@ class DecisionSet:
             music=rows(MUSIC, lambda activity: activity),
             song=column("song"),
             is_music=column("music"),
-            fold=column("fold"),
-            kind=column("kind"),
-            group=column("group"),
+            fold=column("fold", np.int64),
+            kind=column("kind", np.str_),
+            group=column("group", np.str_),
             trusted=column("trusted"),
             seconds=np.array([example.activity.n_steps * STEP for example in examples]),
         )

@@ -19,7 +19,7 @@ from songscore.training.decision.bounds import DECIDING, MUSIC, DecisionSet
 FORMAT = 1
 """Version of the arrays. A change that an older songscore would misread must raise it."""
 
-FEATURES = {"whole": DECIDING, "part": DECIDING, "choir": DECIDING, "music": MUSIC}
+COLUMNS = {"whole": DECIDING, "part": DECIDING, "choir": DECIDING, "music": MUSIC}
 TRUTHS = ("song", "is_music", "trusted")
 
 
@@ -38,7 +38,7 @@ def as_arrays(given: DecisionSet, detector: str) -> dict[str, NDArray[Any]]:
         "detector": np.array(detector),
         "names": np.array(DECIDING),
         "music_names": np.array(MUSIC),
-        **{name: getattr(given, name).astype(np.float16) for name in FEATURES},
+        **{name: getattr(given, name).astype(np.float16) for name in COLUMNS},
         **{name: getattr(given, name) for name in TRUTHS},
         "fold": given.fold.astype(np.int8),
         "kinds": kinds,
@@ -69,12 +69,18 @@ def lessons_of(model: TrackModel, name: str) -> DecisionSet:
         raise ModelError(f"model {model.name!r} has no lessons: {why if 'adapted' in model.metadata else other}")
     try:
         _check(arrays, model)
-        kinds = arrays["kinds"][arrays["kind"]]
+        whole, part, choir, music = (arrays[key].astype(np.float64) for key in COLUMNS)
+        song, is_music, trusted = (arrays[key].astype(np.bool_) for key in TRUTHS)
         return DecisionSet(
-            **{key: arrays[key].astype(np.float64) for key in FEATURES},
-            **{key: arrays[key].astype(np.bool_) for key in TRUTHS},
+            whole=whole,
+            part=part,
+            choir=choir,
+            music=music,
+            song=song,
+            is_music=is_music,
+            trusted=trusted,
             fold=arrays["fold"].astype(np.int64),
-            kind=kinds.astype(np.str_),
+            kind=arrays["kinds"][arrays["kind"]].astype(np.str_),
             group=arrays["group"].astype(np.str_),
             seconds=arrays["seconds"].astype(np.float64),
         )
@@ -93,8 +99,8 @@ def _check(arrays: Mapping[str, NDArray[Any]], model: TrackModel) -> None:
         if arrays[key].tolist() != expected:
             raise ValueError(f"{key} is {arrays[key].tolist()!r}, not {expected!r}")
     n = len(arrays["song"])
-    for key in (*FEATURES, *TRUTHS, "fold", "kind", "group", "seconds"):
-        shape = (n, len(FEATURES[key])) if key in FEATURES else (n,)
+    for key in (*COLUMNS, *TRUTHS, "fold", "kind", "group", "seconds"):
+        shape = (n, len(COLUMNS[key])) if key in COLUMNS else (n,)
         if arrays[key].shape != shape:
             raise ValueError(f"{key} has the shape {arrays[key].shape}, not {shape}")
         if not np.isfinite(arrays[key]).all():
