@@ -15,7 +15,6 @@ kept its lessons. The table lacks what was heard of parts, so the models adapted
 from __future__ import annotations
 
 import csv
-import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import fields, replace
 from pathlib import Path
@@ -23,29 +22,28 @@ from pathlib import Path
 import click
 import numpy as np
 from numpy.typing import NDArray
-from shipped_model import HERE, MANIFEST, MODELS
+from shipped_model import HERE, MODELS
 
-from songscore.decision import SHORTEST_CERTAIN
 from songscore.model import MODEL, load_model
-from songscore.training.decision.adapt import MARKED, adapted, adapted_bounds, answers_of, cross_validated, to_mark_next
+from songscore.training.decision.adapt import MARKED, answers_of, to_mark_next
 from songscore.training.decision.bounds import DECIDING, MUSIC, DecisionSet, calibrate, fit_decision
 from songscore.training.decision.compose import ALONE, NO_MUSIC
 from songscore.training.decision.lessons import as_arrays
 from songscore.training.publish import write_lessons
+from songscore.training.trial import Trial, in_folds, is_certain
 
-N_MARKS, N_DRAWS, N_FOLDS = 30, 40, 10
+N_MARKS, N_DRAWS = 30, 40
 FEWEST_ARTISTS = 10
 
 Row = Mapping[str, str]
 Booleans = NDArray[np.bool_]
+Drawn = NDArray[np.int64]
 
 
 def rows_of(table: Path) -> list[dict[str, str]]:
-    """The table, with what the manifest says of each track under ``about``."""
-    with MANIFEST.open(encoding="utf-8", newline="") as file:
-        about = {row["path"]: " ".join([row["title"], row["artist"], row["note"]]) for row in csv.DictReader(file)}
+    """The table."""
     with table.open(encoding="utf-8", newline="") as file:
-        return [{**row, "about": about.get(row["path"], "")} for row in csv.DictReader(file)]
+        return list(csv.DictReader(file))
 
 
 def lessons_from(rows: list[dict[str, str]]) -> DecisionSet:
@@ -76,20 +74,12 @@ def _kind(row: Row) -> str:
     return ALONE if row["role"] == "voice" else row["kind"].removesuffix(" (more)")
 
 
-def about(pattern: str, *, song: bool) -> Callable[[Row], bool]:
-    """Tracks of a label whose title, artist or note says so."""
-    return lambda row: row["song"] == str(int(song)) and bool(re.search(pattern, row["about"], re.IGNORECASE))
-
-
 COLLECTIONS: dict[str, Callable[[Row], bool]] = {
     "karaoke pairs: songs and their accompaniments": lambda row: row["kind"] == "pair" and row["role"] != "voice",
     "studies of singing technique": lambda row: "tech-singer" in row["origin"],
     "voices alone": lambda row: row["role"] == "voice",
-    "opera, arias, lieder": about(r"opera|aria\b|lied\b|lieder|caruso|soprano|tenor", song=True),
-    "rap": about(r"\brap\b|hip-?hop", song=True),
     "generated music": lambda row: row["kind"] == "generated",
     "recordings": lambda row: row["kind"].startswith("recording"),
-    "chiptunes and trackers": about(r"chip|8-bit|keygen|tracker", song=False),
     "rendered choirs": lambda row: row["kind"] == "rendered choir",
 }
 
@@ -99,55 +89,55 @@ def part_of(given: DecisionSet, chosen: Booleans | NDArray[np.int64]) -> Decisio
     return DecisionSet(**{field.name: getattr(given, field.name)[chosen] for field in fields(given)})
 
 
-def drawn(
-    given: DecisionSet, inside: NDArray[np.int64], n: int, rng: np.random.Generator
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def at_random(given: DecisionSet, inside: Booleans, rng: np.random.Generator) -> tuple[Drawn, Drawn]:
     """Tracks to mark, and the rest: other artists, or other tracks where there are few artists."""
-    groups = rng.permutation(np.unique(given.group[inside]))
+    pool = np.flatnonzero(inside)
+    groups = rng.permutation(np.unique(given.group[pool]))
     if len(groups) < FEWEST_ARTISTS:
-        order = rng.permutation(inside)
-        return order[:n], order[n:]
-    order = np.concatenate([rng.permutation(inside[given.group[inside] == group]) for group in groups])
-    marked = order[:n]
-    return marked, order[~np.isin(given.group[order], given.group[marked])]
+        order = rng.permutation(pool)
+        return order[:N_MARKS], order[N_MARKS:]
+    order = np.concatenate([rng.permutation(pool[given.group[pool] == group]) for group in groups])
+    return order[:N_MARKS], _of_others(given, pool, order[:N_MARKS])
 
 
-def trial(given: DecisionSet, inside: Booleans, marked: NDArray[np.int64], rest: NDArray[np.int64]) -> list[float]:
-    """Error of the rest and elsewhere, and certain mistakes and certain labels in the rest, each before and after."""
+def outcome(given: DecisionSet, inside: Booleans, marked: Drawn, rest: Drawn) -> list[float]:
+    """Before and after, of the rest: errors, certain mistakes, certain labels; errors elsewhere; and if one is written.
+
+    Where no model is written, what was before is still so after.
+    """
     lessons = part_of(given, ~inside)
     base = fit_decision(lessons, np.ones(len(lessons.song), np.bool_))
-    fold = np.unique(given.group[marked], return_inverse=True)[1] % N_FOLDS
-    marks = replace(part_of(given, marked), kind=np.full(len(marked), MARKED), fold=fold)
-    after = adapted(base, lessons, marks, np.ones(len(marked), np.bool_))
     bounds = calibrate(lessons, answers_of(base, lessons))
-    new_bounds = adapted_bounds(bounds, after, lessons, marks, cross_validated(base, lessons, marks))
+    marks = in_folds(replace(part_of(given, marked), kind=np.full(len(marked), MARKED)))
+    trial = Trial.of(base, bounds, lessons, marks)
+    new = (trial.linear, trial.bounds) if trial.better else (base, bounds)
     judged, others = part_of(given, rest), part_of(lessons, lessons.is_music & lessons.trusted)
     found = []
-    for linear, limits in ((base, bounds), (after, new_bounds)):
+    for linear, limits in ((base, bounds), new):
         log_odds = answers_of(linear, judged).whole
-        wrong = (log_odds >= 0) != judged.song
-        certain = (log_odds >= limits["song_above"]) | (log_odds <= limits["score_below"])
-        certain &= judged.seconds >= SHORTEST_CERTAIN
+        wrong, certain = (log_odds >= 0) != judged.song, is_certain(log_odds, judged, limits)
         elsewhere = ((answers_of(linear, others).whole >= 0) != others.song).mean()
         found += [wrong.mean(), elsewhere, (wrong & certain).mean(), certain.mean()]
-    return found
+    return [*found, float(trial.better)]
 
 
-def suggested(given: DecisionSet, inside: Booleans, n: int, rng: np.random.Generator) -> NDArray[np.int64]:
-    """The tracks that ``songscore adapt --among`` names, ten at a time, from half of the collection's artists."""
+def as_suggested(given: DecisionSet, inside: Booleans, rng: np.random.Generator) -> tuple[Drawn, Drawn]:
+    """The tracks that ``songscore adapt --among`` names, ten at a time, of a random half of the artists."""
     lessons, pool = part_of(given, ~inside), np.flatnonzero(inside)
     groups = np.unique(given.group[pool])
-    pool = pool[np.isin(given.group[pool], rng.permutation(groups)[: len(groups) // 2 + 1])]
+    offered = pool[np.isin(given.group[pool], rng.permutation(groups)[: len(groups) // 2])]
     base, marked = fit_decision(lessons, np.ones(len(lessons.song), np.bool_)), pool[:0]
-    while len(marked) < n:
-        left = np.setdiff1d(pool, marked)
-        marks = part_of(given, marked)
-        chosen = to_mark_next(base, lessons, marks, given.whole[left], given.group[left].tolist(), min(10, len(left)))
-        if not chosen:
-            break
-        marked = np.concatenate([marked, left[chosen]])
-        base = adapted(base, lessons, part_of(given, marked), np.ones(len(marked), np.bool_))
-    return marked[:n]
+    for _ in range(N_MARKS // 10):
+        left = np.setdiff1d(offered, marked)
+        next_ones = to_mark_next(
+            base, lessons, part_of(given, marked), given.whole[left], given.group[left].tolist(), 10
+        )
+        marked = np.concatenate([marked, left[next_ones]])
+    return marked, _of_others(given, pool, marked)
+
+
+def _of_others(given: DecisionSet, pool: Drawn, marked: Drawn) -> Drawn:
+    return pool[~np.isin(given.group[pool], given.group[marked])]
 
 
 def table(rows: list[dict[str, str]], draws: int) -> Iterator[str]:
@@ -155,26 +145,18 @@ def table(rows: list[dict[str, str]], draws: int) -> Iterator[str]:
     given = lessons_from(rows)
     usable = given.trusted & given.is_music & np.array([row["music"] == "1" for row in rows])
     heads = "error of the rest", "error elsewhere", "certain and wrong, the rest", "certain, the rest"
-    yield "| collection (songs + scores, artists) | marks | " + " | ".join(heads) + " |"
-    yield "|---" * (len(heads) + 2) + "|"
+    yield "| collection (songs + scores, artists) | 30 marks | model written | " + " | ".join(heads) + " |"
+    yield "|---" * (len(heads) + 3) + "|"
     for name, matches in COLLECTIONS.items():
         inside = usable & np.array([matches(row) for row in rows])
-        pool = np.flatnonzero(inside)
-        n, n_artists = min(N_MARKS, len(pool) // 2), len(np.unique(given.group[pool]))
-        about = f"{name} ({given.song[pool].sum()} + {(~given.song[pool]).sum()}, {n_artists})"
-        ways = {f"{n} at random": lambda rng: drawn(given, pool, n, rng)}
-        if n_artists >= FEWEST_ARTISTS and n == N_MARKS:
-            ways[f"{n} as suggested"] = lambda rng: _with_rest(given, pool, suggested(given, inside, n, rng))
-        for way, choose in ways.items():
-            rng = np.random.default_rng(0)
-            found = np.array([trial(given, inside, *choose(rng)) for _ in range(draws)])
-            yield f"| {about} | {way} | " + " | ".join(_cell(found, i) for i in range(len(heads))) + " |"
-
-
-def _with_rest(
-    given: DecisionSet, pool: NDArray[np.int64], marked: NDArray[np.int64]
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    return marked, pool[~np.isin(given.group[pool], given.group[marked])]
+        group, song = given.group[inside], given.song[inside]
+        about = f"{name} ({song.sum()} + {(~song).sum()}, {len(np.unique(group))})"
+        for way, choose in {"at random": at_random, "as suggested": as_suggested}.items():
+            if way == "at random" or len(np.unique(group)) >= FEWEST_ARTISTS:
+                rng = np.random.default_rng(0)
+                found = np.array([outcome(given, inside, *choose(given, inside, rng)) for _ in range(draws)])
+                cells = [f"{found[:, -1].mean():.0%} of {draws}", *(_cell(found, i) for i in range(len(heads)))]
+                yield f"| {about} | {way} | {' | '.join(cells)} |"
 
 
 def _cell(found: NDArray[np.float64], i: int) -> str:

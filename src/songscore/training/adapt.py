@@ -10,7 +10,7 @@ import csv
 import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -29,13 +29,10 @@ from songscore.training.decision.compose import Example
 from songscore.training.decision.lessons import lessons_of
 from songscore.training.metrics import Figure
 from songscore.training.publish import render_adapted_card, write_files
-from songscore.training.trial import Standing, Trial, counted_marks, folds_of
+from songscore.training.trial import Standing, Trial, counted_marks, in_folds
 
 FEWEST = 20
 """Marks below which nothing is fitted."""
-
-FEWEST_FOLDERS = 3
-"""Folders below which every marked file is a part of the cross-validation by itself."""
 
 N_NEXT = 10
 """Tracks that are named to be marked next."""
@@ -145,7 +142,7 @@ def adapt(
             f"not yet: {counted_marks(len(paths))} can be used, and at least {FEWEST} are needed; mark {more} more"
         )
         return Adaptation(message, better=False, more=more, **counted)
-    trial = Trial.of(base.decision, base.metadata["bounds"], lessons, given)
+    trial = Trial.of(base.decision, base.metadata["bounds"], lessons, in_folds(given))
     before, after = trial.standings()
     counted |= {"before": before, "after": after, "gain": trial.gain, "elsewhere": trial.elsewhere}
     if not trial.better:
@@ -202,11 +199,7 @@ def _heard(
         folder = str(Path(path).absolute().parent)
         examples.append(Example(reading.activity, wanted[path] == SONG, True, MARKED, folder, 0))
         paths.append(path)
-    given = DecisionSet.of(examples)
-    if not examples:
-        return given, paths, dict(+passed_over)
-    group = given.group if len(np.unique(given.group)) >= FEWEST_FOLDERS else np.array(paths)
-    return replace(given, group=group, fold=folds_of(group)), paths, dict(+passed_over)
+    return DecisionSet.of(examples), paths, dict(+passed_over)
 
 
 def _to_mark_next(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import ceil
 from typing import Any
 
@@ -25,6 +25,7 @@ from songscore.training.decision.bounds import DecisionSet
 from songscore.training.decision.linear import Booleans, Floats
 from songscore.training.metrics import Figure, resampled
 
+FEWEST_GROUPS = 3
 N_FOLDS = 10
 
 MOST = 200
@@ -112,14 +113,14 @@ class Trial:
 
     @property
     def better(self) -> bool:
-        """Whether the marks are explained better by more than chance, and no more of them are wrong."""
-        return self.gain.low > 0 and self._n_wrong(self.after) <= self._n_wrong(self.before)
+        """Whether fewer marks are wrong, and all of them are explained better by more than chance."""
+        return self.gain.low > 0 and self._fewer_wrong
 
     @property
     def more(self) -> int | None:
         """Marks after which the gain would exceed chance, if it stays what it is; None where it is none."""
         gain, n = self.gain, len(self.before)
-        if self.better or gain.value <= 0 or self._n_wrong(self.after) > self._n_wrong(self.before):
+        if self.better or not self._fewer_wrong or gain.value <= 0:
             return None
         more = max(1, ceil(n * (((gain.value - gain.low) / gain.value) ** 2 - 1)))
         return more if more <= MOST else None
@@ -127,8 +128,10 @@ class Trial:
     @property
     def message(self) -> str:
         """The verdict in words."""
-        n, wrong = len(self.before), [self._n_wrong(answers) for answers in (self.before, self.after)]
-        found = f"of {counted_marks(n)}, {wrong[0]} are wrong before and {wrong[1]} after, in cross-validation"
+        n, before, after = len(self.before), self._n_wrong(self.before), self._n_wrong(self.after)
+        if not before:
+            return f"not better: the model already agrees with all of the {counted_marks(n)}"
+        found = f"of {counted_marks(n)}, {before} are wrong before and {after} after, in cross-validation"
         if self.better:
             return f"better: {found}"
         if self.more is not None:
@@ -149,6 +152,10 @@ class Trial:
             certain_and_wrong=int((wrong & certain).sum()),
         )
 
+    @property
+    def _fewer_wrong(self) -> bool:
+        return self._n_wrong(self.after) < self._n_wrong(self.before)
+
     def _n_wrong(self, log_odds: Floats) -> int:
         return int(((log_odds >= 0) != self.marks.song).sum())
 
@@ -159,13 +166,18 @@ def is_certain(log_odds: Floats, given: DecisionSet, bounds: Mapping[str, Any]) 
     return np.asarray(beyond & (given.seconds >= SHORTEST_CERTAIN))
 
 
-def folds_of(group: NDArray[np.str_]) -> NDArray[np.int64]:
-    """Parts for the cross-validation that split no group."""
+def in_folds(marks: DecisionSet) -> DecisionSet:
+    """The same marks in parts for the cross-validation, which split no group.
+
+    Where there are fewer than `FEWEST_GROUPS`, every mark is a group by itself.
+    """
+    few = len(np.unique(marks.group)) < FEWEST_GROUPS
+    group = np.arange(len(marks.group)).astype(np.str_) if few else marks.group
     fold = np.zeros(len(group), np.int64)
     splits = GroupKFold(min(N_FOLDS, len(np.unique(group)))).split(group, groups=group)
     for part, (_, held_out) in enumerate(splits):
         fold[held_out] = part
-    return fold
+    return replace(marks, group=group, fold=fold)
 
 
 def _loss(log_odds: Floats, song: Booleans) -> Floats:
