@@ -73,7 +73,7 @@ def adapt(
     )
     click.echo("\n".join(clean(line) for line in _report(found)))
     if not quiet:
-        click.echo(clean(_closing(found, output, among is not None)), err=True)
+        click.echo("\n".join(map(clean, _closing(found, among is not None))), err=True)
     ctx.exit(0 if found.better else 1)
 
 
@@ -111,10 +111,10 @@ def _cells(standing: Standing) -> tuple[str, ...]:
     )
 
 
-def _closing(found: Adaptation, output: Path | None, has_named: bool) -> str:
-    if found.model:
-        return f"{found.message}\n{found.model} is written: songscore label FOLDER --model {found.model}"
-    if found.better:
-        return f"{found.message}\nnothing is written; -o PATH writes the model"
+def _closing(found: Adaptation, has_named: bool) -> Iterator[str]:
     hint = "" if has_named or not found.more else "; --among RESULTS names those that would teach most"
-    return f"{found.message}{hint}\nno model is written"
+    yield found.message + hint
+    if found.model:
+        yield f"{found.model} is written: songscore label FOLDER --model {found.model}"
+    else:
+        yield "nothing is written" + ("; -o PATH writes the model" if found.better else "")

@@ -7,6 +7,7 @@ written only where that decision does better than the one before, by more than c
 from __future__ import annotations
 
 import csv
+import json
 import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -16,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from songscore.analysis.record import Analysis
 from songscore.batch.run import CacheFolder, analyse_files
@@ -28,7 +30,7 @@ from songscore.training.decision.bounds import DECIDING, DecisionSet
 from songscore.training.decision.compose import Example
 from songscore.training.decision.lessons import lessons_of
 from songscore.training.metrics import Figure
-from songscore.training.publish import render_adapted_card, write_files
+from songscore.training.publish import log_odds_of_samples, render_adapted_card, write_files
 from songscore.training.trial import Standing, Trial, counted_marks, in_folds
 
 FEWEST = 20
@@ -252,10 +254,22 @@ def _write(stem: Path, base: TrackModel, trial: Trial, found: Mapping[str, Any])
         "gain": _triple(trial.gain),
         "elsewhere": round(trial.elsewhere, 4),
     }
-    metadata |= {"name": stem.name, "bounds": trial.bounds, "adapted": about}
+    metadata = json.loads(json.dumps(metadata | {"name": stem.name, "bounds": trial.bounds, "adapted": about}))
+    arrays |= _canary_of_samples(base, arrays, metadata)
     card = render_adapted_card(stem.name, about, trial.bounds)
     write_files(stem.parent, stem.name, arrays, metadata, card)
     return os.fspath(stem)
+
+
+def _canary_of_samples(
+    base: TrackModel, arrays: Mapping[str, NDArray[Any]], metadata: Mapping[str, Any]
+) -> dict[str, NDArray[Any]]:
+    """That of the model before, with the new answer; older models have none."""
+    pitch = base.arrays.get("canary.samples_pitch")
+    if pitch is None:
+        return {}
+    log_odds = log_odds_of_samples(arrays, metadata, float(pitch))
+    return {"canary.samples_pitch": pitch, "canary.samples_log_odds": np.array(log_odds)}
 
 
 def _triple(figure: Figure) -> list[float]:

@@ -167,31 +167,29 @@ def write_model(
         "music_features": list(music.names),
         **about,
     }
-    write_files(folder, name, arrays, metadata, card)
+    metadata = json.loads(json.dumps(metadata))
+    write_files(folder, name, arrays | _canary_of_samples(arrays, metadata), metadata, card)
 
 
 def write_files(
     folder: Path, name: str, arrays: Mapping[str, NDArray[Any]], metadata: Mapping[str, Any], card: str
 ) -> None:
-    """Write the three files of a model, with the canary of samples and the sum that belong to its arrays.
+    """Write the three files of a model, with the sum of its arrays and metadata.
 
     Parameters
     ----------
     folder, name
         Where, and as what.
     arrays : mapping of str to array
-        All of a model but the canary of samples.
     metadata : mapping
-        All but the sum.
+        Plain values of JSON, all but the sum.
     card : str
         Markdown.
     """
-    described = json.loads(json.dumps(metadata))
-    whole = {**arrays, **_canary_of_samples(arrays, described)}
-    described["sha256"] = digest(whole, described)
+    signed = {**metadata, "sha256": digest(arrays, metadata)}
     folder.mkdir(parents=True, exist_ok=True)
-    write_whole(folder / f"{name}.npz", _packed(whole))
-    write_whole(folder / f"{name}.json", json.dumps(described, indent=1) + "\n")
+    write_whole(folder / f"{name}.npz", _packed(arrays))
+    write_whole(folder / f"{name}.json", json.dumps(signed, indent=1) + "\n")
     write_whole(folder / f"{name}.md", card)
 
 
@@ -209,10 +207,14 @@ def _packed(arrays: Mapping[str, NDArray[Any]]) -> bytes:
 
 def _canary_of_samples(arrays: Mapping[str, NDArray[Any]], metadata: Mapping[str, Any]) -> dict[str, NDArray[Any]]:
     """The pitch whose log-odds are nearest to even, where a change of anything moves them most, and these log-odds."""
-    model = TrackModel(arrays, {**metadata, "sha256": digest(arrays, metadata)})
-    log_odds = {pitch: model.of_samples(pitch) for pitch in CANARY_PITCHES}
+    log_odds = {pitch: log_odds_of_samples(arrays, metadata, pitch) for pitch in CANARY_PITCHES}
     pitch = min(CANARY_PITCHES, key=lambda pitch: abs(log_odds[pitch]))
     return {"canary.samples_pitch": np.array(pitch), "canary.samples_log_odds": np.array(log_odds[pitch])}
+
+
+def log_odds_of_samples(arrays: Mapping[str, NDArray[Any]], metadata: Mapping[str, Any], pitch: float) -> float:
+    """What a model without a canary of samples says of the sound of that pitch."""
+    return TrackModel(arrays, {**metadata, "sha256": digest(arrays, metadata)}).of_samples(pitch)
 
 
 def canary_mel() -> FloatArray:
