@@ -64,9 +64,10 @@ def lessons_of(model: TrackModel, name: str) -> DecisionSet:
     """
     arrays = read_lessons(name)
     if arrays is None:
-        why = f"it was adapted itself; adapt {model.metadata['adapted']['from']!r} to all of your marks"
-        other = "only a model of which songscore train kept them can be adapted"
-        raise ModelError(f"model {model.name!r} has no lessons: {why if 'adapted' in model.metadata else other}")
+        why = "only a model of which songscore train kept them can be adapted"
+        if "adapted" in model.metadata:
+            why = f"it was adapted itself; adapt {model.metadata['adapted']['from']!r} to all of your marks"
+        raise ModelError(f"model {model.name!r} has no lessons: {why}")
     try:
         _check(arrays, model)
         whole, part, choir, music = (arrays[key].astype(np.float64) for key in COLUMNS)
