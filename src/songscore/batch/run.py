@@ -10,6 +10,7 @@ from contextlib import ExitStack, suppress
 from functools import partial
 from itertools import islice
 from pathlib import Path
+from typing import TypeVar
 
 from songscore.analysis.record import Analysis, Failure, read_reply
 from songscore.batch.cache import Cache
@@ -21,6 +22,7 @@ from songscore.model import MODEL, TrackModel, load_model, locate
 from songscore.results import TrackResult
 
 Progress = Callable[[TrackResult], None]
+Answer = TypeVar("Answer")
 CacheFolder = str | os.PathLike[str] | bool | None
 
 _AHEAD = 4
@@ -124,6 +126,20 @@ def classify_files(
     return _answers(map(os.fspath, paths), order, answer, jobs, executor, ordered)
 
 
+def analyse_files(
+    paths: Iterable[str],
+    *,
+    jobs: int = 1,
+    cache: CacheFolder = None,
+    timeout: float | None = DEADLINE,
+    model: str | os.PathLike[str] = MODEL,
+) -> Iterator[tuple[str, Analysis | Failure]]:
+    """Listen to all of each file, and say what was heard, in order; parameters as for `classify_folder`."""
+    order = Order(locate(model), Question(), True, _folder(cache), timeout)
+    detector = load_model(model).detector_digest
+    return _answers(iter(paths), order, lambda path, reply: (path, _reading(path, reply, detector)), jobs, None, True)
+
+
 def _folder(cache: CacheFolder) -> str | None:
     if cache is None or cache is False:
         return None
@@ -138,13 +154,17 @@ def _absolute(path: str | os.PathLike[str]) -> str:
 
 
 def _answer(path: str, reply: bytes, *, model: TrackModel, question: Question) -> TrackResult:
-    try:
-        reading = read_reply(reply, path, model.detector_digest)
-    except ValueError as error:
-        reading = Failure("unreadable", f"{path}: the answer of a worker was lost: {error}")
+    reading = _reading(path, reply, model.detector_digest)
     if isinstance(reading, Analysis):
         return label(reading, model, question)
     return TrackResult(path=path, status=reading.status, message=reading.message, model=model.name)
+
+
+def _reading(path: str, reply: bytes, detector: str) -> Analysis | Failure:
+    try:
+        return read_reply(reply, path, detector)
+    except ValueError as error:
+        return Failure("unreadable", f"{path}: the answer of a worker was lost: {error}")
 
 
 def _watched(results: Iterator[TrackResult], progress: Progress | None) -> Iterator[TrackResult]:
@@ -157,11 +177,11 @@ def _watched(results: Iterator[TrackResult], progress: Progress | None) -> Itera
 def _answers(
     paths: Iterator[str],
     order: Order,
-    answer: Callable[[str, bytes], TrackResult],
+    answer: Callable[[str, bytes], Answer],
     jobs: int,
     executor: Executor | None,
     ordered: bool,
-) -> Iterator[TrackResult]:
+) -> Iterator[Answer]:
     with ExitStack() as stack:
         submit: Callable[[str], Future[bytes]]
         if executor is None:

@@ -15,6 +15,7 @@ from typing import Any
 import click
 
 from songscore.cli import options
+from songscore.cli.adapt import adapt
 from songscore.cli.cache import cache
 from songscore.cli.demo import demo
 from songscore.cli.export import export
@@ -73,6 +74,6 @@ def main() -> None:
     """Say whether music files are songs or instrumental score, how sure it is, and where the voice is."""
 
 
-for command in (label, export, release, tag, playlist, report, plot, cache, info, demo, train, evaluate):
+for command in (label, export, release, tag, playlist, report, plot, cache, info, demo, adapt, train, evaluate):
     command.short_help = command.get_short_help_str(limit=1000)  # the whole first sentence, however narrow the screen
     main.add_command(command)

@@ -82,11 +82,16 @@ def _about(model: TrackModel) -> Iterator[tuple[str, str]]:
     metadata, bounds = model.metadata, model.bounds
     yield "model", metadata["name"]
     yield "sha256", metadata["sha256"]
+    if adapted := metadata.get("adapted"):
+        yield "adapted from", f"{adapted['from']}, to {adapted['songs']} songs and {adapted['scores']} scores"
     yield "feature set", f"{metadata['feature_set']}, {len(metadata['features'])} features"
     yield (
         "certain",
         f"song from {_probability(bounds.song_above):.4f}, score up to {_probability(bounds.score_below):.4f}",
     )
+    if adapted:
+        for when in ("before", "after"):
+            yield f"marks {when}", f"wrong {_interval(*adapted[when]['error'])}"
     for kind, figures in metadata.get("metrics", {}).items():
         yield f"on {kind}", ", ".join(f"{FIGURES[key]} {_interval(*figures[key])}" for key in FIGURES if key in figures)
 

@@ -80,7 +80,7 @@ model = click.option(
     type=click.Path(),
     metavar="NAME|PATH",
     default=_shipped,
-    help="Name of a model, or path of one that `songscore train` wrote.  [default: the shipped one]",
+    help="Name of a model, or path of one that `songscore train` or `adapt` wrote.  [default: the shipped one]",
 )
 
 text_or_json = click.option(

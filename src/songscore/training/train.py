@@ -34,9 +34,10 @@ from songscore.training.decision.bounds import (
 )
 from songscore.training.decision.compose import Example, collect
 from songscore.training.decision.crossval import ALL, cross_validate
+from songscore.training.decision.lessons import as_arrays
 from songscore.training.detector.settings import Settings
 from songscore.training.metrics import figures
-from songscore.training.publish import render_card, write_model
+from songscore.training.publish import render_card, write_lessons, write_model
 
 N_FOLDS = 3
 
@@ -60,8 +61,8 @@ def train(
     manifest : path
         CSV with ``path,label,group``; `songscore.training.data.manifest` says what else it may hold.
     folder : path
-        Where ``NAME.npz``, ``NAME.json``, ``NAME.md`` and ``NAME.tracks.csv`` (cross-validated answers, track by
-        track) go.
+        Where ``NAME.npz``, ``NAME.json``, ``NAME.md``, ``NAME.lessons.npz`` (what the decision was fitted to, for
+        `songscore.adapt`) and ``NAME.tracks.csv`` (cross-validated answers, track by track) go.
     name : str
         The model's name.
     n_folds : int, default 3
@@ -114,7 +115,9 @@ def train(
     card = render_card(name, rows, about, Counter(corpus.role.tolist()), sum(a.size for a in detector.values()))
     decision, music = fit_decision(given, everything), fit_music(given, everything)
     write_model(folder, name, detector, decision, music, given.whole[settling], about, card)
-    return read_model(folder, name)
+    model = read_model(folder, name)
+    write_lessons(folder, name, as_arrays(given, model.detector_digest))
+    return model
 
 
 def _check_roles(corpus: Corpus) -> None:
