@@ -114,7 +114,7 @@ class Elsewhere:
         if not why:
             return reply
         warnings.warn(
-            f"a worker's answers are not used, their files are heard here: {why}", RuntimeWarning, stacklevel=2
+            f"answers of a worker are not used, their files are heard here: {why}", RuntimeWarning, stacklevel=2
         )
         self._here.add(path)
         return self._threads.submit(self._workers.analyse, path, self._order)

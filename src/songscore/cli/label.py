@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import logging
 from collections.abc import Callable, Generator, Iterator, Mapping
 from concurrent.futures import Executor
 from contextlib import ExitStack, closing, contextmanager
@@ -219,9 +221,13 @@ def _dask(scheduler: str) -> Iterator[Executor]:
         from distributed import Client
     except ImportError:
         raise click.UsageError("--scheduler needs Dask: pip install 'songscore[dask]'") from None
+    logging.disable()  # what Dask logs of a lost scheduler has a hundred lines
     try:
-        client = Client(scheduler, timeout="10s")
+        client = Client(scheduler, timeout="8s")
     except (OSError, ValueError) as error:
         raise click.ClickException(f"no Dask scheduler at {scheduler}: {error}") from error
-    with client:
-        yield client.get_executor()
+    try:
+        with client:
+            yield client.get_executor()
+    finally:
+        logging.disable(logging.NOTSET)
