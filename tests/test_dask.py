@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -240,11 +239,13 @@ def test_workers_that_do_not_fit_get_no_files_and_are_named(
     with started(tmp_path / "cluster", "", OF_ANOTHER_VERSION, WITHOUT_SONGSCORE) as cluster:
         with (
             distributed.Client(cluster.address) as client,
-            pytest.warns(RuntimeWarning, match="it has songsc") as warned,
+            pytest.warns(RuntimeWarning, match="gets no files") as warned,
         ):
-            together = classify_folder(library, executor=client.get_executor())
-            assert {track.path: track.to_dict() for track in together} == alone
-        assert any("gets no files: ModuleNotFoundError" in str(one.message) for one in warned)
+            together = list(classify_folder(library, executor=client.get_executor()))
+        assert {track.path: track.to_dict() for track in together} == alone
+        said = [str(one.message) for one in warned]
+        assert any("it has songscore and model ('9.9'" in one for one in said)
+        assert any("ModuleNotFoundError" in one for one in said)
         os.killpg(cluster.workers[0].pid, signal.SIGKILL)
         time.sleep(1)
         monkeypatch.setattr(elsewhere, "PATIENCE", 1.0)
