@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from songscore._files import write_whole
+from songscore._files import write_together
 from songscore.features.detector import KINDS, VoiceDetector
 from songscore.features.spectrum import N_MELS, WINDOW, FloatArray
 from songscore.features.track_vector import FEATURE_SET
@@ -141,9 +141,13 @@ def write_model(
     content = io.BytesIO()
     np.savez_compressed(content, allow_pickle=False, **arrays)
     folder.mkdir(parents=True, exist_ok=True)
-    write_whole(folder / f"{name}.npz", content.getvalue())
-    write_whole(folder / f"{name}.json", json.dumps(metadata, indent=1) + "\n")
-    write_whole(folder / f"{name}.md", card)
+    write_together(
+        {
+            folder / f"{name}.npz": content.getvalue(),
+            folder / f"{name}.json": (json.dumps(metadata, indent=1) + "\n").encode(),
+            folder / f"{name}.md": card.encode(),
+        }
+    )
 
 
 def _canary_of_samples(arrays: Mapping[str, NDArray[Any]], metadata: Mapping[str, Any]) -> dict[str, NDArray[Any]]:
