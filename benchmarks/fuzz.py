@@ -18,7 +18,7 @@ import atheris
 
 with atheris.instrument_imports(include=["songscore"]):
     from songscore import classify_track
-    from songscore.analysis.record import Analysis, Failure, read_reply
+    from songscore.analysis.record import Analysis, Failure, Reply
     from songscore.analysis.sampling import analyse
     from songscore.batch.journal import Journal, read_results
     from songscore.decision import Question
@@ -83,7 +83,8 @@ def cache(content: bytes, _: Path) -> None:
 def reply(content: bytes, _: Path) -> None:
     """What a worker process says."""
     try:
-        read_reply(content, "a.mp3", load_model().detector_digest)
+        model = load_model()
+        Reply.from_bytes(content, "a.mp3", model.metadata["sha256"], model.detector_digest)
     except ValueError:
         return
 
@@ -115,8 +116,11 @@ def seeds(name: str) -> list[bytes]:
             return [(Path(folder) / "undo").read_bytes()]
     model = load_model()
     sound = render_song()
-    if name in ("cache", "reply"):
-        return [analyse(sound, model, Question()).to_bytes(), Failure("silent", "nothing").to_bytes()]
+    heard = analyse(sound, model, Question())
+    if name == "cache":
+        return [heard.to_bytes()]
+    if name == "reply":
+        return [Reply(reading, model.metadata["sha256"], None).to_bytes() for reading in (heard, Failure("silent", ""))]
     line = json.dumps(classify_track(sound).to_dict()).encode() + b"\n"
     return [line, line * 2 + line[:50]]
 

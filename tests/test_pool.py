@@ -17,7 +17,7 @@ import pytest
 from sounds import write
 
 from songscore import classify_folder, classify_track
-from songscore.analysis.record import Analysis, Failure, read_reply
+from songscore.analysis.record import Analysis, Failure, Reply
 from songscore.batch.pool import LOST, Workers
 from songscore.batch.run import classify_files
 from songscore.batch.worker import Order
@@ -92,8 +92,10 @@ def children(parent: int = os.getpid()) -> set[int]:
 
 
 def analyse(pool: Workers, path: Path | str, timeout: float | None = 60.0) -> Analysis | Failure:
-    order = Order(MODEL, Question(), False, None, timeout)
-    return read_reply(pool.analyse(str(path), order), str(path), load_model().detector_digest)
+    order = Order(MODEL, Question(), False, None, timeout, load_model().metadata["sha256"])
+    return Reply.from_bytes(
+        pool.analyse(str(path), order), str(path), order.digest, load_model().detector_digest
+    ).reading
 
 
 def test_a_child_hears_what_this_process_hears(pool: Workers, sound: Path) -> None:
@@ -338,5 +340,5 @@ def test_any_executor_gives_the_same_answers(make: type[ThreadPoolExecutor], sou
 
 
 def test_an_order_of_numbers_of_numpy_comes_through() -> None:
-    order = Order("track-v1", Question(threshold=np.float32(0.25)), thorough=False, cache=None, timeout=None)  # type: ignore[arg-type]
+    order = Order("track-v1", Question(threshold=np.float32(0.25)), thorough=False, cache=None, timeout=None, digest="")  # type: ignore[arg-type]
     assert Order.from_json(order.to_json("a.wav")) == ("a.wav", order)

@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sounds import sine
 
-from songscore.analysis.record import FAILURES, Analysis, Failure, read_reply
+from songscore.analysis.record import FAILURES, Analysis, Failure, Reply
 from songscore.analysis.sampling import analyse
+from songscore.audio.identity import FileState
 from songscore.decision import Question
 from songscore.features.detector import KINDS, LEVELS
 from songscore.features.track_vector import Activity
@@ -18,6 +19,19 @@ from songscore.model import load_model
 from songscore.results import Status
 
 DETECTOR = "the digest of a detector"
+
+
+MODEL = "the digest of a model"
+FILE = FileState(7, "2026-01-31T12:00:00.123456789Z", "0" * 64)
+
+
+def reply(reading: bytes) -> bytes:
+    """A reply of ours with the bytes of a reading."""
+    return Reply(Failure("silent", ""), MODEL, FILE).to_bytes().partition(b"\n")[0] + b"\n" + reading
+
+
+def read(content: bytes) -> Reply:
+    return Reply.from_bytes(content, "a", MODEL, DETECTOR)
 
 
 def analysis(n: int = 3, damage: str = "") -> Analysis:
@@ -30,7 +44,7 @@ def analysis(n: int = 3, damage: str = "") -> Analysis:
 def test_a_record_comes_back_exactly() -> None:
     real = analyse((sine(440, 5, 16_000), 16_000), load_model(), Question())
     for record in (analysis(), analysis(0), analysis(2, "damaged at 1.0 s: \udcff \n"), real):
-        back = read_reply(record.to_bytes(), "b.wav", record.detector)
+        back = Reply.from_bytes(reply(record.to_bytes()), "b.wav", MODEL, record.detector).reading
         assert isinstance(back, Analysis)
         assert back.path == "b.wav"
         for name in ("duration", "analysed", "damage", "detector"):
@@ -50,7 +64,7 @@ def test_every_level_comes_back_exactly() -> None:
 @pytest.mark.parametrize("status", sorted(FAILURES))
 def test_a_failure_comes_back(status: Status) -> None:
     failure = Failure(status, "a\nb \udcff: no such file")
-    assert read_reply(failure.to_bytes(), "a", DETECTOR) == failure
+    assert read(reply(failure.to_bytes())).reading == failure
 
 
 def arrays() -> bytes:
@@ -118,10 +132,10 @@ def test_what_is_no_record_is_a_value_error(content: bytes, why: str) -> None:
 
 
 def test_no_truncated_record_is_read() -> None:
-    content = analysis().to_bytes()
+    content = Reply(analysis(), MODEL, FILE).to_bytes()
     for n in range(len(content)):
         with pytest.raises(ValueError, match=r".+"):
-            read_reply(content[:n], "a", DETECTOR)
+            read(content[:n])
 
 
 @pytest.mark.parametrize(
@@ -137,15 +151,15 @@ def test_no_truncated_record_is_read() -> None:
 )
 def test_what_is_no_failure_is_a_value_error(content: bytes) -> None:
     with pytest.raises(ValueError, match=r"not a re(ply|cord)"):
-        read_reply(content, "a", DETECTOR)
+        read(reply(content))
 
 
 @given(st.binary(max_size=200), st.integers(0, 200))
 def test_no_bytes_raise_anything_else(noise: bytes, at: int) -> None:
-    record = analysis().to_bytes()
+    record = Reply(analysis(), MODEL, FILE).to_bytes()
     for content in (noise, record[:at] + noise, record[:at] + noise + record[at + len(noise) :]):
         try:
-            read_reply(content, "a", DETECTOR)
+            read(content)
         except ValueError:
             continue
 
@@ -162,3 +176,25 @@ def test_more_steps_than_a_record_can_number_are_refused() -> None:
     for steps in (2**31, 10**30):
         with pytest.raises(ValueError, match="steps"):
             Analysis.from_bytes(forged(steps=steps), None, DETECTOR)
+
+
+@pytest.mark.parametrize("file", [FILE, FileState(0, ""), None])
+def test_a_reply_says_of_which_file_it_is(file: FileState | None) -> None:
+    assert read(Reply(analysis(), MODEL, file).to_bytes()).file == file
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        ({"songscore": "9.9"}, "songscore '9.9'"),
+        ({"model": "another"}, "model 'another'; 'the digest of a model' is needed"),
+        ({"model": None}, "model None"),
+        ({"file": 7}, "file 7"),
+        ({"file": {"size": -1, "modified": ""}}, "file"),
+        ({"file": {"size": True, "modified": "", "sound_digest": None}}, "file"),
+    ],
+)
+def test_a_reply_of_another_songscore_or_model_is_refused_with_the_reason(change: dict[str, object], why: str) -> None:
+    head, _, body = Reply(analysis(), MODEL, FILE).to_bytes().partition(b"\n")
+    with pytest.raises(ValueError, match=why):
+        read(json.dumps(json.loads(head) | change).encode() + b"\n" + body)

@@ -28,6 +28,9 @@ FIELDS = [
     "analysed",
     "model",
     "by",
+    "size",
+    "modified",
+    "sound_digest",
 ]
 
 

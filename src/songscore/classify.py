@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import asdict, replace
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 
 from songscore.analysis.sampling import analyse
 from songscore.audio import Source
+from songscore.audio.identity import FileState, file_state
 from songscore.decision import SHORTEST, Choir, Question, label, too_short
 from songscore.errors import AudioError
 from songscore.features.track_vector import track_vector
@@ -63,11 +65,19 @@ def classify_track(
     source = _as_source(source, sr)
     question = Question(threshold, prior, choir)
     chosen = load_model(model)
+    file = file_state(source) if isinstance(source, (str, os.PathLike)) else None
     try:
         analysis = analyse(source, chosen, question, thorough=thorough)
     except AudioError as error:
-        return TrackResult(path=_path_of(source), status=error.status, message=str(error), model=chosen.name)
-    return label(analysis, chosen, question)
+        answer = TrackResult(path=_path_of(source), status=error.status, message=str(error), model=chosen.name)
+    else:
+        answer = label(analysis, chosen, question)
+    return about(answer, file)
+
+
+def about(answer: TrackResult, file: FileState | None) -> TrackResult:
+    """The answer, with the file that it is about."""
+    return answer if file is None else replace(answer, **asdict(file))
 
 
 def extract_features(

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import math
 import os
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -175,6 +176,13 @@ class TrackResult:
         Name of the model that answered.
     by : {"model", "hand"}
         Who decided: the model, or a person whose mark outranks it.
+    size : int or None
+        Bytes of the file that was heard.
+    modified : str or None
+        When that file was last changed, in UTC: ``2026-01-31T12:00:00.123456789Z``.
+    sound_digest : str or None
+        SHA-256 of the sound as it is stored there: another file under the same name is known by it, and tags do not
+        change it.
     """
 
     path: str | None
@@ -193,6 +201,9 @@ class TrackResult:
     analysed: float | None = None
     model: str = ""
     by: By = "model"
+    size: int | None = None
+    modified: str | None = None
+    sound_digest: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """The answer as plain values, ready for JSON.
@@ -219,13 +230,17 @@ class TrackResult:
             "analysed": _rounded(self.analysed, 2),
             "model": self.model,
             "by": self.by,
+            "size": self.size,
+            "modified": self.modified,
+            "sound_digest": self.sound_digest,
         }
 
     @classmethod
     def from_dict(cls, fields: Mapping[str, Any]) -> TrackResult:
         """The answer that `to_dict` wrote, as it was rounded there; contributions are not written.
 
-        Answers of version 0.1.0 say nothing of kinds of voices; all of theirs are sung.
+        Answers of version 0.1.0 say nothing of kinds of voices; all of theirs are sung. Nor do they say anything of the
+        file.
 
         Raises
         ------
@@ -253,6 +268,9 @@ class TrackResult:
                 analysed=_number(fields["analysed"]),
                 model=str(fields["model"]),
                 by=_one_of(fields.get("by", "model"), get_args(By)),
+                size=fields.get("size"),
+                modified=fields.get("modified"),
+                sound_digest=fields.get("sound_digest"),
             )
         except (KeyError, TypeError, AttributeError, OverflowError) as error:
             raise ValueError(f"not an answer of songscore: {error!r}") from error
@@ -353,9 +371,22 @@ def _is_time(value: Any) -> bool:
     return type(value) in (int, float) and 0 <= value <= _LATEST
 
 
+def _is_size(value: Any) -> bool:
+    return type(value) is int and 0 <= value < 1 << 63
+
+
 def _is_name(value: Any) -> bool:
     return type(value) is str and len(value) <= LONGEST_NAME and value.isprintable()
 
+
+def _matches(pattern: re.Pattern[str], value: Any) -> bool:
+    return type(value) is str and pattern.fullmatch(value) is not None
+
+
+_TIME = re.compile(r"-?\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{9}Z")
+_SHA256 = re.compile("[0-9a-f]{64}")
+_OF_THE_FILE = {"size", "modified", "sound_digest"}
+"""Fields that answers of earlier versions do not have."""
 
 _FIELDS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "path": (lambda value: value is None or (type(value) is str and "\0" not in value), "text"),
@@ -366,6 +397,12 @@ _FIELDS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "duration": (lambda value: value is None or _is_time(value), "seconds"),
     "analysed": (lambda value: value is None or _is_time(value), "seconds"),
     "model": (_is_name, f"a name of at most {LONGEST_NAME} printable characters"),
+    "size": (lambda value: value is None or _is_size(value), "a number of bytes"),
+    "modified": (
+        lambda value: value is None or _matches(_TIME, value),
+        "a time, 2026-01-31T12:00:00.123456789Z",
+    ),
+    "sound_digest": (lambda value: value is None or _matches(_SHA256, value), "64 hexadecimal digits"),
 }
 """What a field of an answer in a file is, and the words for it."""
 
@@ -373,8 +410,9 @@ _FIELDS: dict[str, tuple[Callable[[Any], bool], str]] = {
 def _check(fields: Mapping[str, Any]) -> None:
     """Raise where a field is of another type or beyond its range, or the label does not fit the status."""
     for name, (is_right, words) in _FIELDS.items():
-        if not is_right(fields[name]):
-            raise ValueError(f"not an answer of songscore: {name} is {_short(fields[name])}; {words} is needed")
+        value = fields.get(name) if name in _OF_THE_FILE else fields[name]
+        if not is_right(value):
+            raise ValueError(f"not an answer of songscore: {name} is {_short(value)}; {words} is needed")
     label, status, probability = fields["label"], fields["status"], fields["song_probability"]
     by_model = label is not None and fields.get("by") != "hand"
     if by_model and (status not in ("ok", "partial") or probability is None):

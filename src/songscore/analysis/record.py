@@ -12,12 +12,13 @@ from __future__ import annotations
 import json
 import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from typing import Any, cast, get_args
 
 import numpy as np
 
+from songscore.audio.identity import FileState
 from songscore.features.detector import KINDS, LEVELS
 from songscore.features.track_vector import Activity
 from songscore.results import Status
@@ -27,6 +28,7 @@ FORMAT = 2
 FAILURES = frozenset(get_args(Status)) - {"ok", "partial"}
 """Statuses of what was not heard."""
 
+_STATE = ("size", "modified", "sound_digest")
 _STEP, _KINDS = np.dtype("<i4"), np.dtype("<u2")
 
 
@@ -118,14 +120,50 @@ class Failure:
         return json.dumps({"status": self.status, "message": self.message}).encode()
 
 
-def read_reply(content: bytes, path: str, detector: str) -> Analysis | Failure:
-    """What a worker said of a file.
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What a worker says of a file, and by what it is known whether that fits.
 
-    Raises
-    ------
-    ValueError
-        The bytes are neither, or the worker has another version or detector.
+    Attributes
+    ----------
+    reading : Analysis or Failure
+    model : str
+        SHA-256 of the model that decided how much was heard.
+    file : FileState or None
+        The file when it was opened; None where there was no regular file.
     """
+
+    reading: Analysis | Failure
+    model: str
+    file: FileState | None
+
+    def to_bytes(self) -> bytes:
+        """A line of JSON about songscore, the model and the file, and then the reading."""
+        head = {
+            "songscore": version("songscore"),
+            "model": self.model,
+            "file": None if self.file is None else asdict(self.file),
+        }
+        return json.dumps(head).encode() + b"\n" + self.reading.to_bytes()
+
+    @classmethod
+    def from_bytes(cls, content: bytes, path: str, model: str, detector: str) -> Reply:
+        """What a worker said of a file.
+
+        Raises
+        ------
+        ValueError
+            The bytes are no reply, or the worker has another songscore, model or detector; the message says which.
+        """
+        line, _, rest = content.partition(b"\n")
+        head = _object(line)
+        for key, ours in {"songscore": version("songscore"), "model": model}.items():
+            if head.get(key) != ours:
+                raise ValueError(f"it has {key} {head.get(key)!r}; {ours!r} is needed")
+        return cls(_reading(rest, path, detector), model, _file_state(head.get("file")))
+
+
+def _reading(content: bytes, path: str, detector: str) -> Analysis | Failure:
     if b"\n" in content:
         return Analysis.from_bytes(content, path, detector)
     head = _object(content)
@@ -133,6 +171,15 @@ def read_reply(content: bytes, path: str, detector: str) -> Analysis | Failure:
     if not isinstance(status, str) or status not in FAILURES or not isinstance(message, str):
         raise ValueError(f"not a reply: status {status!r}, message {message!r}")
     return Failure(cast("Status", status), message)
+
+
+def _file_state(fields: Any) -> FileState | None:
+    if fields is None:
+        return None
+    size, modified, digest = (fields.get(name) if isinstance(fields, dict) else None for name in _STATE)
+    if type(size) is not int or size < 0 or not isinstance(modified, str) or not isinstance(digest, str | None):
+        raise ValueError(f"not a reply: file {fields!r}")
+    return FileState(size, modified, digest)
 
 
 def _object(line: bytes) -> dict[str, Any]:

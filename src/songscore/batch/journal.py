@@ -24,7 +24,8 @@ from types import TracebackType
 from typing import IO, Any, NoReturn, Self
 
 from songscore._files import new_file
-from songscore.batch.pool import LOST
+from songscore.audio.identity import FileState, is_another_file
+from songscore.batch.pool import LOST, LOST_BY_ALL
 from songscore.batch.walk import real_path
 from songscore.decision import Question
 from songscore.model import TrackModel
@@ -32,8 +33,11 @@ from songscore.results import TrackResult, exact_path
 
 VERSION = 2
 
-TRY_AGAIN = ("no such file", LOST)
+TRY_AGAIN = ("no such file", LOST, LOST_BY_ALL)
 """How the message of an answer ends that is asked for again: it says nothing of the sound."""
+
+UNREAD = ("unreadable", "unsupported", "timeout")
+"""Statuses of files that are asked for again where that is wanted."""
 
 LONGEST_LINE = 64_000_000
 """Bytes; an answer for a day of sound has 2 MB."""
@@ -43,7 +47,8 @@ Refused = Callable[[ValueError], object]
 _HEADER = b'{"songscore": '
 _ANSWER = b'{"path": '
 _PATH = re.compile(rb'\{"path": ("[^"\\]*(?:\\.[^"\\]*)*"), "label": (null)?')
-_UNANSWERED = b'"status": "unreadable"'
+_FILE = re.compile(rb'"size": (\d{1,19}), "modified": "([^"\\]{1,40})", "sound_digest": (?:null|"([0-9a-f]{64})")\}\n$')
+_UNANSWERED = re.compile(f'"status": "({"|".join(UNREAD)})"'.encode())
 _UNLOCKED = {errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOLCK, errno.ENOSYS, errno.EINVAL}
 """What mounts say that know no locks, or no fsync."""
 
@@ -59,12 +64,16 @@ class Journal:
         What is asked in this run, see `what_is_asked`.
     resume : bool
         Whether an existing journal is gone on with; without it that is an error. Answers that end as in `TRY_AGAIN`
-        are taken out, so that they are asked for again.
+        are taken out, so that they are asked for again, and so are those about files that are other ones by now.
+    retry : bool
+        Whether answers that a file could not be read are taken out, too.
 
     Attributes
     ----------
     n_refused : int
         Lines that are no answers.
+    n_changed : int
+        Answers that were taken out since their files hold another sound now.
 
     Raises
     ------
@@ -76,9 +85,12 @@ class Journal:
         The file is no journal, or something else was asked in it; it stays as it is.
     """
 
-    def __init__(self, path: str | os.PathLike[str], asked: Mapping[str, Any], *, resume: bool = False) -> None:
+    def __init__(
+        self, path: str | os.PathLike[str], asked: Mapping[str, Any], *, resume: bool = False, retry: bool = False
+    ) -> None:
         self.path = Path(path)
-        self.n_refused = 0
+        self.n_refused = self.n_changed = 0
+        self._retry = retry
         self._done = set[str]()
         goes_on = self.path.exists() and (resume or not self.path.stat().st_size)
         self._file = self.path.open("r+b" if goes_on else "x+b", buffering=0)
@@ -145,15 +157,15 @@ class Journal:
             while rest:
                 rest = rest[self._file.write(rest) :]
             _sync(self._file.fileno())
-        except OSError:
+        except OSError as error:
             self._file.truncate(self._end)
             self._file.seek(self._end)
-            raise
+            raise OSError(error.errno, error.strerror, os.fspath(self.path)) from error
         self._end += len(line)
 
     def _kept(self, asked: Mapping[str, Any]) -> int:
         """Learn what was answered, and the end of the last whole line."""
-        end, again, size = 0, False, os.fstat(self._file.fileno()).st_size
+        end, again, size = 0, set[int](), os.fstat(self._file.fileno()).st_size
         for number, line in enumerate(_lines(self._file), 1):
             if not line.endswith(b"\n") and end + len(line) == size:
                 if not _is_torn(line, first=number == 1):
@@ -166,33 +178,38 @@ class Journal:
                 _check_asked(line, asked, self.path)
             elif number == 1:
                 _refuse_first(line, self.path)
-            else:
-                again |= self._learn(line)
+            elif not self._learn(line):
+                again.add(number)
         if not again:
             return end
-        self._rewrite(end)
+        self._rewrite(end, again)
         return self.path.stat().st_size
 
     def _learn(self, line: bytes) -> bool:
-        """Note the file of an answer; whether it is to be asked for again."""
-        if _is_to_try_again(line):
-            return True
+        """Note the file of an answer; False where it is to be asked for again."""
+        if _is_to_try_again(line, self._retry):
+            return False
         found = _PATH.match(line)
         try:
             if found is None or not line.endswith(b"}\n"):
                 raise ValueError
-            self._done.add(real_path(exact_path(_text(found[1]))))
+            path = real_path(exact_path(_text(found[1])))
         except ValueError:
             self.n_refused += 1
-        return False
+            return True
+        if (known := _FILE.search(line)) and is_another_file(path, _file_state(known)):
+            self.n_changed += 1
+            return False
+        self._done.add(path)
+        return True
 
-    def _rewrite(self, end: int) -> None:
-        """Leave out, whole or not at all, what is to be asked for again."""
+    def _rewrite(self, end: int, again: set[int]) -> None:
+        """Leave out, whole or not at all, the lines of what is to be asked for again."""
         self._file.seek(0)
         target = self.path.resolve()
         with new_file(target) as new:
-            for line in _lines(self._file, end):
-                if not _is_to_try_again(line):
+            for number, line in enumerate(_lines(self._file, end), 1):
+                if number not in again:
                     new.write(line)
         self._file.close()
         self._file = self.path.open("r+b", buffering=0)
@@ -313,14 +330,19 @@ def _value(value: object) -> str:
     return {"None": "none", "True": "yes", "False": "no"}.get(str(value), str(value))
 
 
-def _is_to_try_again(line: bytes) -> bool:
+def _is_to_try_again(line: bytes, retry: bool) -> bool:
     found = _PATH.match(line)
-    if found is None or found[2] is None or _UNANSWERED not in line:
+    if found is None or found[2] is None or not _UNANSWERED.search(line):
         return False
     try:
-        return str(json.loads(line)["message"]).endswith(TRY_AGAIN)
+        fields = json.loads(line)
+        return str(fields["message"]).endswith(TRY_AGAIN) or (retry and fields["status"] in UNREAD)
     except (ValueError, KeyError, RecursionError):
         return False
+
+
+def _file_state(known: re.Match[bytes]) -> FileState:
+    return FileState(int(known[1]), known[2].decode(errors="replace"), known[3].decode() if known[3] else None)
 
 
 def _shown(line: bytes) -> str:

@@ -26,11 +26,12 @@ from collections.abc import Iterator
 from concurrent.futures import BrokenExecutor
 from contextlib import contextmanager, suppress
 from functools import cache
+from importlib.metadata import version
 from pathlib import Path
 from typing import IO
 
-from songscore.analysis.record import Failure
-from songscore.batch.worker import LENGTH, Order, listen_to
+from songscore.batch.worker import LENGTH, Order, failure, listen_to
+from songscore.model import load_model
 
 DEADLINE = 900.0
 """Seconds that a file may take; ten hours of sound take two minutes."""
@@ -49,6 +50,9 @@ TICK = 0.25
 
 LOST = "its worker was killed again and again"
 """What is said of a file that was given up for want of workers."""
+
+LOST_BY_ALL = "every worker that heard it was lost"
+"""The same of a file with which several machines of a cluster were lost."""
 
 _INSIDE = "SONGSCORE_WORKER"
 """Environment variable of children. A child that is asked to start children is no Python, but a program with one."""
@@ -159,10 +163,11 @@ class Workers:
 
     def __init__(self) -> None:
         self._lock, self._idle, self._all, self._open = threading.Lock(), list[Worker](), set[Worker](), True
+        self._busy, self._cancelled = dict[Worker, str](), set[str]()
         self._closing, self._has_started = threading.Event(), False
 
     def analyse(self, path: str, order: Order) -> bytes:
-        """What a child replies of a file, see `songscore.analysis.record.read_reply`.
+        """What a child replies of a file, see `songscore.analysis.record.Reply`.
 
         Raises
         ------
@@ -171,11 +176,11 @@ class Workers:
         """
         if not _can_start(sys.executable, getattr(sys, "frozen", False), _INSIDE in os.environ):
             return listen_to(path, order)
-        worker = self._taken()
+        worker = self._taken(order.run)
         try:
             return self._asked(worker, path, order)
         except TimeoutError:
-            return Failure("timeout", f"{path}: no answer after {order.timeout:g} s").to_bytes()
+            return failure(path, order, "timeout", f"no answer after {order.timeout:g} s")
         finally:
             self._given_back(worker)
 
@@ -183,7 +188,7 @@ class Workers:
         """Ask one child after the other, since each may have died of what came before."""
         crashes = kills = starts = 0
         why = ""
-        while crashes < CRASHES and kills < KILLS and self._open:
+        while crashes < CRASHES and kills < KILLS and self._open and order.run not in self._cancelled:
             try:
                 reply = worker.ask(order.to_json(path), order.timeout)
             except ChildProcessError as error:
@@ -202,7 +207,7 @@ class Workers:
             else:
                 crashes += 1
         message = LOST if kills == KILLS else f"the decoder {why}"
-        return Failure("unreadable", f"{path}: {message}").to_bytes()
+        return failure(path, order, "unreadable", message)
 
     def _pause(self, failures: int) -> None:
         self._closing.wait(min(FIRST_PAUSE * 2**failures, LONGEST_PAUSE))
@@ -216,6 +221,14 @@ class Workers:
                 worker.kill()
         self.dismiss()
 
+    def cancel(self, run: str) -> None:
+        """Kill the children that listen for a run, and begin no other file of it."""
+        with self._lock:
+            self._cancelled.add(run)
+            for worker, of in self._busy.items():
+                if of == run:
+                    worker.kill()
+
     def dismiss(self) -> None:
         """End the children that have nothing to do."""
         with self._lock:
@@ -228,19 +241,22 @@ class Workers:
         """Start over in a forked process: the children are those of the other one."""
         self.__init__()  # type: ignore[misc]
 
-    def _taken(self) -> Worker:
+    def _taken(self, run: str) -> Worker:
         with self._lock:
             if not self._open:
                 raise RuntimeError("these workers are closed")
             worker = self._idle.pop() if self._idle else Worker()
             self._all.add(worker)
+            self._busy[worker] = run
             return worker
 
     def _given_back(self, worker: Worker) -> None:
         with self._lock:
-            if self._open:
+            of = self._busy.pop(worker)
+            if self._open and of not in self._cancelled:
                 self._idle.append(worker)
                 return
+            self._all.discard(worker)
         worker.close()
 
 
@@ -253,6 +269,16 @@ if hasattr(os, "register_at_fork"):
 def analyse_in_child(path: str, order: Order) -> bytes:
     """`Workers.analyse` with the children of this process: what an executor's threads, processes and machines run."""
     return _shared.analyse(path, order)
+
+
+def cancel_run(run: str) -> None:
+    """`Workers.cancel` for the children of `analyse_in_child`, in this process."""
+    _shared.cancel(run)
+
+
+def what_answers(model: str) -> tuple[str, str]:
+    """The version of songscore and the SHA-256 of the model with which this process would answer."""
+    return version("songscore"), load_model(model).metadata["sha256"]
 
 
 def dismiss_children() -> None:

@@ -3,26 +3,29 @@
 from __future__ import annotations
 
 import os
-import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, ThreadPoolExecutor, wait
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, closing, suppress
 from functools import partial
-from itertools import islice
+from itertools import count, islice
 from pathlib import Path
+from secrets import token_hex
 from typing import TypeVar
 
-from songscore.analysis.record import Analysis, Failure, read_reply
+from songscore.analysis.record import Analysis, Failure, Reply
 from songscore.batch.cache import Cache
-from songscore.batch.pool import DEADLINE, Workers, analyse_in_child, dismiss_children
+from songscore.batch.elsewhere import Elsewhere
+from songscore.batch.pool import DEADLINE, Workers, dismiss_children
 from songscore.batch.walk import audio_files
 from songscore.batch.worker import Order
+from songscore.classify import about
 from songscore.decision import Choir, Question, label
 from songscore.model import MODEL, TrackModel, load_model, locate
 from songscore.results import TrackResult
 
 Progress = Callable[[TrackResult], None]
 Answer = TypeVar("Answer")
+Replied = Callable[[str, Future[bytes]], bytes | Future[bytes]]
 CacheFolder = str | os.PathLike[str] | bool | None
 
 _AHEAD = 4
@@ -30,6 +33,9 @@ _AHEAD = 4
 
 _AHEAD_OF_EXECUTOR = 512
 """The same for an executor, of which nobody knows how many machines it has."""
+
+_CHECK_EVERY = 2.0
+"""Seconds without a reply after which the executor is looked at."""
 
 
 def classify_folder(
@@ -121,9 +127,9 @@ def classify_files(
     if timeout is not None and not timeout > 0:
         raise ValueError(f"timeout must be more than 0 s, not {timeout}")
     chosen = load_model(model)
-    order = Order(locate(model), Question(threshold, prior, choir), thorough, _folder(cache), timeout)
+    order = _order(chosen, model, Question(threshold, prior, choir), thorough, cache, timeout)
     answer = partial(_answer, model=chosen, question=order.question)
-    return _answers(map(os.fspath, paths), order, answer, jobs, executor, ordered)
+    return _answers(map(os.fspath, paths), order, answer, jobs, executor, ordered, chosen.detector_digest)
 
 
 def analyse_files(
@@ -135,9 +141,24 @@ def analyse_files(
     model: str | os.PathLike[str] = MODEL,
 ) -> Iterator[tuple[str, Analysis | Failure]]:
     """Listen to all of each file, and say what was heard, in order; parameters as for `classify_folder`."""
-    order = Order(locate(model), Question(), True, _folder(cache), timeout)
-    detector = load_model(model).detector_digest
-    return _answers(iter(paths), order, lambda path, reply: (path, _reading(path, reply, detector)), jobs, None, True)
+    chosen = load_model(model)
+    order = _order(chosen, model, Question(), True, cache, timeout)
+
+    def answer(path: str, reply: bytes) -> tuple[str, Analysis | Failure]:
+        return path, _heard(path, reply, chosen).reading
+
+    return _answers(iter(paths), order, answer, jobs, None, True, chosen.detector_digest)
+
+
+def _order(
+    chosen: TrackModel,
+    model: str | os.PathLike[str],
+    question: Question,
+    thorough: bool,
+    cache: CacheFolder,
+    timeout: float | None,
+) -> Order:
+    return Order(locate(model), question, thorough, _folder(cache), timeout, chosen.metadata["sha256"], token_hex(8))
 
 
 def _folder(cache: CacheFolder) -> str | None:
@@ -154,17 +175,19 @@ def _absolute(path: str | os.PathLike[str]) -> str:
 
 
 def _answer(path: str, reply: bytes, *, model: TrackModel, question: Question) -> TrackResult:
-    reading = _reading(path, reply, model.detector_digest)
-    if isinstance(reading, Analysis):
-        return label(reading, model, question)
-    return TrackResult(path=path, status=reading.status, message=reading.message, model=model.name)
+    heard = _heard(path, reply, model)
+    if isinstance(heard.reading, Analysis):
+        return about(label(heard.reading, model, question), heard.file)
+    failure = heard.reading
+    return about(TrackResult(path=path, status=failure.status, message=failure.message, model=model.name), heard.file)
 
 
-def _reading(path: str, reply: bytes, detector: str) -> Analysis | Failure:
+def _heard(path: str, reply: bytes, model: TrackModel) -> Reply:
     try:
-        return read_reply(reply, path, detector)
+        return Reply.from_bytes(reply, path, model.metadata["sha256"], model.detector_digest)
     except ValueError as error:
-        return Failure("unreadable", f"{path}: the answer of a worker was lost: {error}")
+        lost = Failure("unreadable", f"{path}: the answer of a worker was lost: {error}")
+        return Reply(lost, model.metadata["sha256"], None)
 
 
 def _watched(results: Iterator[TrackResult], progress: Progress | None) -> Iterator[TrackResult]:
@@ -181,48 +204,65 @@ def _answers(
     jobs: int,
     executor: Executor | None,
     ordered: bool,
+    detector: str,
 ) -> Iterator[Answer]:
     with ExitStack() as stack:
-        submit: Callable[[str], Future[bytes]]
         if executor is None:
             threads = ThreadPoolExecutor(jobs)
             stack.callback(threads.shutdown, cancel_futures=True)
             workers = Workers()
             stack.callback(workers.close)
-            submit, ahead = lambda path: threads.submit(workers.analyse, path, order), _AHEAD * jobs
+            work = in_flight(lambda path: threads.submit(workers.analyse, path, order), paths, _AHEAD * jobs, ordered)
         else:
             stack.callback(dismiss_children)
-            submit, ahead = lambda path: executor.submit(analyse_in_child, _absolute(path), order), _AHEAD_OF_EXECUTOR
-        for path, reply in in_flight(submit, paths, ahead, ordered):
-            yield answer(path, reply)
+            elsewhere = stack.enter_context(Elsewhere(executor, order, detector))
+            work = in_flight(elsewhere.submit, paths, _AHEAD_OF_EXECUTOR, ordered, elsewhere.replied, elsewhere.check)
+        with closing(work):
+            for path, reply in work:
+                yield answer(path, reply)
 
 
 def in_flight(
-    submit: Callable[[str], Future[bytes]], paths: Iterator[str], ahead: int, ordered: bool
-) -> Iterator[tuple[str, bytes]]:
-    """Keep a few in flight, so that neither a long list nor a slow reader fills the memory."""
-    flying = {submit(path): path for path in islice(paths, ahead)}
+    submit: Callable[[str], Future[bytes]],
+    paths: Iterator[str],
+    ahead: int,
+    ordered: bool,
+    replied: Replied = lambda path, future: future.result(),
+    check: Callable[[], object] = lambda: None,
+) -> Generator[tuple[str, bytes]]:
+    """Keep a few in flight, so that neither a long list nor a slow reader fills the memory.
+
+    Parameters
+    ----------
+    submit : callable
+        Has a path heard.
+    paths : iterator of str
+    ahead : int
+        How many are in flight.
+    ordered : bool
+        Wait for the first of them.
+    replied : callable
+        The reply in a future that is done, or another future to wait for in its place.
+    check : callable
+        Called now and then while nothing is done; may raise.
+    """
+    numbers = count()
+    flying = {next(numbers): (path, submit(path)) for path in islice(paths, ahead)}
     try:
         while flying:
-            done = {next(iter(flying))} if ordered else wait(flying, return_when=FIRST_COMPLETED).done
-            for future in [future for future in flying if future in done]:
-                path = flying.pop(future)
-                flying.update((submit(following), following) for following in islice(paths, 1))
-                yield path, _reply(future, path, submit)
+            awaited = [future for _, future in islice(flying.values(), 1 if ordered else None)]
+            done = wait(awaited, _CHECK_EVERY, FIRST_COMPLETED).done
+            if not done:
+                check()
+            for number in [number for number, (_, future) in flying.items() if future in done]:
+                path, future = flying[number]
+                reply = replied(path, future)
+                if isinstance(reply, Future):
+                    flying[number] = path, reply
+                    continue
+                del flying[number]
+                flying.update((next(numbers), (following, submit(following))) for following in islice(paths, 1))
+                yield path, reply
     finally:
-        for future in flying:
+        for _, future in flying.values():
             future.cancel()
-
-
-def _reply(future: Future[bytes], path: str, submit: Callable[[str], Future[bytes]] | None) -> bytes:
-    """What was heard, or that Dask has lost several machines over it; whatever else goes wrong twice is an error."""
-    try:
-        return future.result()
-    except Exception as error:
-        distributed = sys.modules.get("distributed")
-        if distributed is not None and isinstance(error, distributed.KilledWorker):
-            return Failure("unreadable", f"{path}: every worker that heard it was lost").to_bytes()
-        if distributed is None or submit is None:
-            raise
-    # When a worker dies while its answer is fetched, Dask's executor may take the answer for an error.
-    return _reply(submit(path), path, None)

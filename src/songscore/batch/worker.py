@@ -1,7 +1,7 @@
 """A child process that listens: one file in, bytes out, no exception.
 
 A request is a line of JSON. A reply is the length of its content, eight bytes, and the content, which
-`songscore.analysis.record.read_reply` reads.
+`songscore.analysis.record.Reply` reads.
 """
 
 from __future__ import annotations
@@ -18,12 +18,14 @@ from dataclasses import asdict, dataclass
 from queue import SimpleQueue
 from typing import IO
 
-from songscore.analysis.record import Analysis, Failure
+from songscore.analysis.record import Analysis, Failure, Reply
 from songscore.analysis.sampling import analyse
+from songscore.audio.identity import file_state
 from songscore.batch.cache import Cache
 from songscore.decision import Question
 from songscore.errors import AudioError
-from songscore.model import load_model
+from songscore.model import TrackModel, load_model
+from songscore.results import Status
 
 MEMORY = 2 << 30
 """Bytes that a child may allocate, where the system can tell it so."""
@@ -55,6 +57,10 @@ class Order:
         Folder.
     timeout : float or None
         Seconds that a file may take.
+    digest : str
+        SHA-256 of the model.
+    run : str
+        By what the files of one run are known among those of others.
     """
 
     model: str
@@ -62,6 +68,8 @@ class Order:
     thorough: bool
     cache: str | None
     timeout: float | None
+    digest: str
+    run: str = ""
 
     def to_json(self, path: str) -> bytes:
         """A request, as one line."""
@@ -118,23 +126,36 @@ def _limit_memory() -> None:
 
 
 def listen_to(path: str, order: Order) -> bytes:
-    """What a worker replies, see `songscore.analysis.record.read_reply`."""
-    return _analysed(path, order).to_bytes()
-
-
-def _analysed(path: str, order: Order) -> Analysis | Failure:
+    """What a worker replies, see `songscore.analysis.record.Reply`."""
+    file = file_state(path)
     try:
         model = load_model(order.model)
+    except Exception as error:
+        return Reply(_failure(path, error), "", file).to_bytes()
+    return Reply(_analysed(path, model, order), model.metadata["sha256"], file).to_bytes()
+
+
+def failure(path: str, order: Order, status: Status, message: str) -> bytes:
+    """What is replied for a worker that is lost."""
+    return Reply(Failure(status, f"{path}: {message}"), order.digest, file_state(path, digest=False)).to_bytes()
+
+
+def _analysed(path: str, model: TrackModel, order: Order) -> Analysis | Failure:
+    try:
         if order.cache is None:
             return analyse(path, model, order.question, thorough=order.thorough)
         cache = _caches.setdefault(order.cache, Cache(order.cache))
         return cache.analyse(path, model, order.question, thorough=order.thorough)
-    except AudioError as error:
-        return Failure(error.status, str(error))
-    except MemoryError:
-        return Failure("unreadable", f"{path}: it takes more memory than a sound may")
     except Exception as error:
-        return Failure("unreadable", f"{path}: {type(error).__name__}: {error}")
+        return _failure(path, error)
+
+
+def _failure(path: str, error: Exception) -> Failure:
+    if isinstance(error, AudioError):
+        return Failure(error.status, str(error))
+    if isinstance(error, MemoryError):
+        return Failure("unreadable", f"{path}: it takes more memory than a sound may")
+    return Failure("unreadable", f"{path}: {type(error).__name__}: {error}")
 
 
 def _write(file: IO[bytes], content: bytes) -> None:

@@ -51,8 +51,14 @@ class _Commands(click.Group):
         except OSError as error:
             if error.errno == errno.EPIPE:
                 raise
-            reason = f"{error.filename}: {error.strerror}" if error.filename and error.strerror else str(error)
-            raise click.ClickException(reason) from error
+            raise click.ClickException(_words(error)) from error
+
+
+def _words(error: OSError) -> str:
+    """An error of the system without its number."""
+    if error.strerror is None:
+        return str(error)
+    return error.strerror if error.filename is None else f"{error.filename}: {error.strerror}"
 
 
 EXAMPLES = options.examples(

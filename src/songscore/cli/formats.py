@@ -39,6 +39,9 @@ COLUMNS = (
     "duration",
     "analysed",
     "model",
+    "size",
+    "modified",
+    "sound_digest",
 )
 """Columns of CSV. `vocal_segments` is text, ``2.00-4.50 speech:61.12-75.00`` in seconds; what has no kind is sung."""
 
@@ -195,6 +198,9 @@ def _parquet_schema() -> Any:
         "analysed": number,
         "model": text,
         "by": text,
+        "size": pa.int64(),
+        "modified": text,
+        "sound_digest": text,
     }
     return pa.schema(list(types.items()))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from collections.abc import Callable, Generator, Iterator, Mapping
 from concurrent.futures import Executor
@@ -36,6 +37,7 @@ EXAMPLES = options.examples(
 @click.command(epilog=EXAMPLES)
 @options.output(*options.FORMS)
 @click.option("--resume", is_flag=True, help="Go on with an --output that was not finished.")
+@click.option("--retry", is_flag=True, help="With --resume, also try again the files that could not be read.")
 @options.jobs
 @click.option(
     "--scheduler", metavar="tcp://HOST:PORT", help="Dask scheduler whose workers do the work, instead of --jobs."
@@ -62,6 +64,7 @@ def label(
     form: str | None,
     output: Path | None,
     resume: bool,
+    retry: bool,
     scheduler: str | None,
     dry_run: bool,
     verbose: bool,
@@ -84,7 +87,8 @@ def label(
     With --output, each answer is on the disk before it counts: in FILE itself for JSON Lines, whose first line says
     what was asked, and beside it in FILE.journal for other forms, which are made of that at the end. What was stopped,
     by Ctrl-C, a crash or a full disk, goes on with --resume. Files that have an answer are not read again, unless they
-    were not found or no worker was left for them.
+    were not found, no worker was left for them, or they hold another sound by now. With --retry, all that could not
+    be read are tried again.
 
     The exit status is 0 where every file has an answer (a label, or that it is no music), 1 where some could not be
     read, 2 for wrong usage.
@@ -92,6 +96,8 @@ def label(
     form = options.form_for(form, output)
     if resume and output is None:
         raise click.UsageError("--resume needs the --output to go on with")
+    if retry and not resume:
+        raise click.UsageError("--retry goes with --resume")
     if timeout is not None:
         how["timeout"] = timeout
     how["ordered"] = output is None if ordered is None else ordered
@@ -113,7 +119,7 @@ def label(
         if output is None or (output.exists() and not output.is_file()):
             tally = _straight(files, answer, form, output)
         else:
-            tally = _journalled(files, answer, form, output, resume, how)
+            tally = _journalled(files, answer, form, output, how, resume=resume, retry=retry, quiet=quiet)
     _close(tally, form, output, quiet)
 
 
@@ -163,7 +169,15 @@ def _straight(files: list[Path], answer: Answer, form: str, output: Path | None)
 
 
 def _journalled(
-    files: list[Path], answer: Answer, form: str, output: Path, resume: bool, how: Mapping[str, Any]
+    files: list[Path],
+    answer: Answer,
+    form: str,
+    output: Path,
+    how: Mapping[str, Any],
+    *,
+    resume: bool,
+    retry: bool,
+    quiet: bool,
 ) -> Tally:
     """The same by way of a journal."""
     from songscore.cli.answers import Answers
@@ -172,7 +186,14 @@ def _journalled(
 
     check_output(form, output)
     path = output if form == "jsonl" else output.with_name(f"{output.name}.journal")
-    journal = _journal(path, resume, how)
+    journal = _journal(path, how, resume=resume, retry=retry)
+    if journal.n_changed and not quiet:
+        one = journal.n_changed == 1
+        click.echo(
+            f"{journal.n_changed} {'file has' if one else 'files have'} another sound than was answered for;"
+            f" {'it is' if one else 'they are'} heard again",
+            err=True,
+        )
     try:
         with journal, closing(answer([file for file in files if file not in journal])) as answers:
             for track in answers:
@@ -194,7 +215,7 @@ def _journalled(
     return tally
 
 
-def _journal(path: Path, resume: bool, how: Mapping[str, Any]) -> Journal:
+def _journal(path: Path, how: Mapping[str, Any], *, resume: bool, retry: bool) -> Journal:
     from songscore.batch.journal import Journal, what_is_asked
     from songscore.decision import Question
     from songscore.model import load_model
@@ -202,7 +223,7 @@ def _journal(path: Path, resume: bool, how: Mapping[str, Any]) -> Journal:
     question = Question(how["threshold"], how["prior"], how["choir"])
     asked = what_is_asked(load_model(how["model"]), question, thorough=how["thorough"])
     try:
-        return Journal(path, asked, resume=resume)
+        return Journal(path, asked, resume=resume, retry=retry)
     except FileExistsError:
         message = f"{path} exists; --resume goes on with it, or remove it first"
         raise click.BadParameter(message, param_hint="--output") from None
@@ -219,9 +240,13 @@ def _dask(scheduler: str) -> Iterator[Executor]:
         from distributed import Client
     except ImportError:
         raise click.UsageError("--scheduler needs Dask: pip install 'songscore[dask]'") from None
+    logging.disable()  # what Dask logs of a lost scheduler has a hundred lines
     try:
-        client = Client(scheduler, timeout="10s")
+        client = Client(scheduler, timeout="8s")
     except (OSError, ValueError) as error:
         raise click.ClickException(f"no Dask scheduler at {scheduler}: {error}") from error
-    with client:
-        yield client.get_executor()
+    try:
+        with client:
+            yield client.get_executor()
+    finally:
+        logging.disable(logging.NOTSET)

@@ -67,10 +67,12 @@ def plot(file: Path, output: Path | None, quiet: bool, **asked: Any) -> None:
 def _draw(track: TrackResult, output: Path) -> None:
     from matplotlib.figure import Figure
 
+    from songscore._files import new_file
     from songscore.display.plotting import plot_timeline
 
     figure = Figure(figsize=(9, 4), layout="constrained")
     plot_timeline(track, figure.subplots())
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph .* missing")  # a name in a script without a font: boxes stand for it
-        figure.savefig(output, dpi=150)
+        with new_file(output) as file:
+            figure.savefig(file, format=output.suffix.removeprefix(".") or None, dpi=150)

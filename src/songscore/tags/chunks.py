@@ -56,7 +56,6 @@ class Chunks:
             *(self._tag.items if self._tag else ()),
             *(Item(f"chunk {_shown(chunk)}", self._content[chunk.start : chunk.end]) for chunk in self._others()),
         ]
-        self.sound = [(chunk.body, chunk.end) for chunk in self._chunks if chunk.kind in _SOUND]
 
     def with_entries(self, changes: Changes) -> bytes:
         """The file with entries set or taken out."""

@@ -10,7 +10,6 @@ frames that nobody can read.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterable, Sequence
 from itertools import pairwise
 from typing import Protocol
@@ -23,8 +22,6 @@ from songscore.tags.items import Changes, Content, Item, Values
 from songscore.tags.mp4 import Mp4
 from songscore.tags.mpeg import Mpeg
 from songscore.tags.ogg import Ogg
-
-_BLOCK = 1 << 20
 
 
 class _Container(Protocol):
@@ -80,17 +77,6 @@ class Tags:
             They would not fit.
         """
         return self._container.with_entries(changes)
-
-    def sound_digest(self) -> str:
-        """SHA-256 of the sound as it is stored: the same whatever the tags."""
-        if isinstance(self._container, Ogg):
-            return self._container.sound_digest()
-        assert isinstance(self._container, (Chunks, Flac, Mp4, Mpeg))
-        found = hashlib.sha256()
-        for start, end in self._container.sound:
-            for at in range(start, end, _BLOCK):
-                found.update(self._content[at : min(end, at + _BLOCK)])
-        return found.hexdigest()
 
 
 _KINDS: tuple[tuple[bytes, Callable[[Content], _Container]], ...] = (

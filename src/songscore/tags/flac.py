@@ -36,7 +36,7 @@ class Flac:
         sync = content[end : end + 2]
         if sync and (len(sync) < 2 or sync[0] != 0xFF or sync[1] & 0xFC != 0xF8):
             raise TagError("the tags cannot be read: no sound after the FLAC metadata blocks")
-        self.sound = [(end, len(content))]
+        self._sound = end
         kinds = [kind & ~_LAST for kind, _ in self._blocks]
         self._at = kinds.index(_COMMENTS) if _COMMENTS in kinds else None
         self._comments = VorbisComments(no_comments() if self._at is None else self._blocks[self._at][1])
@@ -62,5 +62,4 @@ class Flac:
             bytes([kind | _LAST * (n == last)]) + len(body).to_bytes(3, "big") for n, (kind, body) in enumerate(blocks)
         )
         written = b"".join(head + body for head, (_, body) in zip(heads, blocks, strict=True))
-        ((start, end),) = self.sound
-        return self._content[: self._start] + written + self._content[start:end]
+        return self._content[: self._start] + written + self._content[self._sound : len(self._content)]

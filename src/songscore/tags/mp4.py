@@ -44,7 +44,6 @@ class Mp4:
         self._top = list(_atoms(content, 0, len(content)))
         self._trail = self._trail_to_list()
         self.items = list(self._items())
-        self.sound = [(atom.body, atom.end) for atom in self._top if atom.kind == b"mdat"]
 
     def with_entries(self, changes: Changes) -> bytes:
         """The file with entries set or taken out."""

@@ -32,8 +32,6 @@ class Mpeg:
         self._ape = ApeTag(content)
         self._v1 = id3v1(content)
         self.in_ape = ape or (self._front is None and self._ape.found)
-        start = self._front.end if self._front else 0
-        self.sound = [(start, max(start, self._ape.start))]
         front = self._front.items if self._front else []
         behind = [Item("ID3v1", self._v1)] if self._v1 else []
         self.items = [

@@ -5,7 +5,6 @@ The pages are walked here; mutagen lays the pages of a new packet and numbers th
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from io import BytesIO
@@ -29,7 +28,6 @@ _FLAC_HEAD = 4
 class _Page:
     start: int
     serial: bytes
-    granule: bytes
     flags: int
     lacing: bytes
     end: int
@@ -52,7 +50,6 @@ class Ogg:
         self._content = content
         self._first, magic = self._first_stream()
         pages, self._packet = self._comment_packet()
-        self._behind = pages[-1].end
         begins, self._in_flac = _MAGICS[magic], magic == _FLAC
         if not self._packet.startswith(begins):
             raise TagError("the tags cannot be read: the second packet of the Ogg stream holds no comments")
@@ -81,14 +78,6 @@ class Ogg:
         packets[0] = head + comments
         OggPage.replace(file, old, OggPage.from_packets(packets, old[0].sequence))
         return file.getvalue()
-
-    def sound_digest(self) -> str:
-        """SHA-256 of all packets but that of the comments, with the time of their pages."""
-        found, started = hashlib.sha256(), self._first.end
-        for page in _pages(self._content, 0):
-            if page.serial != self._first.serial or page.start < started or page.start >= self._behind:
-                found.update(page.serial + page.granule + self._content[page.body : page.end])
-        return found.hexdigest()
 
     def _first_stream(self) -> tuple[_Page, bytes]:
         for page in _pages(self._content, 0):
@@ -122,5 +111,5 @@ def _pages(content: Content, start: int) -> Iterator[_Page]:
         end = start + _HEAD + len(lacing) + sum(lacing)
         if end > len(content):
             return
-        yield _Page(start, head[14:18], head[6:14], head[5], lacing, end)
+        yield _Page(start, head[14:18], head[5], lacing, end)
         start = end

@@ -131,7 +131,8 @@ def _fields(track: TrackResult | None) -> dict[str, Any] | None:
     """What a label needs, of an answer."""
     if track is None:
         return None
-    return {name: getattr(track, name) for name in ("label", "song_probability", "certain", "status", "model")}
+    needed = ("label", "song_probability", "certain", "status", "model", "sound_digest")
+    return {name: getattr(track, name) for name in needed}
 
 
 def _result(fields: dict[str, Any]) -> TagResult:

@@ -13,9 +13,11 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import wraps
+from io import BytesIO
 from pathlib import Path
 from typing import Any, Concatenate, Literal, ParamSpec
 
+from songscore.audio.identity import sound_digest
 from songscore.decision import Question
 from songscore.errors import SongscoreError, TagError
 from songscore.results import SCORE, SONG, TrackResult
@@ -129,7 +131,7 @@ def tag_track(
     if certain_only and not track.certain:
         return TagResult(path=track.path, status="kept", message="in the band of doubt")
     label = wanted(track.label, track.song_probability, track.model)
-    return _retag(track.path, lambda entries: label, writing, language)
+    return _retag(track.path, lambda entries: label, writing, language, track.sound_digest)
 
 
 def _complaint(track: TrackResult) -> str:
@@ -174,7 +176,9 @@ def undo(path: str | os.PathLike[str], journal: UndoJournal) -> TagResult:
 
 
 @_told
-def _retag(path: str, decide: Wanted, writing: Writing | None, language: bool) -> TagResult:
+def _retag(
+    path: str, decide: Wanted, writing: Writing | None, language: bool, labelled: str | None = None
+) -> TagResult:
     target, seen, entries = _found(path)
     if made_by_hand(entries):
         mark = f"{INSTRUMENTAL}={'; '.join(entries[INSTRUMENTAL])}"
@@ -183,10 +187,13 @@ def _retag(path: str, decide: Wanted, writing: Writing | None, language: bool) -
     if not new:
         return TagResult(path=path, status="unchanged", before=entries)
     check_writable(target, seen)
+    with target.open("rb") as file:
+        sound = sound_digest(file)
+    if labelled not in (None, sound):
+        raise TagError("this is another file than the one that was labelled, its sound differs; label it again")
     if writing is not None:
         old = target.read_bytes()
         content = _checked(path, old, new)
-        sound = Tags(content).sound_digest()
         writing.journal.add(str(target), seen.st_mtime_ns, old, content, entries, new, sound)
         replace(target, content, seen, seen.st_mtime_ns if writing.keep_mtime else None)
     return TagResult(path=path, status="changed", before=entries, changes=new)
@@ -212,7 +219,7 @@ def _take_back(path: str, journal: UndoJournal) -> TagResult:
     content = target.read_bytes()
     former, mtime_ns = journal.restored(str(target), content) or (None, None)
     if former is None:
-        back = journal.back(str(target), entries, Tags(content).sound_digest())
+        back = journal.back(str(target), entries, sound_digest(BytesIO(content)))
         if not back:
             raise TagError(f"{journal.path} does not say what its tags were")
         former = _checked(path, content, back)

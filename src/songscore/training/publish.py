@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from songscore._files import write_whole
+from songscore._files import write_together, write_whole
 from songscore.features.detector import KINDS, VoiceDetector
 from songscore.features.spectrum import N_MELS, WINDOW, FloatArray
 from songscore.features.track_vector import FEATURE_SET
@@ -188,9 +188,13 @@ def write_files(
     """
     signed = {**metadata, "sha256": digest(arrays, metadata)}
     folder.mkdir(parents=True, exist_ok=True)
-    write_whole(folder / f"{name}.npz", _packed(arrays))
-    write_whole(folder / f"{name}.json", json.dumps(signed, indent=1) + "\n")
-    write_whole(folder / f"{name}.md", card)
+    write_together(
+        {
+            folder / f"{name}.npz": _packed(arrays),
+            folder / f"{name}.json": (json.dumps(signed, indent=1) + "\n").encode(),
+            folder / f"{name}.md": card.encode(),
+        }
+    )
 
 
 def write_lessons(folder: Path, name: str, arrays: Mapping[str, NDArray[Any]]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import io
 import platform
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -17,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit
 
+from songscore._files import write_whole
 from songscore.errors import ManifestError
 from songscore.features.track_vector import FEATURES, track_vector
 from songscore.model import MODEL, TrackModel, read_model
@@ -168,12 +170,13 @@ def _write_tracks(
     """The cross-validated answers, a line for each clip."""
     path.parent.mkdir(parents=True, exist_ok=True)
     known = ["path", "role", "kind", "group", "origin", "fold", "doubt", "song", "song_probability", "certain", "music"]
-    with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow([*known, *(feature.name for feature in FEATURES)])
-        columns = zip(clip, examples, answers.whole, answers.music, certain, strict=False)
-        for i, example, log_odds, music, sure in columns:
-            row, vector = rows[corpus.row[i]], track_vector(example.activity)
-            about = [row.name, corpus.role[i], row.kind, row.group, row.origin, example.fold, row.doubt]
-            answer = [int(example.song), f"{expit(log_odds):.4f}", int(sure), int(music >= 0)]
-            writer.writerow([*about, *answer, *(f"{value:.4g}" for value in vector.values())])
+    file = io.StringIO()
+    writer = csv.writer(file, lineterminator="\n")
+    writer.writerow([*known, *(feature.name for feature in FEATURES)])
+    columns = zip(clip, examples, answers.whole, answers.music, certain, strict=False)
+    for i, example, log_odds, music, sure in columns:
+        row, vector = rows[corpus.row[i]], track_vector(example.activity)
+        about = [row.name, corpus.role[i], row.kind, row.group, row.origin, example.fold, row.doubt]
+        answer = [int(example.song), f"{expit(log_odds):.4f}", int(sure), int(music >= 0)]
+        writer.writerow([*about, *answer, *(f"{value:.4g}" for value in vector.values())])
+    write_whole(path, file.getvalue())

@@ -1,0 +1,158 @@
+"""Which sound a file holds, whatever its tags say.
+
+The digest is that of the sound as it is stored, without decoding it: the frames of FLAC, the pages of Ogg behind its
+headers, ``mdat`` in MP4, ``data`` in WAV, ``SSND`` in AIFF, and of any other kind of file what lies between the tags at
+its ends. So it is the same before and after tags are written, and another one for another sound.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+
+from songscore.audio.inspection import inspect
+from songscore.audio.span import read_at
+
+_BLOCK = 1 << 20
+_MOST = 1_000_000
+"""Chunks and atoms that are looked at; ten hours of fragmented MP4 have 72,000."""
+
+_OGG_HEAD = 27
+_HEADERS = bytes(8), b"\xff" * 8
+"""Positions that Ogg pages of headers have, and pages on which no packet ends."""
+
+_LATEST = (1 << 63) - 1
+
+
+@dataclass(frozen=True, slots=True)
+class FileState:
+    """By what a file is known again.
+
+    Attributes
+    ----------
+    size : int
+        Bytes.
+    modified : str
+        When it was last changed: ISO 8601 in UTC, with nanoseconds.
+    sound_digest : str or None
+        SHA-256 of the stored sound; None where it was not read.
+    """
+
+    size: int
+    modified: str
+    sound_digest: str | None = None
+
+
+def file_state(path: str | os.PathLike[str], *, digest: bool = True) -> FileState | None:
+    """The state of a regular file, with the digest of its sound where it can be read; None for anything else."""
+    try:
+        seen = Path(path).stat()
+    except (OSError, ValueError):
+        return None
+    if not stat.S_ISREG(seen.st_mode):
+        return None
+    sound = None
+    if digest:
+        with suppress(OSError), Path(path).open("rb") as file:
+            sound = sound_digest(file)
+    return FileState(seen.st_size, _time(seen.st_mtime_ns), sound)
+
+
+def is_another_file(path: str | os.PathLike[str], known: FileState) -> bool:
+    """Whether there is a file, and it holds another sound than the one that is known.
+
+    A file of the same size and time is the same; of any other, the sound is compared.
+    """
+    now = file_state(path, digest=False)
+    if now is None or (now.size, now.modified) == (known.size, known.modified):
+        return False
+    now = file_state(path)
+    return now is not None and (known.sound_digest is None or now.sound_digest != known.sound_digest)
+
+
+def sound_digest(file: BinaryIO) -> str:
+    """SHA-256, in hexadecimal digits, of the sound in a file that seeks."""
+    found = hashlib.sha256()
+    for start, end in _sound(file):
+        for at in range(start, end, _BLOCK):
+            found.update(read_at(file, at, min(_BLOCK, end - at)))
+    return found.hexdigest()
+
+
+def _sound(file: BinaryIO) -> Iterator[tuple[int, int]]:
+    """Where the sound is stored; the whole file between its tags where nothing else is known."""
+    inspection = inspect(file)
+    start, end = inspection.start, inspection.end
+    parts = list(_parts(file, start, end))
+    yield from parts or [(start, end)]
+
+
+def _parts(file: BinaryIO, start: int, end: int) -> Iterator[tuple[int, int]]:
+    head = read_at(file, start, 12)
+    if head.startswith(b"fLaC"):
+        yield from _flac(file, start + 4, end)
+    elif head.startswith(b"OggS"):
+        yield from _ogg(file, start, end)
+    elif head[:4] == b"FORM" and head[8:] in (b"AIFF", b"AIFC"):
+        yield from _chunks(file, start + 12, end, b"SSND", big=True)
+    elif head[:4] in (b"RIFF", b"RIFX", b"RF64") and head[8:] == b"WAVE":
+        yield from _chunks(file, start + 12, end, b"data", big=head[:4] == b"RIFX")
+    elif head[4:8] == b"ftyp":
+        yield from _atoms(file, start, end)
+
+
+def _flac(file: BinaryIO, at: int, end: int) -> Iterator[tuple[int, int]]:
+    """What comes behind the metadata blocks (RFC 9639, section 8)."""
+    is_last = False
+    while not is_last and at < end and len(head := read_at(file, at, 4)) == 4:
+        is_last, at = bool(head[0] & 0x80), at + 4 + int.from_bytes(head[1:], "big")
+    if is_last and at < end:
+        yield at, end
+
+
+def _ogg(file: BinaryIO, at: int, end: int) -> Iterator[tuple[int, int]]:
+    """The content of the pages on which a packet of sound ends (RFC 3533, section 6)."""
+    while (head := read_at(file, at, _OGG_HEAD)).startswith(b"OggS") and len(head) == _OGG_HEAD:
+        body = at + _OGG_HEAD + head[26]
+        at = body + sum(file.read(head[26]))
+        if head[6:14] not in _HEADERS:
+            yield body, min(at, end)
+
+
+def _chunks(file: BinaryIO, at: int, end: int, kind: bytes, *, big: bool) -> Iterator[tuple[int, int]]:
+    for _ in range(_MOST):
+        head, body = read_at(file, min(at, end), 8), at + 8
+        if len(head) < 8:
+            return
+        at = body + int.from_bytes(head[4:], "big" if big else "little")
+        if head[:4] == kind:
+            yield body, min(at, end)
+        at += (at - body) % 2
+
+
+def _atoms(file: BinaryIO, at: int, end: int) -> Iterator[tuple[int, int]]:
+    for _ in range(_MOST):
+        head = read_at(file, min(at, end), 16)
+        if len(head) < 8:
+            return
+        size, body = int.from_bytes(head[:4], "big"), at + 8
+        if size == 1:
+            size, body = int.from_bytes(head[8:], "big"), at + 16
+        last = at + size if size else end
+        if last < body:
+            return
+        if head[4:8] == b"mdat":
+            yield body, min(last, end)
+        at = last
+
+
+def _time(nanoseconds: int) -> str:
+    return f"{np.datetime64(max(-_LATEST, min(nanoseconds, _LATEST)), 'ns')}Z"

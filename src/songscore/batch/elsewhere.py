@@ -1,0 +1,243 @@
+"""Files that an executor's threads, processes or machines listen to.
+
+Another machine may have another songscore, another model or other files under the same names. So each reply says what
+it was made with and of which file, and one that does not fit is not used: the file is heard on this machine instead,
+and a warning says why, once for each reason.
+
+A Dask cluster is asked beforehand which of its workers fit, and only these get files. While no reply comes it is asked
+again: new workers are used, and where none is left for `PATIENCE` seconds, the run ends.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+import time
+import warnings
+from collections.abc import Callable
+from concurrent.futures import BrokenExecutor, Executor, Future, ThreadPoolExecutor
+from contextlib import suppress
+from importlib.metadata import version
+from types import TracebackType
+from typing import Any, Self, cast
+
+import numpy as np
+
+from songscore.analysis.record import Failure, Reply
+from songscore.audio.identity import FileState, file_state
+from songscore.batch.pool import LOST_BY_ALL, Workers, analyse_in_child, cancel_run, what_answers
+from songscore.batch.worker import Order, failure
+
+PATIENCE = 8.0
+"""Seconds for which a cluster may be without a worker that fits."""
+
+_SAME_TIME = np.timedelta64(2, "s")
+"""By how much two machines may see a file's time differ: the resolution of some network disks."""
+
+_POLL, _LOOK_EVERY = 0.5, 10.0
+"""Seconds between two looks for workers, while there are none and while there are."""
+
+_ANSWERS_WITHIN = 4.0
+"""Seconds that a worker has to say what it is."""
+
+_NAMED = 3
+"""How many workers a message names."""
+
+_MUTE = "it does not answer"
+
+
+class Elsewhere:
+    """An executor that listens, and this machine where its replies do not fit.
+
+    Parameters
+    ----------
+    executor : concurrent.futures.Executor
+    order : Order
+    detector : str
+        Digest of the detector of the model.
+
+    Raises
+    ------
+    BrokenExecutor
+        It is a Dask cluster without a worker that fits; the message says why they do not.
+    """
+
+    def __init__(self, executor: Executor, order: Order, detector: str) -> None:
+        self._order, self._detector = order, detector
+        self._cluster = _Cluster(executor, order) if _client(executor) is not None else None
+        self._executor = executor
+        self._workers, self._threads = Workers(), ThreadPoolExecutor(os.cpu_count())
+        self._again, self._here = set[str](), set[str]()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._cluster is not None:
+            self._cluster.close()
+        self._workers.close()
+        self._threads.shutdown(cancel_futures=True)
+
+    def submit(self, path: str) -> Future[bytes]:
+        """Have a file heard."""
+        place = os.path.abspath(path)  # noqa: PTH100 - for processes in another folder; follows no links
+        if self._cluster is not None:
+            return self._cluster.submit(place)
+        return self._executor.submit(analyse_in_child, place, self._order)
+
+    def check(self) -> None:
+        """Look whether there still are workers.
+
+        Raises
+        ------
+        BrokenExecutor
+            There are none.
+        """
+        if self._cluster is not None:
+            self._cluster.check()
+
+    def replied(self, path: str, future: Future[bytes]) -> bytes | Future[bytes]:
+        """The reply in a future that is done, or another future where it is no use."""
+        if path in self._here:
+            return future.result()
+        try:
+            reply = future.result()
+            why = self._misfit(path, reply)
+        except Exception as error:
+            self.check()
+            if isinstance(error, BrokenExecutor):
+                raise
+            distributed = sys.modules.get("distributed")
+            if distributed is not None and isinstance(error, distributed.KilledWorker):
+                return failure(path, self._order, "unreadable", LOST_BY_ALL)
+            if path not in self._again:  # Dask may take an answer for an error when its worker dies
+                self._again.add(path)
+                return self.submit(path)
+            why = f"{type(error).__name__}: {error}"
+        if not why:
+            return reply
+        warnings.warn(
+            f"answers of a worker are not used, their files are heard here: {why}", RuntimeWarning, stacklevel=2
+        )
+        self._here.add(path)
+        return self._threads.submit(self._workers.analyse, path, self._order)
+
+    def _misfit(self, path: str, content: bytes) -> str:
+        """Why a reply is not used, or nothing."""
+        try:
+            reply = Reply.from_bytes(content, path, self._order.digest, self._detector)
+        except ValueError as error:
+            return str(error)
+        here = file_state(path, digest=False)
+        if here is None or (reply.file is None and not isinstance(reply.reading, Failure)):
+            return ""
+        if reply.file is None:
+            return "it does not see files that are here"
+        return "" if _is_same(here, reply.file) else "it sees other files under the names that they have here"
+
+
+class _Cluster:
+    """The workers of a Dask cluster that have this songscore and this model."""
+
+    def __init__(self, executor: Executor, order: Order) -> None:
+        self._client, self._order = _client(executor), order
+        self._why = dict[str, str]()
+        self._fitting = list[str]()
+        self._last_fitting = self._last_look = time.monotonic()
+        self.executor = executor
+        self._is_chosen = "workers" in getattr(executor, "_kwargs", {})
+        while not self._fitting:
+            self._look()
+            if not self._fitting:
+                time.sleep(_POLL)
+
+    def submit(self, path: str) -> Future[bytes]:
+        if time.monotonic() - self._last_look > _LOOK_EVERY:
+            self._look()
+        return self.executor.submit(analyse_in_child, path, self._order)
+
+    def check(self) -> None:
+        self._look()
+
+    def close(self) -> None:
+        """End what its workers still do for this run."""
+        with suppress(Exception):
+            if self._client.status == "running":
+                self._asked(self._fitting, cancel_run, self._order.run)
+
+    def _look(self) -> None:
+        """Find the workers that fit; raise where there have been none for too long."""
+        self._last_look = time.monotonic()
+        there = self._addresses()
+        new = [address for address in there if address not in self._why]
+        if new:
+            found = self._asked(new, what_answers, self._order.model)
+            self._why |= {address: self._misfit(answer) for address, answer in found.items()}
+            for address in new:
+                if why := self._why.get(address, ""):
+                    warnings.warn(f"the Dask worker {address} gets no files: {why}", RuntimeWarning, stacklevel=2)
+        fitting = [address for address in there if not self._why.get(address, _MUTE)]
+        if fitting:
+            self._last_fitting = time.monotonic()
+        elif time.monotonic() - self._last_fitting > PATIENCE:
+            whys = "; ".join(f"{address}: {self._why.get(address, _MUTE)}" for address in there[:_NAMED])
+            raise BrokenExecutor(f"no worker of the Dask scheduler {self._name} can be used: {whys or 'it has none'}")
+        if fitting and fitting != self._fitting and not self._is_chosen:
+            # others only where all of these are gone, and then their replies are checked
+            self.executor = self._client.get_executor(workers=fitting, allow_other_workers=True, pure=False)
+        self._fitting = fitting
+
+    def _asked(self, addresses: list[str], function: Callable[..., Any], argument: str) -> dict[str, Any]:
+        """What a function says on each worker, or the error that it raises there; nothing of those that are mute."""
+
+        async def asked(address: str) -> dict[str, Any]:
+            with suppress(TimeoutError, OSError):
+                answer = self._client.run(function, argument, workers=[address], on_error="return")
+                return dict(await asyncio.wait_for(answer, _ANSWERS_WITHIN))
+            return {}
+
+        async def all_asked() -> dict[str, Any]:
+            answers: dict[str, Any] = {}
+            for answer in await asyncio.gather(*map(asked, addresses)):
+                answers |= answer
+            return answers
+
+        return cast("dict[str, Any]", self._client.sync(all_asked))
+
+    def _addresses(self) -> list[str]:
+        try:
+            if self._client.status != "running":
+                raise OSError
+            return sorted(self._client.nthreads())
+        except (OSError, ValueError, asyncio.CancelledError) as error:
+            raise BrokenExecutor(f"the Dask scheduler {self._name} is gone") from error
+
+    @property
+    def _name(self) -> str:
+        return str(self._client.scheduler.address) if self._client.scheduler else "of the run"
+
+    def _misfit(self, answer: object) -> str:
+        if isinstance(answer, BaseException):
+            return f"{type(answer).__name__}: {answer}"
+        ours = version("songscore")
+        if answer == (ours, self._order.digest):
+            return ""
+        if isinstance(answer, tuple) and answer[0] != ours:
+            return f"it has songscore {answer[0]}, not {ours}"
+        return f"it has another model {self._order.model}"
+
+
+def _client(executor: Executor) -> Any:
+    """The client of a Dask executor, which has no public name for it; None for any other executor."""
+    distributed = sys.modules.get("distributed")
+    client = getattr(executor, "_client", None)
+    return client if distributed is not None and isinstance(client, distributed.Client) else None
+
+
+def _is_same(here: FileState, there: FileState) -> bool:
+    """Whether two machines see the same file, as far as its size and time tell."""
+    apart = np.datetime64(here.modified[:-1]) - np.datetime64(there.modified[:-1])
+    return bool(here.size == there.size and abs(apart) <= _SAME_TIME)
