@@ -164,6 +164,16 @@ def test_no_bytes_raise_anything_else(noise: bytes, at: int) -> None:
             continue
 
 
+def test_levels_and_times_out_of_range_are_refused() -> None:
+    n = 3
+    beyond = arrays()[: 4 * n] + np.full(n * len(KINDS), LEVELS + 1, "<u2").tobytes()
+    with pytest.raises(ValueError, match="level"):
+        Analysis.from_bytes(forged(beyond), None, DETECTOR)
+    for name in ("duration", "analysed", "peak"):
+        with pytest.raises(ValueError, match=r"1e\+300"):
+            Analysis.from_bytes(forged(**{name: 1e300}), None, DETECTOR)
+
+
 def test_the_record_of_ten_hours_is_small() -> None:
     assert len(analysis(450_000).to_bytes()) < 8_000_000
 

@@ -28,6 +28,9 @@ FORMAT = 2
 FAILURES = frozenset(get_args(Status)) - {"ok", "partial"}
 """Statuses of what was not heard."""
 
+_LARGEST = 1e9
+"""Seconds of sound, or peak over full scale: thirty years."""
+
 _STATE = ("size", "modified", "sound_digest")
 _STEP, _KINDS = np.dtype("<i4"), np.dtype("<u2")
 
@@ -202,13 +205,16 @@ def _activity(body: bytes, head: Mapping[str, Any]) -> Activity:
     step = np.frombuffer(body[:split], _STEP).astype(np.int64)
     if not (np.diff(step, prepend=-1, append=n_steps) > 0).all():
         raise ValueError("not a record of a sound: its steps are not in order")
-    kinds = np.frombuffer(body[split:], _KINDS).astype(np.float32).reshape(n, len(KINDS)) / np.float32(LEVELS)
-    return Activity(step, kinds, n_steps, _number(head["peak"]))
+    kinds = np.frombuffer(body[split:], _KINDS)
+    if (kinds > LEVELS).any():
+        raise ValueError(f"not a record of a sound: a level of {kinds.max()}, beyond {LEVELS}")
+    levels = kinds.astype(np.float32).reshape(n, len(KINDS)) / np.float32(LEVELS)
+    return Activity(step, levels, n_steps, _number(head["peak"]))
 
 
 def _number(value: Any) -> float:
     """A finite number that is not negative."""
     number = float(value)
-    if not 0 <= number < np.inf:
-        raise ValueError(f"not a record of a sound: {value!r} where a finite number is needed")
+    if not 0 <= number <= _LARGEST:
+        raise ValueError(f"not a record of a sound: {value!r} where a number up to {_LARGEST:g} is needed")
     return number
