@@ -205,11 +205,8 @@ def _activity(body: bytes, head: Mapping[str, Any]) -> Activity:
     step = np.frombuffer(body[:split], _STEP).astype(np.int64)
     if not (np.diff(step, prepend=-1, append=n_steps) > 0).all():
         raise ValueError("not a record of a sound: its steps are not in order")
-    kinds = np.frombuffer(body[split:], _KINDS)
-    if (kinds > LEVELS).any():
-        raise ValueError(f"not a record of a sound: a level of {kinds.max()}, beyond {LEVELS}")
-    levels = kinds.astype(np.float32).reshape(n, len(KINDS)) / np.float32(LEVELS)
-    return Activity(step, levels, n_steps, _number(head["peak"]))
+    kinds = np.frombuffer(body[split:], _KINDS).astype(np.float32).reshape(n, len(KINDS)) / np.float32(LEVELS)
+    return Activity(step, kinds, n_steps, _number(head["peak"]))
 
 
 def _number(value: Any) -> float:
