@@ -28,6 +28,9 @@ FORMAT = 2
 FAILURES = frozenset(get_args(Status)) - {"ok", "partial"}
 """Statuses of what was not heard."""
 
+_LARGEST = 1e9
+"""Seconds of sound, or peak over full scale: thirty years."""
+
 _STATE = ("size", "modified", "sound_digest")
 _STEP, _KINDS = np.dtype("<i4"), np.dtype("<u2")
 
@@ -209,6 +212,6 @@ def _activity(body: bytes, head: Mapping[str, Any]) -> Activity:
 def _number(value: Any) -> float:
     """A finite number that is not negative."""
     number = float(value)
-    if not 0 <= number < np.inf:
-        raise ValueError(f"not a record of a sound: {value!r} where a finite number is needed")
+    if not 0 <= number <= _LARGEST:
+        raise ValueError(f"not a record of a sound: {value!r} where a number up to {_LARGEST:g} is needed")
     return number

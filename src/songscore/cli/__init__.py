@@ -48,6 +48,11 @@ class _Commands(click.Group):
             raise click.ClickException(why) from error
         except SongscoreError as error:
             raise click.ClickException(str(error)) from error
+        except RuntimeError as error:
+            if "start new thread" not in str(error):
+                raise
+            why = "the system lets this program start no more threads; ask for fewer --jobs, or raise `ulimit -u`"
+            raise click.ClickException(why) from error
         except OSError as error:
             if error.errno == errno.EPIPE:
                 raise

@@ -17,7 +17,7 @@ from typing import IO, Any, BinaryIO
 
 import click
 
-from songscore._files import new_file, remove_leftovers
+from songscore._files import new_file
 from songscore.audio import is_audio_path
 from songscore.cli.table import answer_table
 from songscore.cli.terminal import clean
@@ -235,7 +235,6 @@ def _opened(output: Path, form: str) -> Iterator[BinaryIO]:
     target = output if special else output.resolve()
     if not special:
         check_output(form, target)
-        remove_leftovers(target.parent)
     with ExitStack() as stack:
         try:
             file = stack.enter_context(target.open("wb") if special else new_file(target))
