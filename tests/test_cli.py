@@ -49,6 +49,9 @@ FIELDS = {
     "analysed",
     "model",
     "by",
+    "size",
+    "modified",
+    "sound_digest",
 }
 
 
@@ -262,6 +265,9 @@ def test_csv_has_a_row_per_file_and_passages_as_text() -> None:
         "duration": "62.0",
         "analysed": "62.0",
         "model": "track-v1",
+        "size": "",
+        "modified": "",
+        "sound_digest": "",
     }
     assert (rows[1]["label"], rows[1]["status"]) == ("", "unreadable")
 
