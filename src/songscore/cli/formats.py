@@ -38,6 +38,7 @@ COLUMNS = (
     "duration",
     "analysed",
     "model",
+    "by",
     "size",
     "modified",
     "sound_digest",

@@ -40,6 +40,7 @@ EXAMPLES = options.examples(
 @click.option("--absolute", is_flag=True, help="Absolute paths.  [default: relative to the playlist]")
 @options.jobs
 @options.question
+@options.marks
 @click.option(
     "-o",
     "--output",
@@ -71,7 +72,7 @@ def playlist(
         raise click.UsageError("give either music or --from RESULTS")
     if is_audio_path(output):
         raise click.BadParameter(f"{output} is named like a sound file and is not overwritten", param_hint="--output")
-    answers = list(_heard(paths, how) if results is None else Answers(results, "--from"))
+    answers = list(_heard(paths, how) if results is None else Answers(results, "--from", how["marks"]))
     if verdict is not None:
         answers = list(_of_releases(answers, verdict, how["prior"]))
     wanted = [track for track in answers if track.label == label and (track.certain or not certain)]

@@ -55,6 +55,7 @@ EXAMPLES = options.examples(
 @options.output(*FORMS)
 @options.jobs
 @options.question
+@options.marks
 @options.progress
 @options.quiet
 @click.pass_context

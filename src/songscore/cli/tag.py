@@ -17,6 +17,7 @@ from click.core import ParameterSource
 from songscore.cli import options
 
 if TYPE_CHECKING:
+    from songscore.marks import Marks
     from songscore.results import TrackResult
     from songscore.tags import TagResult
     from songscore.tags.run import Task
@@ -25,8 +26,8 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 _WITHOUT = {
     "results": ("relabel", "undo", "paths", "threshold", "prior"),
-    "relabel": ("undo", "prior", "certain_only"),
-    "undo": ("threshold", "prior", "certain_only", "language", "keep_mtime"),
+    "relabel": ("undo", "prior", "certain_only", "marks"),
+    "undo": ("threshold", "prior", "certain_only", "language", "keep_mtime", "marks"),
 }
 """What has no part in a way of tagging."""
 
@@ -47,6 +48,7 @@ _SPELT = {"results": "--from", "paths": "PATH", "certain_only": "--certain-only"
 @click.option("--language", is_flag=True, help="Also write zxx (no words) into the language of instrumental score.")
 @click.option("--keep-mtime", is_flag=True, help="Keep the modification time of the files.")
 @options.jobs
+@options.marks
 @click.option(
     "--journal", type=click.Path(dir_okay=False, path_type=Path), help="The undo journal.  [default: in your home]"
 )
@@ -65,6 +67,7 @@ def tag(
     keep_mtime: bool,
     jobs: int,
     journal: Path | None,
+    marks: Marks | None,
 ) -> None:
     """Write labels into the tags of music files.
 
@@ -89,7 +92,7 @@ def tag(
             Question(threshold)
             tasks = (Task(path=str(path), threshold=threshold) for path in audio_files(paths))
         else:
-            tasks = _labelled(results) if results else map(_task, _heard(paths, jobs, threshold, prior))
+            tasks = _labelled(results, marks) if results else map(_task, _heard(paths, jobs, threshold, prior, marks))
         manner = Manner(
             journal=None if journal is None else str(journal.absolute()),
             write=write,
@@ -118,19 +121,21 @@ def _check_usage(given: set[str]) -> None:
         raise click.UsageError("tags need mutagen: pip install 'songscore[tags]'")
 
 
-def _heard(paths: tuple[Path, ...], jobs: int, threshold: float, prior: float | None) -> Iterator[TrackResult]:
+def _heard(
+    paths: tuple[Path, ...], jobs: int, threshold: float, prior: float | None, marks: Marks | None
+) -> Iterator[TrackResult]:
     from songscore.batch.run import classify_files
     from songscore.batch.walk import audio_files
     from songscore.cli.terminal import watched
 
     files = list(audio_files(paths))
     progress = sys.stderr.isatty() and not sys.stdout.isatty()
-    results = classify_files(files, jobs=jobs, cache=True, threshold=threshold, prior=prior)
+    results = classify_files(files, jobs=jobs, cache=True, threshold=threshold, prior=prior, marks=marks)
     with closing(watched(results, len(files), progress, verbose=False)) as tracks:
         yield from tracks
 
 
-def _labelled(results: Path) -> Iterator[Task | TagResult]:
+def _labelled(results: Path, marks: Marks | None) -> Iterator[Task | TagResult]:
     """The answers of a file; a line that is none costs itself, unless there is no other."""
     from songscore.results import TrackResult
     from songscore.tags import TagResult
@@ -143,7 +148,7 @@ def _labelled(results: Path) -> Iterator[Task | TagResult]:
             try:
                 track = TrackResult.from_dict(json.loads(line.decode()))
                 answers += 1
-                yield _task(track)
+                yield _task(marks.decide(track) if marks else track)
             except (ValueError, RecursionError) as error:
                 bad.append(f"{results}, line {number}: {error}")
                 if answers:

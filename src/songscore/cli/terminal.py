@@ -98,12 +98,12 @@ def _cells(track: TrackResult, folder: str) -> tuple[Text, ...]:
     path = str(Path(track.path or "").relative_to(folder)) if folder else track.path or ""
     name, length = Text(clean(path)), Text("" if track.duration is None else clock(track.duration))
     if track.label is None:
-        return name, Text(track.status, "red"), Text(), Text(), length
+        return name, Text(track.status, "red"), Text("by hand" if track.by == "hand" else ""), Text(), length
     marks = ("" if track.certain else "?") + ("" if track.status == "ok" else "*")
     return (
         name,
         Text(track.label + marks, "green" if track.label == SONG else "cyan"),
-        Text(f"{track.song_probability:.3f}"),
+        Text("by hand" if track.by == "hand" else f"{track.song_probability:.3f}"),
         Text(f"{track.vocal_fraction or 0:.0%}"),
         length,
     )
