@@ -214,14 +214,18 @@ def read_marks(path: str | os.PathLike[str], refused: Callable[[ValueError], obj
 
 def write_marks(marks: Iterable[Mark], path: str | os.PathLike[str]) -> None:
     """Write marks to a file, whole or not at all."""
+    write_whole(Path(path).resolve(), f"{','.join(COLUMNS)}\n{csv_lines(marks)}")
+
+
+def csv_lines(marks: Iterable[Mark]) -> str:
+    """Marks as they stand in a file, below its first line."""
     text = StringIO()
     rows = csv.writer(text, lineterminator="\n")
-    rows.writerow(COLUMNS)
     for mark in marks:
         seconds = "" if mark.seconds is None else f"{mark.seconds:.2f}"
         probability = "" if mark.probability is None else f"{mark.probability:.4f}"
         rows.writerow([written_path(mark.path), mark.label, seconds, mark.said, probability, mark.sound])
-    write_whole(Path(path).resolve(), text.getvalue())
+    return text.getvalue()
 
 
 def written_path(path: str) -> str:
