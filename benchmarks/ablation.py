@@ -23,7 +23,8 @@ from sklearn.metrics import roc_auc_score
 from songscore.features.spectrum import SAMPLE_RATE, mel_spectrum, mel_windows
 from songscore.features.track_vector import track_vector
 from songscore.model import load_model
-from songscore.training.decision.bounds import DECIDING, balanced_weights, fit_linear, log_odds_of
+from songscore.training.decision.bounds import DECIDING
+from songscore.training.decision.linear import balanced_weights, fit_linear, log_odds_of
 from songscore.training.metrics import balanced_accuracy
 
 SECONDS = 240

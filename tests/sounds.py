@@ -38,16 +38,38 @@ def write(path: Path, y: NDArray[np.float32], sr: int, **how: str) -> Path:
     return path
 
 
-def write_m4a(path: Path, y: NDArray[np.float32], sr: int) -> Path:
-    """AAC through PyAV, mono."""
+def write_m4a(path: Path, y: NDArray[np.float32], sr: int, codec: str = "aac") -> Path:
+    """Mono through PyAV, as AAC or what else goes into MP4."""
     import av
 
     with av.open(str(path), "w") as container:
-        stream = container.add_stream("aac", rate=sr)
-        stream.layout = "mono"
-        for first in range(0, len(y) - 1024, 1024):
-            frame = av.AudioFrame.from_ndarray(y[None, first : first + 1024].copy(), format="fltp", layout="mono")
+        stream = container.add_stream(codec, rate=sr, layout="mono")
+        length = stream.codec_context.frame_size or 1024
+        resampler = av.AudioResampler(stream.format.name, "mono", sr, length)
+        for first in range(0, len(y) - length, length):
+            frame = av.AudioFrame.from_ndarray(y[None, first : first + length].copy(), format="fltp", layout="mono")
             frame.sample_rate, frame.pts = sr, first
-            container.mux(stream.encode(frame))
+            for part in resampler.resample(frame):
+                container.mux(stream.encode(part))
+        container.mux(stream.encode(None))
+    return path
+
+
+def write_surround(path: Path, voice: NDArray[np.float32], sr: int, codec: str) -> Path:
+    """A voice in the centre of six channels, put in their places by FFmpeg."""
+    import av
+
+    with av.open(str(path), "w", format="ogg" if path.suffix == ".opus" else None) as container:
+        stream = container.add_stream(codec, rate=sr, layout="5.1")
+        centre = [channel.name for channel in stream.layout.channels].index("FC")
+        length = stream.codec_context.frame_size or 1024
+        resampler = av.AudioResampler(stream.format.name, "5.1", sr, length)
+        for first in range(0, len(voice) - length, length):
+            planes = np.zeros((6, length), np.float32)
+            planes[centre] = voice[first : first + length]
+            frame = av.AudioFrame.from_ndarray(planes, format="fltp", layout="5.1")
+            frame.sample_rate, frame.pts = sr, first
+            for part in resampler.resample(frame):
+                container.mux(stream.encode(part))
         container.mux(stream.encode(None))
     return path

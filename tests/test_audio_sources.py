@@ -9,7 +9,7 @@ import sys
 import numpy as np
 import pytest
 import soundfile
-from sounds import FORMATS, sine, write, write_m4a
+from sounds import FORMATS, sine, write, write_m4a, write_surround
 
 from songscore.audio import audio_suffixes, is_audio_path, open_audio
 from songscore.audio import source as source_module
@@ -91,6 +91,44 @@ def test_any_source_gives_the_same_samples(tmp_path, sound, name):
             assert (other.duration, other.length, other.damage) == (stream.duration, stream.length, stream.damage)
         np.testing.assert_equal(passage(io.BytesIO(content)), passage(path))
         assert not file.closed
+
+
+@pytest.mark.parametrize(("codec", "is_exact"), [("aac", False), ("alac", True)])
+def test_mp4_is_read_by_seeking_to_the_sample(tmp_path, sound, codec, is_exact):
+    pytest.importorskip("av")
+    path = write_m4a(tmp_path / "a.m4a", np.tile(sound[:, 0], 4), NATIVE, codec)
+    with open_audio(path, rate=NATIVE) as stream:
+        assert stream.length == pytest.approx(20, abs=0.2)
+        whole = np.concatenate(list(stream.blocks()))
+        for start in (0.0, 0.05, 3.3, 12.345, 17.0):
+            first = round(start * NATIVE)
+            found, there = stream.passage(start, 2.0), whole[first : first + 2 * NATIVE]
+            # AAC replaces noise by noise that no two decodings share
+            np.testing.assert_allclose(found, there, atol=0 if is_exact else 0.2)
+            match = (
+                np.correlate(found[100:-100], there[100:-100], "valid"),
+                *(np.correlate(found[100 + lag : lag - 100], there[100:-100], "valid") for lag in (-1, 1, 7)),
+            )
+            assert np.argmax(match) == 0
+
+
+@pytest.mark.parametrize("name", ["a.mka", "a.aac"])
+def test_what_does_not_lead_to_the_sample_is_read_from_start_to_end(tmp_path, sound, name):
+    pytest.importorskip("av")
+    with open_audio(write_m4a(tmp_path / name, sound[:, 0], NATIVE)) as stream:
+        assert stream.length is None
+        assert len(np.concatenate(list(stream.blocks()))) == pytest.approx(5 * RATE, abs=0.1 * RATE)
+
+
+def test_packets_that_are_not_where_they_are_said_to_be_are_read_from_start_to_end(tmp_path, sound):
+    """The table of durations says that each packet but the last is a half longer than it is."""
+    pytest.importorskip("av")
+    content = bytearray(write_m4a(tmp_path / "a.m4a", np.tile(sound[:, 0], 4), NATIVE, "alac").read_bytes())
+    at = content.index(b"stts") + 16
+    length = int.from_bytes(content[at : at + 4])
+    content[at : at + 4] = (length * 3 // 2).to_bytes(4)
+    with open_audio(io.BytesIO(bytes(content)), rate=NATIVE) as stream:
+        assert stream.length is None
 
 
 def test_a_remote_file_is_a_file(sound, tmp_path):
@@ -281,6 +319,46 @@ def test_a_voice_in_the_centre_counts_as_in_the_two_front_channels():
     ratio = level_at(surround, 440) / level_at(stereo, 440)
     assert np.std(surround) == pytest.approx(ratio * np.std(stereo), rel=0.02)
     assert noise > 0 < voiced
+
+
+ORDERS = {
+    "wav": {3: "L R C", 5: "L R C l r", 6: "L R C LFE l r", 8: "L R C LFE l r sl sr"},
+    "vorbis": {3: "L C R", 5: "L C R l r", 6: "L C R l r LFE", 8: "L C R sl sr l r LFE"},
+}
+"""WAVEFORMATEXTENSIBLE and FLAC (RFC 9639, 9.1.3); Vorbis I, 4.3.9 and Opus (RFC 7845, 5.1.1.2)."""
+
+
+@pytest.mark.parametrize("n_channels", [3, 5, 6, 8])
+@pytest.mark.parametrize("name", ["a.wav", "a.flac", "a.ogg", "a.opus"])
+def test_a_voice_in_the_centre_alone_is_as_loud_in_every_format(tmp_path, name, n_channels):
+    order = ORDERS["vorbis" if name in ("a.ogg", "a.opus") else "wav"][n_channels].split()
+    assert len(order) == n_channels
+    shares = {}
+    for place in ("C", "L", "R"):
+        sound = np.zeros((6 * NATIVE, n_channels), np.float32)
+        sound[:, order.index(place)] = 0.3 * voice()
+        shares[place] = level_at(heard(write(tmp_path / name, sound, NATIVE, **FORMATS[name]))[0], 440)
+    assert shares["C"] == pytest.approx(np.sqrt(2) * shares["L"], rel=0.05)
+    assert shares["L"] == pytest.approx(shares["R"], rel=0.05)
+
+
+@pytest.mark.parametrize(("name", "codec"), [("a.flac", "flac"), ("a.opus", "libopus"), ("a.wav", "pcm_s16le")])
+def test_the_centre_is_where_ffmpeg_puts_it(tmp_path, name, codec):
+    pytest.importorskip("av")
+    quiet = 0.3 * voice()
+    mono = heard((quiet, NATIVE))[0]
+    found = heard(write_surround(tmp_path / name, quiet, NATIVE, codec))[0]
+    ratio = np.sqrt(2) / (2 + np.sqrt(2) + 2 * np.sqrt(0.5))
+    assert level_at(found[: 5 * RATE], 440) == pytest.approx(ratio * level_at(mono[: 5 * RATE], 440), rel=0.05)
+
+
+def test_mid_and_side_of_ogg_are_those_of_its_front_channels(tmp_path):
+    sound = np.zeros((4 * NATIVE, 6), np.float32)
+    sound[:, 2] = sine(440, 4, NATIVE)
+    with open_audio(write(tmp_path / "a.ogg", sound, NATIVE, **FORMATS["a.ogg"]), rate=RATE) as stream:
+        mid, side = np.concatenate(list(stream.blocks(layout="mid/side")), axis=1)
+    assert level_at(mid, 440) == pytest.approx(level_at(side, 440), rel=1e-3)
+    assert level_at(mid, 440) > 0.01
 
 
 def test_the_difference_fades_and_does_not_click():

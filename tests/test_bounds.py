@@ -18,18 +18,16 @@ from songscore.training.decision.bounds import (
     RISING,
     Answers,
     DecisionSet,
-    balanced_weights,
     calibrate,
     coverage,
     cross_validated,
     fit_decision,
-    fit_linear,
     fit_music,
     is_certain,
-    log_odds_of,
     upper_bound,
 )
 from songscore.training.decision.compose import Example
+from songscore.training.decision.linear import balanced_weights, fit_linear, log_odds_of
 
 ENOUGH = 99
 """Tracks from which one per cent can be promised: the bound is then just above their highest score."""

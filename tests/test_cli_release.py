@@ -94,9 +94,13 @@ def test_csv_has_a_line_per_release_and_json_their_tracks() -> None:
     assert [len(fields["tracks"]) for fields in releases] == [14, 1, 14]
 
 
-def test_a_release_without_any_label_is_status_1(library: Path) -> None:
+def test_a_file_that_could_not_be_read_is_status_1_and_one_without_music_is_not(library: Path) -> None:
+    (library / "Skits").mkdir()
+    (library / "Skits" / "skit.mp3").touch()
+    speech = run("release", "Skits")
+    assert (speech.exit_code, "no verdict" in speech.stdout) == (0, True)
     (library / "Various" / "bad.mp3").touch()
-    assert run("release", "Various").exit_code == 0
+    assert run("release", "Various").exit_code == 1
     (library / "Broken").mkdir()
     (library / "Broken" / "bad.mp3").touch()
     result = run("release", ".")
@@ -149,7 +153,8 @@ def test_music_is_never_overwritten_and_a_wrong_place_is_wrong_usage(song: Path,
     before = song.read_bytes()
     result = run("plot", song, "--output", output)
     assert result.exit_code == 2
-    assert "must end in .png or .svg" in result.stderr or "gone is not a folder" in result.stderr
+    complaints = ("is not overwritten", "must end in .png or .svg", "gone is not a folder")
+    assert any(complaint in result.stderr for complaint in complaints)
     assert song.read_bytes() == before
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
@@ -153,9 +154,11 @@ def test_a_file_without_music_has_its_answer_and_one_that_is_missing_has_none(tm
     assert run("label", "a.mp3", "silent.mp3").exit_code == 0
     assert run("label", "a.mp3", "missing.mp3").exit_code == 1
     done = run("label", "a.mp3", "silent.mp3", "doubt.mp3", "missing.mp3", "-o", tmp_path / "o.jsonl")
-    counts = "4 files: 2 songs, 0 scores, 1 without music, 1 could not be read; 1 labels are in doubt"
-    assert counts in done.stderr
-    assert "songscore report" in done.stderr
+    output = tmp_path / "o.jsonl"
+    assert done.stderr.endswith(
+        f"4 files: 2 songs, 0 scores, 1 could not be read, 1 without music; in {output}\n"
+        f"1 in doubt: songscore report {output}\n"
+    )
 
 
 @pytest.mark.usefixtures("fake")
@@ -244,8 +247,11 @@ def test_a_bad_line_costs_itself_in_every_command_that_reads_answers(field: str,
         assert field in done.stderr
     assert run("report", results).exit_code == 1
     assert (tmp_path / "run.html").exists()
-    assert run("playlist", "--from", results, "--label", "song", "-o", tmp_path / "p.m3u8").exit_code == 0
-    assert "2 of 2 tracks" in run("playlist", "--from", results, "--label", "song", "-o", tmp_path / "p.m3u8").stderr
+    assert run("release", "--from", results).exit_code == 1
+    listed = run("playlist", "--from", results, "--label", "song", "-o", tmp_path / "p.m3u8")
+    assert (listed.exit_code, "2 of 2 files" in listed.stderr) == (1, True)
+    tagged = run("tag", "--from", results)
+    assert (tagged.exit_code, "1 line is no answer and left out" in tagged.stderr) == (1, True)
 
 
 def test_a_file_without_any_answer_is_wrong_usage(tmp_path: Path) -> None:
@@ -260,11 +266,37 @@ def test_a_playlist_counts_what_it_holds_and_its_titles_command_no_terminal(tmp_
     names = ["\x1b[31mred.mp3", "two\nlines.mp3"]
     results.write_text("".join(json.dumps(replace(track, path=name).to_dict()) + "\n" for name in names))
     done = run("playlist", "--from", results, "--label", "song", "-o", tmp_path / "p.m3u8")
-    assert "1 of 2 tracks" in done.stderr
+    assert "1 of 2 files" in done.stderr
     assert "#EXTINF:60,[31mred\n" in (tmp_path / "p.m3u8").read_text()
 
 
 # The cache
+
+
+@pytest.mark.usefixtures("own_cache")
+def test_a_cache_that_may_not_be_read_is_said_to_be_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(folder: Path) -> None:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(folder))
+
+    assert "tracks  0\n" in run("cache", "info").stdout
+    monkeypatch.setattr("songscore.batch.cache.os.scandir", refused)
+    done = run("cache", "info")
+    assert (done.exit_code, done.stdout) == (1, "")
+    assert done.stderr.startswith("Error: ")
+    assert "heard: Permission denied" in done.stderr
+
+
+@posix
+@pytest.mark.usefixtures("fake")
+def test_without_a_home_folder_nothing_is_put_anywhere_else(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("SONGSCORE_CACHE_DIR")
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.setattr(os.path, "expanduser", lambda path: path)
+    assert run("label", "a.mp3").exit_code == 0
+    done = run("cache", "info")
+    assert (done.exit_code, "SONGSCORE_CACHE_DIR names another" in done.stderr) == (1, True)
+    assert not list(tmp_path.iterdir())
 
 
 @posix

@@ -15,7 +15,9 @@ from click.testing import CliRunner, Result
 from sounds import sine, write
 
 from songscore.cli import main
+from songscore.errors import TagError
 from songscore.results import SCORE, SONG, TrackResult
+from songscore.tags import UndoJournal
 from songscore.tags.containers import Tags
 from songscore.tags.marks import NAMES
 
@@ -34,6 +36,8 @@ SCORE_TAGS = """\
 def answer(path: Path, **_: object) -> TrackResult:
     """What a classifier might say, by the name of the file."""
     known = TrackResult(path=str(path), model="track-v1")
+    if "broken" in path.name:
+        return replace(known, status="unreadable", message="damaged from the start")
     if "silent" in path.name:
         return replace(known, status="silent", message="no sample exceeds 1e-06 of full scale")
     label, p = (SONG, 0.7) if "song" in path.name else (SCORE, 0.1)
@@ -84,7 +88,7 @@ def test_without_write_it_shows_what_would_change(music: Path, journal: Path) ->
 def test_write_then_relabel_then_undo(music: Path, journal: Path) -> None:
     before = contents(music)
     written = run(music, "--write", "--journal", journal)
-    assert (written.exit_code, written.stderr) == (0, "2 changed\n")
+    assert (written.exit_code, written.stderr) == (0, "2 changed; songscore tag --undo PATH takes them back\n")
     assert marks(music / "song.flac")["INSTRUMENTAL"] == "0"
     again = run(music, "--relabel", "--threshold", 0.8, "--write", "--journal", journal)
     assert again.stdout == (
@@ -126,12 +130,21 @@ def test_marks_made_by_hand_are_told_and_kept(music: Path, journal: Path) -> Non
 
 
 def test_a_failure_is_told_on_standard_error_and_in_the_exit_status(music: Path, journal: Path) -> None:
-    shutil.copy(music / "score.flac", music / "silent.flac")
+    shutil.copy(music / "score.flac", music / "broken.flac")
     shown = run(music, "--write", "--journal", journal)
     assert shown.exit_code == 1
-    assert "silent.flac: failed, no label: silent\n" in shown.stderr
-    assert shown.stderr.endswith("2 changed, 1 failed\n")
-    assert "silent.flac" not in shown.stdout
+    assert "broken.flac: failed, no label: unreadable\n" in shown.stderr
+    assert "1 failed, 2 changed; songscore tag --undo PATH" in shown.stderr
+    assert "broken.flac" not in shown.stdout
+
+
+def test_a_file_without_music_is_left_alone_and_no_failure(music: Path, journal: Path) -> None:
+    shutil.copy(music / "score.flac", music / "silent.flac")
+    before = (music / "silent.flac").read_bytes()
+    shown = run(music, "--write", "--journal", journal)
+    assert shown.exit_code == 0
+    assert f"{music / 'silent.flac'}: kept, no label: silent\n" in shown.stdout
+    assert (music / "silent.flac").read_bytes() == before
 
 
 def test_options_reach_the_tags(music: Path, journal: Path) -> None:
@@ -151,10 +164,13 @@ def test_options_reach_the_tags(music: Path, journal: Path) -> None:
         (["--relabel", "--undo", "FOLDER"], "--relabel goes without --undo"),
         (["--relabel", "--certain-only", "FOLDER"], "--relabel goes without --certain-only"),
         (["--undo", "--threshold", "0.5", "--keep-mtime", "FOLDER"], "--undo goes without --threshold, --keep-mtime"),
-        (["--relabel", "--threshold", "2", "FOLDER"], "threshold must lie between 0 and 1"),
-        (["--threshold", "2", "FOLDER"], "threshold must lie between 0 and 1"),
-        (["FOLDER/gone.mp3"], "does not exist"),
-        ([""], "does not exist"),
+        (["--undo", "--write", "FOLDER"], "--undo goes without --write"),
+        (["--write", "-n", "FOLDER"], "--dry-run goes without --write"),
+        (["--from", "FILE", "--model", "mine"], "--from goes without --model"),
+        (["--relabel", "--threshold", "2", "FOLDER"], "2.0 does not lie between 0 and 1"),
+        (["--threshold", "2", "FOLDER"], "2.0 does not lie between 0 and 1"),
+        (["-"], "standard input (-) goes with `songscore label -` alone"),
+        ([""], "a path is empty"),
     ],
 )
 def test_wrong_usage(arguments: list[str], complaint: str, music: Path) -> None:
@@ -168,7 +184,16 @@ def test_wrong_usage(arguments: list[str], complaint: str, music: Path) -> None:
 
 def test_a_folder_without_music(tmp_path: Path) -> None:
     shown = run(tmp_path)
-    assert (shown.exit_code, shown.stderr) == (1, "no music files\n")
+    assert (shown.exit_code, shown.stderr) == (1, f"no music files in {tmp_path}\n")
+
+
+def test_without_a_home_folder_no_undo_journal_is_put_anywhere_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(TagError, match="there is no home folder for it; --journal FILE"):
+        UndoJournal("~/tag-undo.jsonl").add("a.flac", 0, b"old", b"new", {}, {})
+    assert not list(tmp_path.iterdir())
 
 
 def test_without_mutagen_it_says_what_to_install(music: Path, monkeypatch: pytest.MonkeyPatch) -> None:

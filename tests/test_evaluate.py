@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
@@ -15,14 +16,20 @@ from songscore.training.metrics import FIGURES
 def manifest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Files whose names say what is to be answered: a probability, or that they are broken."""
 
-    def classify_track(path: Path, *, threshold: float, model: str, **asked: object) -> TrackResult:
+    def classify_track(path: Path, threshold: float, model: str) -> TrackResult:
         if path.stem == "broken":
             return TrackResult(path=str(path), status="unreadable", message="broken", model=model)
         probability = float(path.stem[1:]) / 100
         label = SONG if probability >= threshold else SCORE
         return TrackResult(path=str(path), label=label, song_probability=probability, status="ok", model=model)
 
-    monkeypatch.setattr(sys.modules["songscore.training.evaluate"], "classify_track", classify_track)
+    def classify_files(
+        paths: Iterable[Path], *, threshold: float, model: str, ordered: bool, **asked: object
+    ) -> Iterator[TrackResult]:
+        assert ordered
+        return (classify_track(path, threshold, model) for path in paths)
+
+    monkeypatch.setattr(sys.modules["songscore.training.evaluate"], "classify_files", classify_files)
     lines = [f"s{p}.wav,{SONG},Ann {p},song" for p in (40, 80, 90, 95)]
     lines += [f"i{p}.wav,{SCORE},Ben {p},instrumental" for p in (5, 10, 20, 60)]
     lines += [f"broken.wav,{SONG},Cid,song", "v50.wav,,Dora,voice", f"p50.wav,{SONG},Emil,pair"]

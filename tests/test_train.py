@@ -24,8 +24,10 @@ from songscore.results import SCORE, SONG
 from songscore.training import train
 from songscore.training.data.corpus import Clip, Corpus, quantise
 from songscore.training.data.manifest import Row
-from songscore.training.decision.bounds import DECIDING, MUSIC
+from songscore.training.decision.bounds import DECIDING, MUSIC, fit_decision
 from songscore.training.decision.crossval import _digest
+from songscore.training.decision.lessons import lessons_of
+from songscore.training.decision.linear import log_odds_of
 from songscore.training.detector.fit import train_detector
 from songscore.training.detector.settings import Settings
 
@@ -93,10 +95,21 @@ def trained(
 
 def test_training_writes_a_model_that_is_read_back(trained: tuple[Path, TrackModel, list[str]]) -> None:
     folder, model, _ = trained
-    assert sorted(path.name for path in folder.iterdir()) == ["tiny.json", "tiny.md", "tiny.npz", "tiny.tracks.csv"]
+    suffixes = ["json", "lessons.npz", "md", "npz", "tracks.csv"]
+    assert sorted(path.name for path in folder.iterdir()) == [f"tiny.{suffix}" for suffix in suffixes]
     again = read_model(folder, "tiny")
     assert again.metadata == model.metadata
     assert again.card == model.card
+
+
+def test_training_keeps_what_the_decision_was_fitted_to(trained: tuple[Path, TrackModel, list[str]]) -> None:
+    folder, model, _ = trained
+    lessons = lessons_of(model, str(folder / "tiny"))
+    assert {"recording", "composed", "voice alone"} <= set(lessons.kind)
+    assert len(set(lessons.group[lessons.song & (lessons.kind == "recording")])) == 4
+    assert lessons.early.any()
+    refit = fit_decision(lessons, np.ones(len(lessons.song), np.bool_))
+    assert log_odds_of(refit, lessons.whole) == pytest.approx(log_odds_of(model.decision, lessons.whole), abs=0.1)
 
 
 def test_a_trained_model_is_loaded_by_its_path_and_answers(trained: tuple[Path, TrackModel, list[str]]) -> None:

@@ -46,7 +46,7 @@ def test_the_wheel_carries_the_model_the_stub_the_typing_mark_and_the_beets_plug
         assert "beetsplug/songscore.py" in archive.namelist()
         names = {name.removeprefix("songscore/") for name in archive.namelist() if name.startswith("songscore/")}
     assert {"py.typed", "__init__.pyi"} <= names
-    assert {f"models/{MODEL}.{suffix}" for suffix in ("npz", "json", "md")} <= names
+    assert {f"models/{MODEL}.{suffix}" for suffix in ("npz", "json", "md", "lessons.npz")} <= names
 
 
 def test_the_wheel_is_small(wheel: Path) -> None:

@@ -32,7 +32,7 @@ _MODULES = {
     "release": ["ReleaseResult", "classify_release"],
     "display.report": ["write_report"],
     "results": ["Contribution", "Explanation", "Segment", "TrackResult", "VocalTimeline"],
-    "training": ["evaluate", "train"],
+    "training": ["Adaptation", "adapt", "evaluate", "train"],
 }
 _MODULE_OF = {name: module for module, names in _MODULES.items() for name in names}
 

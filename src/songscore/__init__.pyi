@@ -17,9 +17,10 @@ from songscore.model import load_model
 from songscore.playlist import write_playlist
 from songscore.release import ReleaseResult, classify_release
 from songscore.results import Contribution, Explanation, Segment, TrackResult, VocalTimeline
-from songscore.training import evaluate, train
+from songscore.training import Adaptation, adapt, evaluate, train
 
 __all__ = [
+    "Adaptation",
     "AudioError",
     "Contribution",
     "Explanation",
@@ -36,6 +37,7 @@ __all__ = [
     "UnsupportedAudio",
     "VocalFeatures",
     "VocalTimeline",
+    "adapt",
     "classify_folder",
     "classify_release",
     "classify_track",

@@ -6,11 +6,11 @@ import os
 import re
 import stat
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from secrets import token_hex
-from typing import BinaryIO
+from typing import BinaryIO, NoReturn
 
 LEFT_BEHIND = 86_400.0
 """Seconds after which a half-written file is one of a process that was killed."""
@@ -28,7 +28,7 @@ def new_file(path: Path) -> Iterator[BinaryIO]:
     Raises
     ------
     OSError
-        The folder takes no new file, or none of this size.
+        The folder takes no new file, or none of this size; it names `path`.
     """
     new = path.with_name(f".songscore-{token_hex(8)}.tmp")
     try:
@@ -37,6 +37,8 @@ def new_file(path: Path) -> Iterator[BinaryIO]:
             file.flush()
             os.fsync(file.fileno())
         new.replace(path)
+    except OSError as error:
+        _name(error, path)
     finally:
         new.unlink(missing_ok=True)
 
@@ -45,6 +47,23 @@ def write_whole(path: Path, content: bytes | str) -> None:
     """Write bytes, or text as UTF-8 with its line ends as they are."""
     with new_file(path) as file:
         file.write(content.encode() if isinstance(content, str) else content)
+
+
+def write_together(contents: Mapping[Path, bytes]) -> None:
+    """Write several files that belong together: none takes its place before all are whole on the disk."""
+    with ExitStack() as stack:
+        for path, content in contents.items():
+            file = stack.enter_context(new_file(path))
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+
+
+def _name(error: OSError, path: Path) -> NoReturn:
+    """Raise an error again, with the file that it is about where it names none."""
+    if error.errno is None or error.filename is not None:
+        raise error
+    raise OSError(error.errno, error.strerror, os.fspath(path)) from error
 
 
 def remove_leftovers(folder: Path) -> None:

@@ -1,7 +1,7 @@
 """The artefact: arrays, bounds, stopping rule and canaries of a trained model, and its arithmetic.
 
 A model is three files of one name: ``NAME.npz`` (plain arrays), ``NAME.json`` (metadata) and ``NAME.md`` (the model
-card).
+card). ``NAME.lessons.npz`` beside them, what the decision was fitted to, is needed to adapt it and for nothing else.
 
 The metadata holds ``format``, the version of this layout; `READABLE` lists what is read. A change that an older
 songscore would misread must raise `FORMAT`, keep the reader of the number before for one minor version, and say so in
@@ -198,7 +198,7 @@ class TrackModel:
 
     def __init__(self, arrays: Arrays, metadata: Mapping[str, Any], card: str = "") -> None:
         _check(arrays, metadata)
-        self.metadata, self.card = metadata, card
+        self.arrays, self.metadata, self.card = arrays, metadata, card
         self.name: str = metadata["name"]
         metadata = _as_current(metadata)
         self.features: list[str] = metadata["features"]
@@ -221,6 +221,11 @@ class TrackModel:
     def window_seconds(self) -> float:
         """Length of the windows that are judged together."""
         return self.window / FRAME_RATE
+
+    @property
+    def decision(self) -> Linear:
+        """What weighs the features."""
+        return self._decision
 
     def decide(self, activity: Activity, *, choir: bool = False) -> Decided:
         """Weigh the features of what was heard; with `choir`, voices without words count as a voice."""
@@ -358,7 +363,7 @@ def read_model(folder: Traversable, name: str) -> TrackModel:
     """
     try:
         metadata, arrays, card = (_read_limited(folder / f"{name}.{suffix}") for suffix in ("json", "npz", "md"))
-        return TrackModel(_read_arrays(arrays, name), json.loads(metadata), card.decode())
+        return TrackModel(_arrays_in(arrays, name), json.loads(metadata), card.decode())
     except ModelError:
         raise
     except Exception as error:  # zipfile, zlib, lzma, tokenize and json have a dozen between them
@@ -373,7 +378,29 @@ def _read_limited(file: Traversable) -> bytes:
     return content
 
 
-def _read_arrays(content: bytes, name: str) -> dict[str, NDArray[Any]]:
+def read_lessons(model: str | os.PathLike[str] = MODEL) -> dict[str, NDArray[Any]] | None:
+    """The arrays of ``NAME.lessons.npz`` beside a model, what its decision was fitted to; None where there is none.
+
+    Raises
+    ------
+    ModelError
+        The file cannot be read, or is larger than that of a model can be.
+    """
+    found = locate(model)
+    stem = Path(found)
+    folder = resources.files("songscore") / "models" if found in shipped_models() else stem.parent
+    file = folder / f"{stem.name}.lessons.npz"
+    if not file.is_file():
+        return None
+    try:
+        return _arrays_in(_read_limited(file), file.name)
+    except ModelError:
+        raise
+    except Exception as error:  # as of `read_model`
+        raise ModelError(f"{file} cannot be read: {type(error).__name__}: {error}") from error
+
+
+def _arrays_in(content: bytes, name: str) -> dict[str, NDArray[Any]]:
     file = io.BytesIO(content)
     with zipfile.ZipFile(file) as archive:
         size = sum(member.file_size for member in archive.infolist())

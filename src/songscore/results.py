@@ -405,7 +405,7 @@ _FIELDS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "size": (lambda value: value is None or _is_size(value), "a number of bytes"),
     "modified": (
         lambda value: value is None or _matches(_TIME, value),
-        "a time such as 2026-01-31T12:00:00.000000000Z",
+        "a time, 2026-01-31T12:00:00.123456789Z",
     ),
     "sound_digest": (lambda value: value is None or _matches(SOUND_DIGEST, value), "64 hexadecimal digits"),
 }

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import av
 import numpy as np
 from av.audio.stream import AudioStream as AvStream
+from scipy import fft
 
 from songscore.audio.decoders import DecodeError, FloatArray, UnknownCodec, check_read
 
@@ -18,6 +19,16 @@ _ANY_TEXT: dict[str, Any] = {"metadata_errors": "ignore"} if int(av.__version__.
 
 _GUESSES_LENGTH = frozenset({"aac", "ac3", "dts", "eac3", "mp3"})
 """Containers without a length, for which FFmpeg guesses one from the bit rate."""
+
+_MP4 = "mov,mp4,m4a,3gp,3g2,mj2"
+_WARM_UP = 8192
+"""Frames that are decoded before a place, for what a codec remembers: the overlap of a packet or two."""
+_PADDING = 16_384
+"""Frames by which packets may be longer than the sound: the delay of an encoder, and the rest of the last packet."""
+_SAME = 0.9
+"""Correlation of two decodings of the same sound."""
+
+_NOTHING = np.empty((0, 0), np.float32)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,35 +42,35 @@ class _Gap:
 class AvDecoder:
     """The first stream of sound in a container.
 
+    Only MP4 is read by seeking, since it lists every packet, and only where the first second of a file comes out at the
+    same place by seeking as by reading on. Other containers tell times to the millisecond.
+
     Parameters
     ----------
-    content : buffered reader
-        FFmpeg sees the bytes and never the name, which it might take for a protocol (``Alien:Covenant.m4a``).
+    open_bytes : callable
+        Gives the bytes, from their start, as often as it is called. FFmpeg sees the bytes and never the name, which it
+        might take for a protocol (``Alien:Covenant.m4a``).
     """
 
-    def __init__(self, content: io.BufferedReader) -> None:
-        self._content = content
-        try:
-            self._container = av.open(content, mode="r", **_ANY_TEXT)
-        except (av.FFmpegError, ValueError) as error:
-            raise _failure(error) from error
-        try:
-            self._stream = _sound(self._container.streams.audio)
-        except DecodeError:
-            self._container.close()
-            raise
+    _samples: Iterator[FloatArray | _Gap]
+    _rest: FloatArray
+    _gap: _Gap | None
+    _began: int | None
+    _packet: int
+
+    def __init__(self, open_bytes: Callable[[], io.BufferedReader]) -> None:
+        self._open_bytes = open_bytes
+        self._open()
         codec = self._stream.codec_context
         self.rate, self.channels, self.format = codec.sample_rate, codec.channels, codec.codec.name.upper()
         self.claimed = _claimed(self._stream, self._container.format.name)
-        self.seekable: int | None = None
-        self._samples = self._decode()
-        self._rest = np.empty((0, self.channels), np.float32)
-        self._gap: _Gap | None = None
+        self.seekable = self.claimed if self._finds_its_way() else None
 
     def read(self, n_frames: int) -> FloatArray:
-        parts, n = [self._rest], len(self._rest)
+        parts, n = list[FloatArray](), 0
         while n < n_frames and self._gap is None:
-            part = next(self._samples, None)
+            part = self._rest if len(self._rest) else next(self._samples, None)
+            self._rest = _NOTHING
             if part is None:
                 break
             if isinstance(part, _Gap):
@@ -71,12 +82,24 @@ class AvDecoder:
             raise DecodeError(self._gap.reason)
         if n < n_frames and self._gap is None:
             check_read(self._content)
-        joined = np.concatenate(parts)
+        joined = np.empty((n, self.channels), np.float32)
+        if parts:
+            np.concatenate(parts, out=joined)
         self._rest = joined[n_frames:]
         return joined[:n_frames]
 
     def seek(self, frame: int) -> None:
-        raise DecodeError("FFmpeg is read from start to end")
+        if frame == 0:  # what comes first is decoded as in a file that was just opened
+            self.close()
+            self._open()
+            return
+        early = max(0, frame - _WARM_UP)
+        try:
+            self._container.seek(early // self._per_tick, stream=self._stream)
+        except (av.FFmpegError, ValueError) as error:
+            raise DecodeError(_reason(error)) from error
+        self._start()
+        self._samples = self._from(frame, self._samples)
 
     def skip(self) -> int:
         n_frames, self._gap = self._gap.n_frames if self._gap else 0, None
@@ -85,24 +108,111 @@ class AvDecoder:
     def close(self) -> None:
         self._container.close()
 
+    def _open(self) -> None:
+        self._content = self._open_bytes()
+        try:
+            self._container = av.open(self._content, mode="r", **_ANY_TEXT)
+        except (av.FFmpegError, ValueError) as error:
+            raise _failure(error) from error
+        try:
+            self._stream = _sound(self._container.streams.audio)
+        except DecodeError:
+            self._container.close()
+            raise
+        self._start()
+
+    def _start(self) -> None:
+        """Decode from where the container is."""
+        self._rest, self._gap, self._began, self._packet = _NOTHING, None, None, 0
+        self._samples = self._decode()
+
+    @property
+    def _per_tick(self) -> int:
+        """Frames in a tick of the clock of the container."""
+        return int((self._stream.time_base or 0) * self.rate)
+
+    def _finds_its_way(self) -> bool:
+        """Whether seeking leads to where reading on leads; the decoder is at the start afterwards."""
+        stream, half = self._stream, self.rate // 2
+        if self._container.format.name != _MP4 or not self.claimed or self.claimed < 2 * half:
+            return False
+        if (stream.time_base or 0) * self.rate != self._per_tick:
+            return False
+        try:
+            expected = self.read(2 * half)[half:]
+            begins_at_zero = self._began == 0
+            self.seek(half)
+            same = begins_at_zero and _is_same(self.read(half), expected)
+        except DecodeError:
+            same = False
+        length = stream.frames * self._packet
+        self.seek(0)
+        return same and abs(length - self.claimed) < _PADDING
+
+    def _from(self, frame: int, parts: Iterator[FloatArray | _Gap]) -> Iterator[FloatArray | _Gap]:
+        """What is decoded, without what lies before `frame`."""
+        before = None
+        for part in parts:
+            if isinstance(part, _Gap):
+                yield part
+                continue
+            if before is None:
+                before = frame - self._per_tick * (self._began or 0)
+                if before < 0:
+                    raise DecodeError("seeking leads behind the place")
+            if before < len(part):
+                yield part[before:]
+            before = max(0, before - len(part))
+
     def _decode(self) -> Iterator[FloatArray | _Gap]:
         resampler = av.AudioResampler(format="flt")
         packets = self._container.demux(self._stream)
         while True:
-            length = 0
+            packet = None
             try:
                 packet = next(packets, None)
                 if packet is None:
                     return
-                length = round((packet.duration or 0) * (packet.time_base or 0) * self.rate)
                 for frame in packet.decode():
+                    if self._began is None:
+                        self._began = frame.pts
+                    self._packet = max(self._packet, frame.samples)
+                    if frame.format.name == "fltp" and len(frame.planes) == self.channels:
+                        yield _interleaved(frame)
+                        continue
                     for part in resampler.resample(frame):
                         samples = part.to_ndarray().astype(np.float32, copy=False)
                         yield samples.reshape(-1, self.channels)
             except MemoryError:
                 raise
             except (av.FFmpegError, ValueError) as error:
-                yield _Gap(length, _reason(error))
+                yield _Gap(self._length_of(packet), _reason(error))
+
+    def _length_of(self, packet: av.Packet[Any] | None) -> int:
+        """Frames of sound in a packet, as far as the container says."""
+        if packet is None or not packet.duration or not packet.time_base:
+            return 0
+        return round(packet.duration * packet.time_base * self.rate)
+
+
+def _interleaved(frame: av.AudioFrame) -> FloatArray:
+    """Channels in planes as ``(n, n_channels)``; much of what `to_ndarray` costs is spared."""
+    samples = np.empty((frame.samples, len(frame.planes)), np.float32)
+    for channel, plane in enumerate(frame.planes):
+        samples[:, channel] = np.frombuffer(memoryview(plane), np.float32, frame.samples)
+    return samples
+
+
+def _is_same(found: FloatArray, expected: FloatArray) -> bool:
+    """Whether two pieces are the same sound at the same place; AAC has noise that no two decodings share."""
+    if found.shape != expected.shape:
+        return False
+    if np.array_equal(found, expected):
+        return True
+    a, b = found.mean(axis=1), expected.mean(axis=1)
+    n = 2 * len(a)
+    match = fft.irfft(fft.rfft(a, n) * fft.rfft(b, n).conj(), n)
+    return bool(match.argmax() == 0 and match[0] > _SAME * np.sqrt(np.vdot(a, a) * np.vdot(b, b)))
 
 
 def _sound(streams: tuple[AvStream, ...]) -> AvStream:

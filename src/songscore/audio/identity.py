@@ -22,6 +22,9 @@ from songscore.audio.inspection import inspect
 from songscore.audio.span import read_at
 
 _BLOCK = 1 << 20
+_MOST = 1_000_000
+"""Chunks and atoms that are looked at; ten hours of fragmented MP4 have 72,000."""
+
 _OGG_HEAD = 27
 _HEADERS = bytes(8), b"\xff" * 8
 """Positions that Ogg pages of headers have, and pages on which no packet ends."""
@@ -109,7 +112,7 @@ def _parts(file: BinaryIO, start: int, end: int) -> Iterator[tuple[int, int]]:
 def _flac(file: BinaryIO, at: int, end: int) -> Iterator[tuple[int, int]]:
     """What comes behind the metadata blocks (RFC 9639, section 8)."""
     is_last = False
-    while not is_last and len(head := read_at(file, at, 4)) == 4:
+    while not is_last and at < end and len(head := read_at(file, at, 4)) == 4:
         is_last, at = bool(head[0] & 0x80), at + 4 + int.from_bytes(head[1:], "big")
     if is_last and at < end:
         yield at, end
@@ -125,8 +128,10 @@ def _ogg(file: BinaryIO, at: int, end: int) -> Iterator[tuple[int, int]]:
 
 
 def _chunks(file: BinaryIO, at: int, end: int, kind: bytes, *, big: bool) -> Iterator[tuple[int, int]]:
-    while len(head := read_at(file, at, 8)) == 8:
-        body = at + 8
+    for _ in range(_MOST):
+        head, body = read_at(file, min(at, end), 8), at + 8
+        if len(head) < 8:
+            return
         at = body + int.from_bytes(head[4:], "big" if big else "little")
         if head[:4] == kind:
             yield body, min(at, end)
@@ -134,7 +139,10 @@ def _chunks(file: BinaryIO, at: int, end: int, kind: bytes, *, big: bool) -> Ite
 
 
 def _atoms(file: BinaryIO, at: int, end: int) -> Iterator[tuple[int, int]]:
-    while len(head := read_at(file, at, 16)) >= 8:
+    for _ in range(_MOST):
+        head = read_at(file, min(at, end), 16)
+        if len(head) < 8:
+            return
         size, body = int.from_bytes(head[:4], "big"), at + 8
         if size == 1:
             size, body = int.from_bytes(head[8:], "big"), at + 16

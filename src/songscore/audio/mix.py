@@ -5,14 +5,17 @@ voices there. Where much of a spectrum is such (`antiphase_share`), half the dif
 hundredth of a second late: the sum keeps what is in phase and what is in antiphase at full power, and combs what is
 at one side, with teeth that are narrower than a mel band. The difference fades in over one block and out over four, so
 it does not come and go. More than two channels are weighted as in ITU-R BS.775-4, without the low-frequency effects: a
-centre counts 1.41 times a front channel, a surround 0.71 times.
+centre counts 1.41 times a front channel, a surround 0.71 times. Which channel is the centre depends on the format.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
+from typing import Literal
 
 import numpy as np
+from scipy import fft
 
 from songscore.audio.decoders import FloatArray
 
@@ -33,6 +36,8 @@ _FLOOR = 3e-3
 _FEW, _MANY = 0.06, 0.1
 """Shares of antiphase between which the difference is faded in. Two channels that have nothing in common have 0.04."""
 
+_SIDE = np.array([0.5, -0.5], np.float32)
+
 _FRONT, _CENTRE, _LFE, _SURROUND = 1.0, float(np.sqrt(2)), 0.0, float(np.sqrt(0.5))
 _WEIGHTS = {
     3: (_FRONT, _FRONT, _CENTRE),
@@ -44,6 +49,18 @@ _WEIGHTS = {
 }
 """By the number of channels, in the order of WAV, FLAC and FFmpeg."""
 
+ChannelOrder = Literal["wav", "vorbis"]
+"""Ogg Vorbis and Opus have the centre between the two front channels, and the low-frequency effects last."""
+
+_IN_VORBIS = {
+    3: (0, 2, 1),
+    5: (0, 2, 1, 3, 4),
+    6: (0, 2, 1, 4, 5, 3),
+    7: (0, 2, 1, 4, 5, 6, 3),
+    8: (0, 2, 1, 4, 5, 6, 7, 3),
+}
+"""Which channel of WAV stands in each place (Vorbis I specification, 4.3.9; RFC 7845, 5.1.1.2)."""
+
 
 class MonoMix:
     """One channel from blocks in a row ``(n, n_channels)``; the number of channels may change.
@@ -52,10 +69,12 @@ class MonoMix:
     ----------
     rate : int
         Of the blocks.
+    order : {"wav", "vorbis"}
+        Of the channels.
     """
 
-    def __init__(self, rate: int) -> None:
-        self._rate = rate
+    def __init__(self, rate: int, order: ChannelOrder = "wav") -> None:
+        self._rate, self._order = rate, order
         self._gain: float | None = None
         self._late = np.zeros(max(1, round(_DELAY * rate)), np.float32)
 
@@ -64,7 +83,7 @@ class MonoMix:
         n_channels = block.shape[1]
         if n_channels == 1:
             return block[:, 0]
-        mixed: FloatArray = block @ _weights(n_channels)
+        mixed: FloatArray = block @ _weights(n_channels, self._order)
         of_mixed = float(np.vdot(mixed, mixed))
         if n_channels == 2:
             return self._with_side(block, mixed, of_mixed, float(energy) / 2 - of_mixed)
@@ -79,35 +98,44 @@ class MonoMix:
             found = min(1.0, max(0.0, (share - _FEW) / (_MANY - _FEW)))
         before = found if self._gain is None else self._gain
         self._gain = max(found, before - _RELEASE)
+        n_late = len(self._late)
         if not before and not self._gain:
-            last = block[-len(self._late) :]
-            self._late = np.concatenate([self._late, (last[:, 0] - last[:, 1]) / 2])[-len(self._late) :]
+            self._late = np.concatenate([self._late, block[-n_late:] @ _SIDE])[-n_late:]
             return mid
-        side = np.concatenate([self._late, (block[:, 0] - block[:, 1]) / 2])
-        self._late = side[len(mid) :]
-        return mid + np.linspace(before, self._gain, len(mid), dtype=np.float32) * side[: len(mid)]
+        side = np.concatenate([self._late, block @ _SIDE])
+        self._late = side[len(mid) :].copy()
+        late = side[: len(mid)]
+        if before != self._gain:
+            late *= np.linspace(before, self._gain, len(mid), dtype=np.float32)
+        elif self._gain != 1:
+            late *= np.float32(self._gain)
+        late += mid
+        return late
 
 
 def antiphase_share(block: FloatArray, rate: int) -> float:
     """How much of the spectrum between 200 and 5000 Hz two channels have as the negative of each other, from 0 to 1."""
     if len(block) < _N_FFT:
         return 0.0
-    starts = np.linspace(0, len(block) - _N_FFT, _N_LOOKS).astype(int)
-    looks = np.stack([block[start : start + _N_FFT] for start in starts], axis=0).transpose(0, 2, 1) * _window()
-    left_right = np.fft.rfft(looks, axis=2)[:, :, round(_LOWEST / rate * _N_FFT) : round(_HIGHEST / rate * _N_FFT) + 1]
-    mid, side = np.abs(left_right[:, 0] + left_right[:, 1]), np.abs(left_right[:, 0] - left_right[:, 1])
+    left, right = np.stack([block[start : start + _N_FFT] for start in _look_starts(len(block))]).transpose(2, 0, 1)
+    looks = np.stack([left + right, left - right])
+    looks *= _window()
+    bins = slice(round(_LOWEST / rate * _N_FFT), round(_HIGHEST / rate * _N_FFT) + 1)
+    spectrum = fft.rfft(looks, axis=2)[:, :, bins]
+    mid, side = np.sqrt(spectrum.real**2 + spectrum.imag**2)
     both = mid + side
     counted = both > _FLOOR * both.max(initial=0.0)
     total = float(both[counted].sum())
     return float(side[counted & (side > _DOMINANCE * mid)].sum()) / total if total else 0.0
 
 
-def mid_side(block: FloatArray) -> FloatArray:
-    """Half the sum and half the difference of the first two channels ``(n, 2)``."""
+def mid_side(block: FloatArray, order: ChannelOrder = "wav") -> FloatArray:
+    """Half the sum and half the difference of the two front channels ``(n, 2)``."""
     block, _ = finite(block)
     if block.shape[1] == 1:
         return np.concatenate([block, np.zeros_like(block)], axis=1)
-    return block[:, :2] @ np.array([[0.5, 0.5], [0.5, -0.5]], np.float32)
+    right = _places(block.shape[1], order).index(1)
+    return block[:, [0, right]] @ np.array([[0.5, 0.5], [0.5, -0.5]], np.float32)
 
 
 def finite(block: FloatArray) -> tuple[FloatArray, np.float32]:
@@ -121,10 +149,24 @@ def finite(block: FloatArray) -> tuple[FloatArray, np.float32]:
 
 
 @lru_cache(64)
-def _weights(n_channels: int) -> FloatArray:
+def _weights(n_channels: int, order: ChannelOrder) -> FloatArray:
     """Weights of the channels, with the sum 1."""
-    weights = np.array(_WEIGHTS.get(n_channels, (1.0,) * n_channels), np.float32)
+    in_wav = _WEIGHTS.get(n_channels, (1.0,) * n_channels)
+    weights = np.array([in_wav[place] for place in _places(n_channels, order)], np.float32)
     return weights / weights.sum()
+
+
+def _places(n_channels: int, order: ChannelOrder) -> Sequence[int]:
+    """Which channel of WAV each channel is."""
+    in_wav = range(n_channels)
+    return _IN_VORBIS.get(n_channels, in_wav) if order == "vorbis" else in_wav
+
+
+@lru_cache(64)
+def _look_starts(n_frames: int) -> list[int]:
+    """Where the looks at a block begin."""
+    starts: list[int] = np.linspace(0, n_frames - _N_FFT, _N_LOOKS).astype(int).tolist()
+    return starts
 
 
 @lru_cache(1)

@@ -141,7 +141,7 @@ def _open_single(open_bytes: Callable[[], io.BufferedReader], name: str, family:
     try:
         from songscore.audio.ffmpeg import AvDecoder
 
-        return AvDecoder(open_bytes())
+        return AvDecoder(open_bytes)
     except ImportError as error:
         raise _without_ffmpeg(name, family, refusal, error) from error
     except UnknownCodec as error:

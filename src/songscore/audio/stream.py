@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from types import TracebackType
 from typing import BinaryIO, Literal, Self, get_args
 
@@ -11,7 +12,7 @@ import soxr
 
 from songscore.audio.chain import QUALITY
 from songscore.audio.decoders import DecodeError, Decoder, FloatArray
-from songscore.audio.mix import MonoMix, mid_side
+from songscore.audio.mix import ChannelOrder, MonoMix, mid_side
 from songscore.errors import UnreadableAudio
 
 Layout = Literal["mono", "mid/side"]
@@ -44,6 +45,8 @@ class AudioStream:
         self._decoder, self.path, self._rate, self._has_end_mark = decoder, path, rate, has_end_mark
         self._own = own
         self.native_rate, self.channels, self.format = decoder.rate, decoder.channels, decoder.format
+        # libsndfile gives the channels of Ogg in the order of Ogg, FFmpeg all in that of WAV.
+        self._order: ChannelOrder = "vorbis" if decoder.format == "OGG" else "wav"
         self.damage = ""
         self._decoded = self._lost = 0
 
@@ -78,7 +81,7 @@ class AudioStream:
         Shorter than asked for, or empty, where there is damage.
         """
         first, left, parts = round(start * self.native_rate), round(seconds * self.native_rate), []
-        mix = MonoMix(self.native_rate)
+        mix = MonoMix(self.native_rate, self._order)
         try:
             self._decoder.seek(first)
             while left > 0:
@@ -118,7 +121,7 @@ class AudioStream:
         layout : {"mono", "mid/side"}
             Mono is the mean of two channels, with half their difference where a voice may be in antiphase, and the
             weighted mean of more, see `songscore.audio.mix`. Mid and side are half the sum and half the difference of
-            the first two channels; side is zero for a mono source.
+            the two front channels; side is zero for a mono source.
 
         Yields
         ------
@@ -134,7 +137,10 @@ class AudioStream:
             raise ValueError(f"blocks of {seconds} s are shorter than a sample")
         if layout not in get_args(Layout):
             raise ValueError(f"layout must be one of {get_args(Layout)}, not {layout!r}")
-        mix = MonoMix(self.native_rate) if layout == "mono" else mid_side
+        if layout == "mono":
+            mix: Callable[[FloatArray], FloatArray] = MonoMix(self.native_rate, self._order)
+        else:
+            mix = partial(mid_side, order=self._order)
         return _in_blocks(self._resampled(mix(block) for block in self._native()), size)
 
     def _resampled(self, blocks: Iterator[FloatArray]) -> Iterator[FloatArray]:

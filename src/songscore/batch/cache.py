@@ -8,6 +8,7 @@ strangers wrote: any number of processes may share a folder. The least recently 
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import re
@@ -67,11 +68,19 @@ class Cache:
         By default ``SONGSCORE_CACHE_DIR``, or the user's cache folder.
     limit : int
         Bytes that it may grow to.
+
+    Raises
+    ------
+    FileNotFoundError
+        The user has no home folder, and no other place is named.
     """
 
     def __init__(self, folder: str | os.PathLike[str] | None = None, limit: int = LIMIT) -> None:
         chosen = folder or os.environ.get("SONGSCORE_CACHE_DIR") or user_cache_path("songscore", appauthor=False)
         self.folder, self.limit, self._added = Path(chosen), limit, 0
+        if self.folder.parts[:1] == ("~",):
+            why = "there is no home folder for the cache; SONGSCORE_CACHE_DIR names another"
+            raise FileNotFoundError(errno.ENOENT, why, str(self.folder))
 
     def analyse(self, path: str, model: TrackModel, question: Question, *, thorough: bool = False) -> Analysis:
         """`songscore.analysis.sampling.analyse`, from here where it was heard before.
@@ -170,10 +179,13 @@ class Cache:
 
 def _folders(heard: Path) -> list[Path]:
     """The folders in which records lie. A link is none: what is behind it may be anything."""
-    if heard.is_symlink() or not heard.exists():
+    if heard.is_symlink():
         return []
-    with os.scandir(heard) as found:
-        return [Path(item) for item in found if _FOLDER.fullmatch(item.name) and item.is_dir(follow_symlinks=False)]
+    try:
+        with os.scandir(heard) as found:
+            return [Path(item) for item in found if _FOLDER.fullmatch(item.name) and item.is_dir(follow_symlinks=False)]
+    except FileNotFoundError:
+        return []
 
 
 def _state(path: str) -> tuple[int, int, int] | None:

@@ -15,11 +15,12 @@ import os
 import sys
 import time
 import warnings
+from collections.abc import Callable
 from concurrent.futures import BrokenExecutor, Executor, Future, ThreadPoolExecutor
 from contextlib import suppress
 from importlib.metadata import version
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, cast
 
 import numpy as np
 
@@ -37,8 +38,13 @@ _SAME_TIME = np.timedelta64(2, "s")
 _POLL, _LOOK_EVERY = 0.5, 10.0
 """Seconds between two looks for workers, while there are none and while there are."""
 
+_ANSWERS_WITHIN = 4.0
+"""Seconds that a worker has to say what it is."""
+
 _NAMED = 3
 """How many workers a message names."""
+
+_MUTE = "it does not answer"
 
 
 class Elsewhere:
@@ -114,7 +120,7 @@ class Elsewhere:
         if not why:
             return reply
         warnings.warn(
-            f"a worker's answers are not used, their files are heard here: {why}", RuntimeWarning, stacklevel=2
+            f"answers of a worker are not used, their files are heard here: {why}", RuntimeWarning, stacklevel=2
         )
         self._here.add(path)
         return self._threads.submit(self._workers.analyse, path, self._order)
@@ -142,6 +148,7 @@ class _Cluster:
         self._fitting = list[str]()
         self._last_fitting = self._last_look = time.monotonic()
         self.executor = executor
+        self._is_chosen = "workers" in getattr(executor, "_kwargs", {})
         while not self._fitting:
             self._look()
             if not self._fitting:
@@ -159,7 +166,7 @@ class _Cluster:
         """End what its workers still do for this run."""
         with suppress(Exception):
             if self._client.status == "running":
-                self._client.run(cancel_run, self._order.run, workers=self._fitting, on_error="ignore")
+                self._asked(self._fitting, cancel_run, self._order.run)
 
     def _look(self) -> None:
         """Find the workers that fit; raise where there have been none for too long."""
@@ -167,21 +174,38 @@ class _Cluster:
         there = self._addresses()
         new = [address for address in there if address not in self._why]
         if new:
-            found = self._client.run(what_answers, self._order.model, workers=new, on_error="return")
+            found = self._asked(new, what_answers, self._order.model)
             self._why |= {address: self._misfit(answer) for address, answer in found.items()}
             for address in new:
                 if why := self._why.get(address, ""):
                     warnings.warn(f"the Dask worker {address} gets no files: {why}", RuntimeWarning, stacklevel=2)
-        fitting = [address for address in there if not self._why.get(address, "it does not answer")]
+        fitting = [address for address in there if not self._why.get(address, _MUTE)]
         if fitting:
             self._last_fitting = time.monotonic()
         elif time.monotonic() - self._last_fitting > PATIENCE:
-            whys = "; ".join(f"{address}: {self._why.get(address)}" for address in there[:_NAMED])
+            whys = "; ".join(f"{address}: {self._why.get(address, _MUTE)}" for address in there[:_NAMED])
             raise BrokenExecutor(f"no worker of the Dask scheduler {self._name} can be used: {whys or 'it has none'}")
-        if fitting and fitting != self._fitting:
+        if fitting and fitting != self._fitting and not self._is_chosen:
             # others only where all of these are gone, and then their replies are checked
             self.executor = self._client.get_executor(workers=fitting, allow_other_workers=True, pure=False)
         self._fitting = fitting
+
+    def _asked(self, addresses: list[str], function: Callable[..., Any], argument: str) -> dict[str, Any]:
+        """What a function says on each worker, or the error that it raises there; nothing of those that are mute."""
+
+        async def asked(address: str) -> dict[str, Any]:
+            with suppress(TimeoutError, OSError):
+                answer = self._client.run(function, argument, workers=[address], on_error="return")
+                return dict(await asyncio.wait_for(answer, _ANSWERS_WITHIN))
+            return {}
+
+        async def all_asked() -> dict[str, Any]:
+            answers: dict[str, Any] = {}
+            for answer in await asyncio.gather(*map(asked, addresses)):
+                answers |= answer
+            return answers
+
+        return cast("dict[str, Any]", self._client.sync(all_asked))
 
     def _addresses(self) -> list[str]:
         try:
@@ -198,8 +222,12 @@ class _Cluster:
     def _misfit(self, answer: object) -> str:
         if isinstance(answer, BaseException):
             return f"{type(answer).__name__}: {answer}"
-        ours = version("songscore"), self._order.digest
-        return "" if answer == ours else f"it has songscore and model {answer!r}; {ours!r} is needed"
+        ours = version("songscore")
+        if answer == (ours, self._order.digest):
+            return ""
+        if isinstance(answer, tuple) and answer[0] != ours:
+            return f"it has songscore {answer[0]}, not {ours}"
+        return f"it has another model {self._order.model}"
 
 
 def _client(executor: Executor) -> Any:
@@ -212,4 +240,4 @@ def _client(executor: Executor) -> Any:
 def _is_same(here: FileState, there: FileState) -> bool:
     """Whether two machines see the same file, as far as its size and time tell."""
     apart = np.datetime64(here.modified[:-1]) - np.datetime64(there.modified[:-1])
-    return here.size == there.size and abs(apart) <= _SAME_TIME
+    return bool(here.size == there.size and abs(apart) <= _SAME_TIME)

@@ -157,10 +157,10 @@ class Journal:
             while rest:
                 rest = rest[self._file.write(rest) :]
             _sync(self._file.fileno())
-        except OSError:
+        except OSError as error:
             self._file.truncate(self._end)
             self._file.seek(self._end)
-            raise
+            raise OSError(error.errno, error.strerror, os.fspath(self.path)) from error
         self._end += len(line)
 
     def _kept(self, asked: Mapping[str, Any]) -> int:

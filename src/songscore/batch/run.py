@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, ThreadPoolExecutor, wait
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, suppress
 from functools import partial
 from itertools import count, islice
 from pathlib import Path
 from secrets import token_hex
+from typing import TypeVar
 
-from songscore.analysis.record import Analysis, Reply
+from songscore.analysis.record import Analysis, Failure, Reply
 from songscore.batch.cache import Cache
 from songscore.batch.elsewhere import Elsewhere
 from songscore.batch.pool import DEADLINE, Workers, dismiss_children
@@ -24,6 +25,7 @@ from songscore.model import MODEL, TrackModel, load_model, locate
 from songscore.results import TrackResult
 
 Progress = Callable[[TrackResult], None]
+Answer = TypeVar("Answer")
 Replied = Callable[[str, Future[bytes]], bytes | Future[bytes]]
 CacheFolder = str | os.PathLike[str] | bool | None
 
@@ -131,36 +133,68 @@ def classify_files(
     if timeout is not None and not timeout > 0:
         raise ValueError(f"timeout must be more than 0 s, not {timeout}")
     chosen, marked = load_model(model), as_marks(marks)
-    order = Order(
-        locate(model),
-        Question(threshold, prior, choir),
-        thorough,
-        _folder(cache),
-        timeout,
-        chosen.metadata["sha256"],
-        token_hex(8),
-    )
+    order = _order(chosen, model, Question(threshold, prior, choir), thorough, cache, timeout)
     answer = partial(_answer, model=chosen, question=order.question)
     answers = _answers(map(os.fspath, paths), order, answer, jobs, executor, ordered, chosen.detector_digest)
     return map(marked.decide, answers) if marked else answers
 
 
+def analyse_files(
+    paths: Iterable[str],
+    *,
+    jobs: int = 1,
+    cache: CacheFolder = None,
+    timeout: float | None = DEADLINE,
+    model: str | os.PathLike[str] = MODEL,
+) -> Iterator[tuple[str, Analysis | Failure]]:
+    """Listen to all of each file, and say what was heard, in order; parameters as for `classify_folder`."""
+    chosen = load_model(model)
+    order = _order(chosen, model, Question(), True, cache, timeout)
+
+    def answer(path: str, reply: bytes) -> tuple[str, Analysis | Failure]:
+        return path, _heard(path, reply, chosen).reading
+
+    return _answers(iter(paths), order, answer, jobs, None, True, chosen.detector_digest)
+
+
+def _order(
+    chosen: TrackModel,
+    model: str | os.PathLike[str],
+    question: Question,
+    thorough: bool,
+    cache: CacheFolder,
+    timeout: float | None,
+) -> Order:
+    return Order(locate(model), question, thorough, _folder(cache), timeout, chosen.metadata["sha256"], token_hex(8))
+
+
 def _folder(cache: CacheFolder) -> str | None:
     if cache is None or cache is False:
         return None
-    return os.path.abspath(Cache(None if cache is True else cache).folder)  # noqa: PTH100 - follows no links
+    with suppress(FileNotFoundError):  # without a home folder, the user has no cache
+        return _absolute(Cache(None if cache is True else cache).folder)
+    return None
+
+
+def _absolute(path: str | os.PathLike[str]) -> str:
+    """For processes that may be in another folder; follows no links."""
+    return os.path.abspath(path)  # noqa: PTH100
 
 
 def _answer(path: str, reply: bytes, *, model: TrackModel, question: Question) -> TrackResult:
-    try:
-        heard = Reply.from_bytes(reply, path, model.metadata["sha256"], model.detector_digest)
-    except ValueError as error:
-        message = f"{path}: the answer of a worker was lost: {error}"
-        return TrackResult(path=path, status="unreadable", message=message, model=model.name)
+    heard = _heard(path, reply, model)
     if isinstance(heard.reading, Analysis):
         return about(label(heard.reading, model, question), heard.file)
     failure = heard.reading
     return about(TrackResult(path=path, status=failure.status, message=failure.message, model=model.name), heard.file)
+
+
+def _heard(path: str, reply: bytes, model: TrackModel) -> Reply:
+    try:
+        return Reply.from_bytes(reply, path, model.metadata["sha256"], model.detector_digest)
+    except ValueError as error:
+        lost = Failure("unreadable", f"{path}: the answer of a worker was lost: {error}")
+        return Reply(lost, model.metadata["sha256"], None)
 
 
 def _watched(results: Iterator[TrackResult], progress: Progress | None) -> Iterator[TrackResult]:
@@ -173,12 +207,12 @@ def _watched(results: Iterator[TrackResult], progress: Progress | None) -> Itera
 def _answers(
     paths: Iterator[str],
     order: Order,
-    answer: Callable[[str, bytes], TrackResult],
+    answer: Callable[[str, bytes], Answer],
     jobs: int,
     executor: Executor | None,
     ordered: bool,
     detector: str,
-) -> Iterator[TrackResult]:
+) -> Iterator[Answer]:
     with ExitStack() as stack:
         if executor is None:
             threads = ThreadPoolExecutor(jobs)

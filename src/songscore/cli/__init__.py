@@ -1,7 +1,8 @@
 """The command ``songscore``: parses, calls, prints.
 
-Data goes to standard output, progress and errors to standard error. The exit status is 0 when every
-file was labelled, 1 when some were not or the work broke off, 2 for wrong usage, 130 after Ctrl-C.
+Data goes to standard output; progress, a closing line and errors to standard error. The exit status is 0 where every
+file has an answer (a label, or that it is no music), 1 where some could not be read or the work broke off, 2 for wrong
+usage, 130 after Ctrl-C.
 
 Every command imports what it needs when it runs, so that ``--help`` answers at once.
 """
@@ -13,6 +14,8 @@ from typing import Any
 
 import click
 
+from songscore.cli import options
+from songscore.cli.adapt import adapt
 from songscore.cli.cache import cache
 from songscore.cli.demo import demo
 from songscore.cli.export import export
@@ -49,16 +52,35 @@ class _Commands(click.Group):
         except OSError as error:
             if error.errno == errno.EPIPE:
                 raise
-            raise click.ClickException(str(error)) from error
+            raise click.ClickException(_words(error)) from error
+
+
+def _words(error: OSError) -> str:
+    """An error of the system without its number."""
+    if error.strerror is None:
+        return str(error)
+    return error.strerror if error.filename is None else f"{error.filename}: {error.strerror}"
+
+
+EXAMPLES = options.examples(
+    "label ~/Music -o run.jsonl  # label every music file",
+    "report run.jsonl  # see and hear them, the doubtful first",
+    "tag --from run.jsonl --write  # write them into the files' tags",
+    "demo  # try it with no music at hand",
+)
 
 
 @click.group(
-    "songscore", cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
+    "songscore",
+    cls=_Commands,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog=EXAMPLES,
 )
 @click.version_option(package_name="songscore")
 def main() -> None:
     """Say whether music files are songs or instrumental score, how sure it is, and where the voice is."""
 
 
-for command in (label, export, release, tag, playlist, report, review, plot, cache, info, demo, train, evaluate):
+for command in (label, export, release, tag, playlist, report, review, plot, cache, info, demo, adapt, train, evaluate):
+    command.short_help = command.get_short_help_str(limit=1000)  # the whole first sentence, however narrow the screen
     main.add_command(command)

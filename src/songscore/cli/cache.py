@@ -6,8 +6,12 @@ import json
 
 import click
 
+from songscore.cli import options
 
-@click.group()
+EXAMPLES = options.examples("cache info", "cache clear")
+
+
+@click.group(epilog=EXAMPLES)
 def cache() -> None:
     """Look at, or clear, what was heard in earlier runs.
 
@@ -15,8 +19,8 @@ def cache() -> None:
     """
 
 
-@cache.command()
-@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@cache.command(epilog=options.examples("cache info", "cache info --format json"))
+@options.text_or_json
 def info(form: str) -> None:
     """Say where the cache is, and how full."""
     from songscore.batch.cache import Cache
@@ -32,12 +36,15 @@ def info(form: str) -> None:
     click.echo(f"size    {found.size / 1e6:.1f} MB of at most {found.limit / 1e6:.0f} MB")
 
 
-@cache.command()
-def clear() -> None:
+@cache.command(epilog=options.examples("cache clear"))
+@options.quiet
+def clear(quiet: bool) -> None:
     """Remove what is in the cache."""
     from songscore.batch.cache import Cache
+    from songscore.cli.tally import count, shown
 
     store = Cache()
     n_tracks = store.info().tracks
     store.clear()
-    click.echo(f"{n_tracks} tracks forgotten", err=True)
+    if not quiet:
+        click.echo(f"{count(n_tracks, 'track')} forgotten, in {shown(store.folder)}", err=True)

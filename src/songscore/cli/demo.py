@@ -8,11 +8,15 @@ from tempfile import TemporaryDirectory
 
 import click
 
+from songscore.cli import options
 
-@click.command()
+EXAMPLES = options.examples("demo", "demo --keep here  # keep the two sound files")
+
+
+@click.command(epilog=EXAMPLES)
 @click.option("--keep", type=click.Path(file_okay=False, path_type=Path), help="Folder in which the two files stay.")
-@click.pass_context
-def demo(ctx: click.Context, keep: Path | None) -> None:
+@options.quiet
+def demo(keep: Path | None, quiet: bool) -> None:
     """Render a small song and a small score, and label them.
 
     The exit status is 0 only if both answers are right.
@@ -23,12 +27,15 @@ def demo(ctx: click.Context, keep: Path | None) -> None:
     from songscore.demo import write_demo
 
     with TemporaryDirectory() if keep is None else nullcontext(keep) as folder:
-        click.echo("rendering a song and a score, 20 seconds each", err=True)
+        if not quiet:
+            click.echo("rendering a song and a score, 20 seconds each", err=True)
         pieces = write_demo(Path(folder))
-        answers = list(watched(classify_files(pieces), len(pieces), progress=False, verbose=True))
+        answers = list(watched(classify_files(pieces), len(pieces), progress=False, verbose=not quiet, quiet=quiet))
         with writing("table", None) as write:
             for answer in answers:
                 write(answer)
     right = [answer.label for answer in answers] == list(pieces.values())
-    click.echo("both answers are right" if right else "a wrong answer: this installation does not work", err=True)
-    ctx.exit(0 if right else 1)
+    if not right:
+        raise click.ClickException("a wrong answer: this installation does not work")
+    if not quiet:
+        click.echo("both answers are right\nyour own music: songscore label FOLDER -o run.jsonl", err=True)

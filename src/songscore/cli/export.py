@@ -17,17 +17,26 @@ EXAMPLES = options.examples("export run.jsonl", "export run.jsonl -o run.csv", "
 
 
 @click.command(epilog=EXAMPLES)
-@click.argument("results", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument("results", type=options.FILE)
 @options.output(*options.FORMS)
 @options.marks
-def export(results: Path, form: str | None, output: Path | None, marks: Marks | None) -> None:
-    """Write the answers of `songscore label --format jsonl`, or a journal, in another form."""
+@options.quiet
+def export(results: Path, form: str | None, output: Path | None, marks: Marks | None, quiet: bool) -> None:
+    """Write the answers of a run in another form.
+
+    RESULTS are the answers of `songscore label -o FILE.jsonl`, or a journal.
+
+    The exit status is 0 where every line is an answer, 1 where some are not, 2 for wrong usage.
+    """
     from songscore.cli.formats import writing
+    from songscore.cli.tally import Tally
 
     if output is not None and output.exists() and output.samefile(results):
         raise click.BadParameter(f"{output} is what is read", param_hint="--output")
-    answers = Answers(results, marks=marks)
+    answers, tally = Answers(results, marks=marks), Tally()
     with writing(options.form_for(form, output), output) as write:
-        for track in answers:
+        for track in tally.counting(answers):
             write(track)
+    if not quiet:
+        click.echo(tally.summary(output, answers=results), err=True)
     click.get_current_context().exit(1 if answers.n_refused else 0)

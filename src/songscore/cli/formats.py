@@ -19,7 +19,8 @@ import click
 
 from songscore._files import new_file, remove_leftovers
 from songscore.audio import is_audio_path
-from songscore.cli.terminal import answer_table, clean
+from songscore.cli.table import answer_table
+from songscore.cli.terminal import clean
 from songscore.release import ReleaseResult
 from songscore.results import TrackResult
 

@@ -25,12 +25,12 @@ FIGURES = {"balanced_accuracy": "balanced accuracy", "auc": "AUC"}
 
 @click.command(epilog=options.examples("info", "info --model models/mine", "info --card"))
 @options.model
-@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@options.text_or_json
 @click.option("--card", is_flag=True, help="Print the model card (Markdown) instead.")
 def info(model: str, form: str, card: bool) -> None:
-    """Show versions and the model, and test the model against its stored answers.
+    """Show versions and the model, and test the model.
 
-    The exit status is 1 where the model fails.
+    The model is asked for the answers that are stored with it. The exit status is 1 where the model fails.
     """
     from songscore.cli.terminal import clean
     from songscore.model import load_model
@@ -82,11 +82,16 @@ def _about(model: TrackModel) -> Iterator[tuple[str, str]]:
     metadata, bounds = model.metadata, model.bounds
     yield "model", metadata["name"]
     yield "sha256", metadata["sha256"]
+    if adapted := metadata.get("adapted"):
+        yield "adapted from", f"{adapted['from']}, to {adapted['songs']} songs and {adapted['scores']} scores"
     yield "feature set", f"{metadata['feature_set']}, {len(metadata['features'])} features"
     yield (
         "certain",
         f"song from {_probability(bounds.song_above):.4f}, score up to {_probability(bounds.score_below):.4f}",
     )
+    if adapted:
+        for when in ("before", "after"):
+            yield f"marks {when}", f"wrong {_interval(*adapted[when]['error'])}"
     for kind, figures in metadata.get("metrics", {}).items():
         yield f"on {kind}", ", ".join(f"{FIGURES[key]} {_interval(*figures[key])}" for key in FIGURES if key in figures)
 

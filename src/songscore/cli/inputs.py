@@ -12,11 +12,18 @@ from typing import Any
 
 import click
 
+STDIN = Path("-")
+"""How standard input is named. A file of this name is ``./-``."""
+
 
 def _check_paths(ctx: click.Context, param: click.Parameter, paths: tuple[str, ...]) -> tuple[Path, ...]:
     if not all(paths):
         raise click.BadParameter("a path is empty; write . for the current folder")
-    return tuple(Path(path) for path in paths)
+    if "-" in paths and (ctx.command.name != "label" or len(paths) > 1):
+        raise click.BadParameter(
+            "standard input (-) goes with `songscore label -` alone; --files-from - reads a list of files there"
+        )
+    return tuple(Path(path) if path == "-" or Path(path) != STDIN else Path(path).absolute() for path in paths)
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,27 +32,43 @@ class Inputs:
 
     Attributes
     ----------
-    paths : tuple of Path
+    named : tuple of Path
+        On the command line.
+    listed : tuple of Path or None
+        In the file of ``--files-from``.
     exclude : tuple of str
         Patterns of files and folders to leave out.
-    files_from : str or None
-        File with further paths, "-" for standard input.
-    null : bool
-        Whether NUL ends each path there, and not the line.
     """
 
-    paths: tuple[Path, ...]
+    named: tuple[Path, ...]
+    listed: tuple[Path, ...] | None
     exclude: tuple[str, ...]
-    files_from: str | None
-    null: bool
+
+    @property
+    def is_given(self) -> bool:
+        """Whether there are paths, or a list of them that may be empty."""
+        return bool(self.named) or self.listed is not None
+
+    @property
+    def is_stdin(self) -> bool:
+        """Whether the sound is on standard input."""
+        return self.named == (STDIN,)
 
     def find(self, *, quiet: bool = False) -> list[Path]:
-        """The music files; what was passed over is told."""
+        """The music files; what was passed over is told.
+
+        Raises
+        ------
+        click.UsageError
+            Nothing was named.
+        """
         from songscore.batch.walk import audio_files
         from songscore.cli.terminal import clean
 
+        if not self.is_given:
+            raise click.UsageError("name files or folders, or a list of them with --files-from")
         passed_over = Counter[str]()
-        asked = [*self.paths, *self._listed()]
+        asked = [*self.named, *(self.listed or ())]
         files = list(audio_files(asked, passed_over, exclude=self.exclude))
         if not files:
             click.echo(f"no music files in {clean(', '.join(map(str, asked[:10])))}", err=True)
@@ -53,15 +76,14 @@ class Inputs:
             click.echo("passed over: " + ", ".join(f"{n} {what}" for what, n in (+passed_over).items()), err=True)
         return files
 
-    def _listed(self) -> list[Path]:
-        if self.files_from is None:
-            return []
-        try:
-            content = sys.stdin.buffer.read() if self.files_from == "-" else Path(self.files_from).read_bytes()
-        except OSError as error:
-            raise click.BadParameter(f"{self.files_from}: {error.strerror}", param_hint="--files-from") from error
-        names = content.split(b"\0") if self.null else content.splitlines()
-        return [Path(os.fsdecode(name)) for name in names if name]
+
+def _read_list(source: str, null: bool) -> tuple[Path, ...]:
+    try:
+        content = sys.stdin.buffer.read() if source == "-" else Path(source).read_bytes()
+    except OSError as error:
+        raise click.BadParameter(f"{source}: {error.strerror}", param_hint="--files-from") from error
+    names = content.split(b"\0") if null else content.splitlines()
+    return tuple(Path(os.fsdecode(name)) for name in names if name)
 
 
 def inputs(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -70,20 +92,24 @@ def inputs(command: Callable[..., Any]) -> Callable[..., Any]:
     def gathered(
         *, paths: tuple[Path, ...], exclude: tuple[str, ...], files_from: str | None, null: bool, **others: Any
     ) -> Any:
-        if not paths and files_from is None:
-            raise click.UsageError("name files or folders, or a list of them with --files-from")
-        return command(inputs=Inputs(paths, exclude, files_from, null), **others)
+        listed = None if files_from is None else _read_list(files_from, null)
+        return command(inputs=Inputs(paths, listed, exclude), **others)
 
     gathered.__doc__, gathered.__name__ = command.__doc__, command.__name__
     if hasattr(command, "__click_params__"):
         gathered.__click_params__ = command.__click_params__  # type: ignore[attr-defined]
     for option in (
         click.option("-0", "null", is_flag=True, help="Names in --files-from end with NUL, as of find -print0."),
-        click.option("--files-from", metavar="FILE|-", help="Read further paths from FILE, or from standard input."),
+        click.option(
+            "--files-from",
+            type=click.Path(allow_dash=True),
+            metavar="FILE|-",
+            help="Read further paths from FILE, or from standard input.",
+        ),
         click.option(
             "--exclude", multiple=True, metavar="GLOB", help="Leave out files and folders of this name or path."
         ),
-        click.argument("paths", nargs=-1, metavar="[PATH]...", callback=_check_paths),
+        click.argument("paths", nargs=-1, type=click.Path(), metavar="[PATH]...", callback=_check_paths),
     ):
         option(gathered)
     return gathered

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import logging
+import sys
 from collections.abc import Callable, Generator, Iterator, Mapping
 from concurrent.futures import Executor
 from contextlib import ExitStack, closing, contextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
 from songscore.cli import options
-from songscore.cli.inputs import Inputs, inputs
-from songscore.cli.tally import Tally
+from songscore.cli.inputs import STDIN, Inputs, inputs
 
 if TYPE_CHECKING:
     from songscore.batch.journal import Journal
+    from songscore.cli.tally import Tally
     from songscore.results import TrackResult
 
     Answer = Callable[[list[Path]], Generator[TrackResult]]
@@ -24,9 +27,10 @@ if TYPE_CHECKING:
 EXAMPLES = options.examples(
     'label "01 Main Title.flac"',
     "label ~/Music -o answers.csv",
-    "label ~/Music -o run.jsonl --resume        go on with a run that was stopped",
-    "label ~/Music -n --exclude '*/Podcasts'    name the files and do nothing",
-    "label --files-from list.txt --prior 0.1    the paths in a file; one in ten is a song",
+    "label ~/Music -o run.jsonl --resume  # go on with a run",
+    "label ~/Music -n --exclude '*/Podcasts'  # name the files",
+    "label --files-from list.txt --prior 0.1  # paths in a file",
+    "label - < track.flac  # sound on standard input",
 )
 
 
@@ -50,7 +54,7 @@ EXAMPLES = options.examples(
 @click.option(
     "--thorough", is_flag=True, help="Listen to everything, also where the label would not change: exact timelines."
 )
-@click.option("-n", "--dry-run", is_flag=True, help="Name the files that would be labelled, and do nothing.")
+@options.dry_run("Name the files that would be labelled, and do nothing.")
 @click.option("--verbose", is_flag=True, help="Show each voice curve and the reasons on standard error.")
 @options.progress
 @options.quiet
@@ -71,7 +75,9 @@ def label(
     ordered: bool | None,
     **how: Any,
 ) -> None:
-    """Label music files, and every music file below folders.
+    """Label music files, and all music below folders.
+
+    With - for PATH, label the sound on standard input.
 
     The table is printed at the end; the other formats are written as answers come.
 
@@ -96,11 +102,16 @@ def label(
     if timeout is not None:
         how["timeout"] = timeout
     how["ordered"] = output is None if ordered is None else ordered
-    files = inputs.find(quiet=quiet)
     context = click.get_current_context()
+    if inputs.is_stdin:
+        if resume or dry_run or timeout is not None or scheduler is not None or inputs.listed is not None:
+            others = "--resume, --dry-run, --timeout, --scheduler and --files-from"
+            raise click.UsageError(f"standard input (-) goes without {others}")
+        tally = _straight([STDIN], partial(_standard_input, how=how, verbose=verbose, quiet=quiet), form, output)
+        _close(tally, form, output, quiet)
+    files = inputs.find(quiet=quiet)
     if dry_run:
-        _name(files)
-        context.exit(0 if files else 1)
+        context.exit(0 if options.name_each(map(str, files)) else 1)
     progress = not quiet and options.shows_progress(progress, form, output)
     with ExitStack() as stack:
         if scheduler is not None:
@@ -110,16 +121,27 @@ def label(
             tally = _straight(files, answer, form, output)
         else:
             tally = _journalled(files, answer, form, output, how, resume=resume, retry=retry, quiet=quiet)
-    if files and not quiet:
-        click.echo(tally.summary(output if form == "jsonl" else None), err=True)
-    context.exit(0 if files and tally.is_complete else 1)
+    _close(tally, form, output, quiet)
 
 
-def _name(files: list[Path]) -> None:
-    from songscore.cli.terminal import clean
+def _close(tally: Tally, form: str, output: Path | None, quiet: bool) -> NoReturn:
+    """Say what was done, and end with the status."""
+    if tally.n_answers and not quiet:
+        click.echo(tally.summary(output, answers=output if form == "jsonl" else None), err=True)
+    click.get_current_context().exit(0 if tally.n_answers and tally.is_complete else 1)
 
-    for file in files:
-        click.echo(clean(str(file)))
+
+def _standard_input(_: list[Path], *, how: Mapping[str, Any], verbose: bool, quiet: bool) -> Generator[TrackResult]:
+    """The answer for the sound on standard input."""
+    from songscore.classify import classify_track
+    from songscore.cli.terminal import watched
+
+    if sys.stdin is None or sys.stdin.isatty():
+        raise click.UsageError("no sound on standard input: songscore label - < FILE, or name the FILE instead")
+    asked = {name: how[name] for name in ("threshold", "prior", "choir", "model", "thorough")}
+    track = classify_track(sys.stdin.buffer, **asked)
+    message = track.message.replace("<stdin>", "standard input").replace("the file object", "standard input")
+    yield from watched([replace(track, path=str(STDIN), message=message)], 1, False, verbose, quiet=quiet)
 
 
 def _answers(
@@ -138,12 +160,12 @@ def _answers(
 def _straight(files: list[Path], answer: Answer, form: str, output: Path | None) -> Tally:
     """Write answers as they come."""
     from songscore.cli.formats import writing
+    from songscore.cli.tally import Tally
 
     tally = Tally()
     with writing(form, output) as write, closing(answer(files)) as answers:
-        for track in answers:
+        for track in tally.counting(answers):
             write(track)
-            tally.add(track)
     return tally
 
 
@@ -161,7 +183,7 @@ def _journalled(
     """The same by way of a journal."""
     from songscore.cli.answers import Answers
     from songscore.cli.formats import check_output, writing
-    from songscore.cli.terminal import clean
+    from songscore.cli.tally import Tally, count, shown
 
     check_output(form, output)
     path = output if form == "jsonl" else output.with_name(f"{output.name}.journal")
@@ -179,13 +201,12 @@ def _journalled(
                 journal.add(track)
             journal.check()
     except BaseException:
-        click.echo(f"{len(journal)} answers are in {clean(str(path))}; --resume goes on", err=True)
+        click.echo(f"{count(len(journal), 'answer')} in {shown(path)}; --resume goes on", err=True)
         raise
     tally = Tally()
     with ExitStack() as stack:
         write = stack.enter_context(writing(form, output)) if form != "jsonl" else None
-        for track in Answers(path, "--output", how["marks"]):
-            tally.add(track)
+        for track in tally.counting(Answers(path, "--output", how["marks"])):
             if write:
                 write(track)
     if tally.n_answers < len(journal):
@@ -220,9 +241,13 @@ def _dask(scheduler: str) -> Iterator[Executor]:
         from distributed import Client
     except ImportError:
         raise click.UsageError("--scheduler needs Dask: pip install 'songscore[dask]'") from None
+    logging.disable()  # what Dask logs of a lost scheduler has a hundred lines
     try:
-        client = Client(scheduler, timeout="10s")
+        client = Client(scheduler, timeout="8s")
     except (OSError, ValueError) as error:
         raise click.ClickException(f"no Dask scheduler at {scheduler}: {error}") from error
-    with client:
-        yield client.get_executor()
+    try:
+        with client:
+            yield client.get_executor()
+    finally:
+        logging.disable(logging.NOTSET)

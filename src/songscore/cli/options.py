@@ -4,15 +4,24 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 FORMS = ("table", "csv", "json", "jsonl", "parquet")
+
+TABLE_SUFFIXES = ("", ".txt")
+"""How the name of an output ends that is a table where no `--format` is given."""
+
+LISTENING = ("paths", "exclude", "files_from", "null", "jobs", "progress")
+"""Parameters of what is listened to, which have no part where the answers come from a file."""
+
+FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
 def _share(ctx: click.Context, param: click.Parameter, value: float | None) -> float | None:
@@ -32,10 +41,33 @@ def _cores() -> int:
 
 
 jobs = click.option(
-    "-j", "--jobs", type=click.IntRange(1), default=_cores, help="Processes to use.  [default: all cores]"
+    "-j",
+    "--jobs",
+    type=click.IntRange(1),
+    metavar="N",
+    default=_cores,
+    help="Processes to use.  [default: all cores]",
 )
 
 quiet = click.option("-q", "--quiet", is_flag=True, help="Say nothing on standard error but errors.")
+
+certain_only = click.option(
+    "--certain-only", "--certain", is_flag=True, help="Leave out the files whose label is in the band of doubt."
+)
+
+results = click.option(
+    "--from",
+    "results",
+    type=FILE,
+    metavar="RESULTS",
+    help="Take the answers from this file, of `songscore label -o FILE.jsonl`, and listen to nothing.",
+)
+
+
+def dry_run(text: str) -> Decorator:
+    """``-n``, and what it does here."""
+    return click.option("-n", "--dry-run", is_flag=True, help=text)
+
 
 progress = click.option(
     "--progress/--no-progress",
@@ -45,9 +77,14 @@ progress = click.option(
 
 model = click.option(
     "--model",
+    type=click.Path(),
     metavar="NAME|PATH",
     default=_shipped,
-    help="Name of a model, or path of one that `songscore train` wrote.  [default: the shipped one]",
+    help="Name of a model, or path of one that `songscore train` or `adapt` wrote.  [default: the shipped one]",
+)
+
+text_or_json = click.option(
+    "--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True, help="How to write it."
 )
 
 threshold = click.option(
@@ -112,7 +149,7 @@ def output(*forms: str) -> Decorator:
             "-o",
             "--output",
             type=click.Path(dir_okay=False, path_type=Path),
-            help="File to write instead of standard output.",
+            help="File to write, instead of standard output.",
         )
         return form(file(command))
 
@@ -121,17 +158,62 @@ def output(*forms: str) -> Decorator:
 
 def form_for(form: str | None, output: Path | None, forms: tuple[str, ...] = FORMS) -> str:
     """The form that is asked for, by name or by the ending of the file's."""
-    ending = output.suffix[1:].lower() if output else ""
-    if form is None and ending in FORMS and ending not in forms:
-        raise click.UsageError(f"no answers here in the form of {ending}: {', '.join(forms)}")
-    return form or (ending if ending in forms else "table")
+    suffix = output.suffix.lower() if output else ""
+    if form is not None or suffix in TABLE_SUFFIXES:
+        return form or "table"
+    if suffix[1:] not in forms:
+        endings = ", ".join([f".{name}" for name in forms if name != "table"] + [".txt"])
+        message = f"{output} ends in {suffix}, which is no form of answers here; use {endings}, or say --format"
+        raise click.BadParameter(message, param_hint="--output")
+    return suffix[1:]
+
+
+def check_suffix(output: Path, *suffixes: str) -> None:
+    """Refuse a name that does not end like what is written."""
+    from songscore.audio import is_audio_path
+
+    if is_audio_path(output):
+        raise click.BadParameter(f"{output} is named like a sound file and is not overwritten", param_hint="--output")
+    if output.suffix.lower() not in suffixes:
+        raise click.BadParameter(f"{output} must end in {' or '.join(suffixes)}", param_hint="--output")
+
+
+def check_together(without: Mapping[str, Iterable[str]]) -> None:
+    """Refuse options that have no part in what is asked.
+
+    Parameters
+    ----------
+    without : mapping of str to iterable of str
+        Parameters of the current command, each with those that do not go with it.
+    """
+    context = click.get_current_context()
+    given = {name for name in context.params if context.get_parameter_source(name) is ParameterSource.COMMANDLINE}
+    spelt = {param.name: max(param.opts[:2], key=len) for param in context.command.params} | {"paths": "PATH"}
+    for asked, others in without.items():
+        clash = [spelt[name] for name in others if name in given]
+        if asked in given and clash:
+            raise click.UsageError(f"{spelt[asked]} goes without {', '.join(clash)}")
 
 
 def shows_progress(progress: bool | None, form: str, output: Path | None) -> bool:
     """Whether to show progress where it was not said."""
     if progress is not None:
         return progress
+    if sys.stdout is None or sys.stderr is None:
+        return False
     return sys.stderr.isatty() and (form == "table" or output is not None or not sys.stdout.isatty())
+
+
+def name_each(names: Iterable[str]) -> int:
+    """Print what a dry run found, each on a line, and count it."""
+    from songscore.cli.terminal import clean
+
+    if sys.stdout is None:
+        raise click.UsageError("standard output is closed, so that nothing can be named")
+    n_names = 0
+    for n_names, name in enumerate(names, 1):  # noqa: B007
+        click.echo(clean(name))
+    return n_names
 
 
 def examples(*lines: str) -> str:

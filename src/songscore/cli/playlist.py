@@ -2,35 +2,47 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from songscore.cli import options
+from songscore.cli.answers import Answers
+from songscore.cli.inputs import Inputs, inputs
+from songscore.cli.release import releases_of
 
 if TYPE_CHECKING:
+    from songscore.cli.tally import Tally
     from songscore.results import TrackResult
 
+SUFFIXES = (".m3u8", ".m3u")
 
 EXAMPLES = options.examples(
     "playlist ~/Music --label song -o songs.m3u8",
-    'playlist --from run.jsonl --label "instrumental score" --certain -o scores.m3u8',
-    "playlist --from run.jsonl --label song --release score -o songs-on-scores.m3u8",
+    "playlist --from run.jsonl --label score --certain-only -o a.m3u8",
+    "playlist --from run.jsonl --label song --release score -o b.m3u8",
+    "playlist --from run.jsonl --label song -n  # name the tracks",
 )
+
+
+def _exact_label(ctx: click.Context, param: click.Parameter, label: str) -> str:
+    return "instrumental score" if label == "score" else label
 
 
 @click.command(epilog=EXAMPLES)
-@click.argument("paths", nargs=-1, type=click.Path(path_type=Path), metavar="[PATH]...")
+@options.results
 @click.option(
-    "--from",
-    "results",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="Answers of `songscore label --format jsonl`, instead of labelling PATHs.",
+    "--label",
+    type=click.Choice(["song", "score", "instrumental score"]),
+    metavar="[song|score]",
+    callback=_exact_label,
+    required=True,
+    help="The tracks to take: songs or instrumental scores.",
 )
-@click.option("--label", type=click.Choice(["song", "instrumental score"]), required=True, help="The tracks to take.")
-@click.option("--certain", is_flag=True, help="Only tracks that are not in doubt.")
+@options.certain_only
 @click.option(
     "--release",
     "verdict",
@@ -38,61 +50,84 @@ EXAMPLES = options.examples(
     help="Only tracks of releases (folders) with this verdict.",
 )
 @click.option("--absolute", is_flag=True, help="Absolute paths.  [default: relative to the playlist]")
-@options.jobs
-@options.question
-@options.marks
 @click.option(
     "-o",
     "--output",
     type=click.Path(dir_okay=False, path_type=Path),
-    required=True,
-    help="The .m3u8 file to write.",
+    help="The .m3u8 file to write; only --dry-run does without.",
 )
+@options.jobs
+@options.question
+@options.marks
+@options.dry_run("Name the tracks that the playlist would have, and write nothing.")
+@options.progress
+@options.quiet
+@inputs
 def playlist(
-    paths: tuple[Path, ...],
+    *,
+    inputs: Inputs,
     results: Path | None,
     label: str,
-    certain: bool,
+    certain_only: bool,
     verdict: str | None,
     absolute: bool,
-    output: Path,
+    output: Path | None,
+    dry_run: bool,
+    progress: bool | None,
+    quiet: bool,
     **how: Any,
 ) -> None:
-    """Write a playlist of the songs or of the instrumental scores, in order of path.
+    """Write a playlist of the songs or of the scores.
 
-    A file whose name cannot stand in a playlist, because it is not UTF-8 or has a line break in it, is left out with a
-    warning.
+    The tracks are in order of path. A file whose name cannot stand in a playlist, because it is not UTF-8 or has a line
+    break in it, is left out with a warning.
+
+    The exit status is 0 where every file has an answer (a label, or that it is no music), 1 where some could not be
+    read, or lines of RESULTS, 2 for wrong usage.
     """
-    from songscore.audio import is_audio_path
-    from songscore.cli.answers import Answers
+    from songscore.cli.tally import Tally
+
+    options.check_together({"results": (*options.LISTENING, "threshold", "choir", "model")})
+    if inputs.is_given == (results is not None):
+        raise click.UsageError("give either music or --from RESULTS")
+    if output is None and not dry_run:
+        raise click.UsageError("name the playlist with -o FILE.m3u8, or look at its tracks with --dry-run")
+    if output is not None:
+        options.check_suffix(output, *SUFFIXES)
+    read = Answers(results, "--from", how["marks"]) if results is not None else None
+    tally = Tally()
+    answers = list(tally.counting(_heard(inputs, how, progress, quiet) if read is None else read))
+    if verdict is not None:
+        releases = releases_of(answers, prior=how["prior"])
+        answers = [track for release in releases if release.verdict == verdict for track in release.tracks]
+    wanted = [track for track in answers if track.label == label and (track.certain or not certain_only)]
+    wanted.sort(key=lambda track: track.path or "")
+    if dry_run or output is None:
+        options.name_each(track.path or "" for track in wanted)
+    else:
+        _write(wanted, tally, output, absolute, quiet)
+    complete = tally.n_answers and (tally.is_complete if read is None else not read.n_refused)
+    click.get_current_context().exit(0 if complete else 1)
+
+
+def _write(wanted: list[TrackResult], tally: Tally, output: Path, absolute: bool, quiet: bool) -> None:
+    from songscore.cli.tally import count, shown
     from songscore.cli.terminal import clean
     from songscore.playlist import write_playlist
 
-    if bool(paths) == bool(results):
-        raise click.UsageError("give either music or --from RESULTS")
-    if is_audio_path(output):
-        raise click.BadParameter(f"{output} is named like a sound file and is not overwritten", param_hint="--output")
-    answers = list(_heard(paths, how) if results is None else Answers(results, "--from", how["marks"]))
-    if verdict is not None:
-        answers = list(_of_releases(answers, verdict, how["prior"]))
-    wanted = [track for track in answers if track.label == label and (track.certain or not certain)]
-    left_out = write_playlist(sorted(wanted, key=lambda track: track.path or ""), output, absolute=absolute)
+    left_out = write_playlist(wanted, output, absolute=absolute)
     for track in left_out:
         click.echo(f"left out, its name cannot stand in a playlist: {clean(track.path or '')}", err=True)
-    click.echo(f"{len(wanted) - len(left_out)} of {len(answers)} tracks in {clean(str(output))}", err=True)
+    if not quiet:
+        of_all = f"{count(tally.n_answers, 'file')} ({tally.counts()})"
+        click.echo(f"{len(wanted) - len(left_out)} of {of_all}; in {shown(output)}", err=True)
 
 
-def _heard(paths: tuple[Path, ...], how: dict[str, Any]) -> Iterator[TrackResult]:
+def _heard(inputs: Inputs, how: dict[str, Any], progress: bool | None, quiet: bool) -> Iterator[TrackResult]:
     from songscore.batch.run import classify_files
-    from songscore.batch.walk import audio_files
+    from songscore.cli.terminal import watched
 
-    return classify_files(audio_files(paths), cache=True, **how)
-
-
-def _of_releases(answers: Iterable[TrackResult], verdict: str, prior: float | None) -> Iterator[TrackResult]:
-    from songscore.release import classify_releases, release_folder
-
-    home = {Path(track.path): release_folder(Path(track.path)) for track in answers if track.path is not None}
-    for release in classify_releases(answers, home, prior=prior):
-        if release.verdict == verdict:
-            yield from release.tracks
+    files = inputs.find(quiet=quiet)
+    progress = not quiet and options.shows_progress(progress, "table", None)
+    with closing(watched(classify_files(files, cache=True, **how), len(files), progress, False, quiet=quiet)) as tracks:
+        yield from tracks

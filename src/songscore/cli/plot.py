@@ -18,8 +18,8 @@ SUFFIXES = (".png", ".svg")
 
 
 def _check_output(ctx: click.Context, param: click.Parameter, output: Path | None) -> Path | None:
-    if output is not None and output.suffix.lower() not in SUFFIXES:
-        raise click.BadParameter(f"{output} must end in .png or .svg")
+    if output is not None:
+        options.check_suffix(output, *SUFFIXES)
     if output is not None and not output.parent.is_dir():
         raise click.BadParameter(f"{output.parent} is not a folder")
     return output
@@ -41,10 +41,12 @@ EXAMPLES = options.examples(
     help="Picture to write, .png or .svg.  [default: the name of FILE with .timeline.png, in the current folder]",
 )
 @options.question
-def plot(file: Path, output: Path | None, **asked: Any) -> None:
-    """Draw the probability of a voice over FILE, with its spectrum, and print the picture's name.
+@options.quiet
+def plot(file: Path, output: Path | None, quiet: bool, **asked: Any) -> None:
+    """Draw where in a track the voice is.
 
-    The passages with a voice are marked. A file that cannot be labelled gives no picture, and the exit status 1.
+    The picture has the probability of a voice over time, and the spectrum; its name is printed. The passages with a
+    voice are marked. A file that cannot be labelled gives no picture, and the exit status 1.
     """
     if find_spec("matplotlib") is None:
         raise click.ClickException("songscore plot needs matplotlib: pip install 'songscore[plot]'")
@@ -57,15 +59,20 @@ def plot(file: Path, output: Path | None, **asked: Any) -> None:
     output = output or Path(f"{file.stem}.timeline.png")
     _draw(track, output)
     click.echo(clean(str(output)))
+    if not quiet:
+        doubt = "" if track.certain else ", in doubt: listen to the marked passages"
+        click.echo(f"{track.label}, probability of a song {track.song_probability:.2f}{doubt}", err=True)
 
 
 def _draw(track: TrackResult, output: Path) -> None:
     from matplotlib.figure import Figure
 
+    from songscore._files import new_file
     from songscore.display.plotting import plot_timeline
 
     figure = Figure(figsize=(9, 4), layout="constrained")
     plot_timeline(track, figure.subplots())
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph .* missing")  # a name in a script without a font: boxes stand for it
-        figure.savefig(output, dpi=150)
+        with new_file(output) as file:
+            figure.savefig(file, format=output.suffix.removeprefix(".") or None, dpi=150)

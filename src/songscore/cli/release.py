@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing
 from functools import partial
 from pathlib import Path
@@ -11,12 +12,17 @@ from typing import IO, TYPE_CHECKING, Any
 import click
 
 from songscore.cli import options
+from songscore.cli.answers import Answers
+from songscore.cli.inputs import Inputs, inputs
 
 if TYPE_CHECKING:
     from rich.table import Table
     from rich.text import Text
 
+    from songscore.cli.table import Shortened
+    from songscore.cli.tally import Tally
     from songscore.release import ReleaseResult
+    from songscore.results import TrackResult
 
 COLUMNS = (
     "path",
@@ -40,60 +46,117 @@ STYLES = {"soundtrack": "green", "score": "cyan", "mixed": "yellow"}
 EXAMPLES = options.examples(
     "release ~/Music/Soundtracks",
     "release ~/Music -o releases.csv",
+    "release --from run.jsonl  # of a run",
     "release . --model my-models/mine",
 )
 
 
 @click.command(epilog=EXAMPLES)
-@click.argument(
-    "folders",
-    nargs=-1,
-    required=True,
-    metavar="FOLDER...",
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
-)
+@options.results
 @options.output(*FORMS)
 @options.jobs
 @options.question
 @options.marks
+@options.dry_run("Name the releases, and do nothing.")
 @options.progress
 @options.quiet
-@click.pass_context
+@inputs
 def release(
-    ctx: click.Context,
-    /,
-    folders: tuple[Path, ...],
+    *,
+    inputs: Inputs,
+    results: Path | None,
     form: str | None,
     output: Path | None,
+    dry_run: bool,
     progress: bool | None,
     quiet: bool,
     **how: Any,
 ) -> None:
-    """Say of every folder with music whether it is a soundtrack (songs), a score (instrumental), or mixed.
+    """Say whether releases are soundtracks, scores, or mixed.
 
-    Each folder with music in it, at any depth, is a release; folders called CD1, Disc 2 and the like belong to the one
-    above them. The exit status is 1 where a release has no track that could be labelled.
+    A soundtrack is a collection of songs, a score is instrumental. PATHs are folders. Each folder with music in it, at
+    any depth, is a release; folders called CD1, Disc 2 and the like belong to the one above them. A list of
+    --files-from may name files too.
+
+    With --from, the releases are those of the files that are answered there. Say with --prior the one that they were
+    labelled with, if any.
 
     JSON has every field and the tracks in short, CSV a line per release.
-    """
-    from songscore.batch.run import classify_files
-    from songscore.cli.formats import writing
-    from songscore.cli.terminal import clean, watched
-    from songscore.release import classify_releases, release_folders
 
+    The exit status is 0 where every file has an answer (a label, or that it is no music), 1 where some could not be
+    read, or lines of RESULTS, 2 for wrong usage.
+    """
+    from songscore.cli.formats import writing
+    from songscore.cli.tally import Tally
+    from songscore.release import classify_releases
+
+    options.check_together({"results": (*options.LISTENING, "threshold", "choir", "model")})
     form = options.form_for(form, output, FORMS)
     progress = not quiet and options.shows_progress(progress, form, output)
-    home = release_folders(folders)
-    if not home:
-        click.echo(f"no music files in {clean(', '.join(map(str, folders)))}", err=True)
-    missed = 0
-    results = classify_files(list(home), cache=True, **how)
-    tracks = watched(results, len(home), progress, verbose=False, quiet=quiet)
-    with writing(form, output, _forms()) as write, closing(tracks):
-        for answer in classify_releases(tracks, home, prior=how["prior"]):
-            write(answer)
-            missed += answer.verdict is None
-    ctx.exit(1 if missed or not home else 0)
+    tally, verdicts, answers = Tally(), Counter[str](), None
+    folders: Iterable[str]
+    if results is not None:
+        answers = Answers(results, "--from", how["marks"])
+        found = releases_of(tally.counting(answers), prior=how["prior"])
+        folders = (release.path or "" for release in found)
+    else:
+        home = _homes(inputs, quiet)
+        tracks = tally.counting(_heard(list(home), how, progress, quiet))
+        found = classify_releases(tracks, home, prior=how["prior"])
+        folders = map(str, dict.fromkeys(home.values()))
+    context = click.get_current_context()
+    if dry_run:
+        context.exit(0 if options.name_each(folders) else 1)
+    with writing(form, output, _forms()) as write:
+        for release in found:
+            write(release)
+            verdicts[release.verdict or "no verdict"] += 1
+    if verdicts and not quiet:
+        click.echo(_summary(verdicts, tally, output), err=True)
+    complete = tally.is_complete if answers is None else not answers.n_refused
+    context.exit(0 if verdicts and complete else 1)
+
+
+def releases_of(tracks: Iterable[TrackResult], *, prior: float | None) -> Iterator[ReleaseResult]:
+    """The releases of answers that are all there; of several for one file, the last counts."""
+    from songscore.release import judge, release_folder
+
+    there: dict[Path, dict[Path, TrackResult]] = defaultdict(dict)
+    for track in tracks:
+        if track.path is not None:
+            there[release_folder(Path(track.path))][Path(track.path)] = track
+    for folder, members in there.items():
+        yield judge([members[path] for path in sorted(members)], str(folder), prior=prior)
+
+
+def _homes(inputs: Inputs, quiet: bool) -> dict[Path, Path]:
+    """Music files, each with the folder of its release."""
+    from songscore.release import release_folder
+
+    for path in inputs.named:
+        if not path.is_dir():
+            raise click.BadParameter(f"{path} is not a folder; `songscore label` answers for files", param_hint="PATH")
+    tops = {*inputs.named, *(inputs.listed or ())}
+    return {
+        file: release_folder(file, file.parent if file.parent in tops else None) for file in inputs.find(quiet=quiet)
+    }
+
+
+def _heard(files: list[Path], how: dict[str, Any], progress: bool, quiet: bool) -> Iterator[TrackResult]:
+    from songscore.batch.run import classify_files
+    from songscore.cli.terminal import watched
+
+    results = classify_files(files, cache=True, **how)
+    with closing(watched(results, len(files), progress, verbose=False, quiet=quiet)) as tracks:
+        yield from tracks
+
+
+def _summary(verdicts: Mapping[str, int], tally: Tally, output: Path | None) -> str:
+    from songscore.cli.tally import count, placed
+
+    parts = ", ".join(f"{verdicts[kind]} {kind}" for kind in (*STYLES, "no verdict") if verdicts[kind])
+    found = f"{count(sum(verdicts.values()), 'release')}: {parts}{placed(output)}"
+    return f"{found}\n{count(tally.n_answers, 'file')}: {tally.counts()}"
 
 
 def _forms() -> Mapping[str, Callable[[IO[Any]], Iterator[Callable[[Any], object]]]]:
@@ -103,24 +166,20 @@ def _forms() -> Mapping[str, Callable[[IO[Any]], Iterator[Callable[[Any], object
 
 
 def _table(file: IO[Any]) -> Iterator[Callable[[Any], object]]:
-    from songscore.cli.terminal import answer_table
+    from songscore.cli.table import answer_table
 
     with answer_table(file, _table_of) as add:
         yield add
 
 
 def _table_of(releases: list[ReleaseResult]) -> Table:
-    from rich.table import Table
     from rich.text import Text
 
-    from songscore.cli.terminal import clean, common_folder
+    from songscore.cli.table import common_folder, new_table
+    from songscore.cli.terminal import clean
 
     folder = common_folder([answer.path or "" for answer in releases])
-    table = Table(box=None, pad_edge=False, header_style="bold", caption_justify="left")
-    table.add_column("Release", overflow="fold")
-    table.add_column("Answer", no_wrap=True)
-    for title in ("Sure", "Songs", "", "Tracks"):
-        table.add_column(title, justify="right", no_wrap=True)
+    table = new_table("Release", "Sure", "Songs", "", "Tracks")
     for answer in releases:
         table.add_row(*_cells(answer, folder))
     notes = [f"in {clean(folder)}"] if folder else []
@@ -130,13 +189,12 @@ def _table_of(releases: list[ReleaseResult]) -> Table:
     return table
 
 
-def _cells(answer: ReleaseResult, folder: str) -> tuple[Text, ...]:
+def _cells(answer: ReleaseResult, folder: str) -> tuple[Shortened | Text, ...]:
     from rich.text import Text
 
-    from songscore.cli.terminal import clean
+    from songscore.cli.table import Shortened, within
 
-    path = str(Path(answer.path or "").relative_to(folder)) if folder else answer.path or ""
-    name, tracks = Text(clean(path)), Text(f"{len(answer.tracks)}")
+    name, tracks = Shortened(within(answer.path or "", folder)), Text(f"{len(answer.tracks)}")
     if answer.verdict is None:
         return name, Text("no verdict", "red"), Text(), Text(), Text(), tracks
     return (

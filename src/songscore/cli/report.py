@@ -17,7 +17,7 @@ EXAMPLES = options.examples("report run.jsonl", 'report run.jsonl -o page.html -
 
 
 @click.command(epilog=EXAMPLES)
-@click.argument("results", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument("results", type=options.FILE)
 @click.option(
     "-o",
     "--output",
@@ -26,21 +26,27 @@ EXAMPLES = options.examples("report run.jsonl", 'report run.jsonl -o page.html -
 )
 @click.option("--title", default="songscore", show_default=True, help="Heading of the page.")
 @options.marks
-def report(results: Path, output: Path | None, title: str, marks: Marks | None) -> None:
-    """Write one HTML page that shows every track, the doubtful ones first.
+@options.quiet
+def report(results: Path, output: Path | None, title: str, marks: Marks | None, quiet: bool) -> None:
+    """Write one HTML page that shows every track of a run.
 
-    RESULTS are the answers of `songscore label --format jsonl`. The page needs nothing else and no network; it plays
-    the passages to check where the music still lies where it was labelled. Keys, clicks and taps mark tracks as song,
-    score or neither; the page saves the marks as marks.csv, which every command takes with --marks.
+    The doubtful ones come first. RESULTS are the answers of `songscore label -o FILE.jsonl`. The page needs nothing
+    else and no network; it plays the passages to check where the music still lies where it was labelled. Keys, clicks
+    and taps mark tracks as song, score or neither, and the page saves the marks as marks.csv, which every command takes
+    with --marks.
     """
-    from songscore.audio import is_audio_path
+    from songscore.cli.tally import Tally, count
     from songscore.cli.terminal import clean
     from songscore.display.report import write_report
 
     page = output or results.with_suffix(".html")
-    if is_audio_path(page) or page == results:
+    if page == results:
         raise click.BadParameter(f"{page} is not overwritten; give another name", param_hint="--output")
-    answers = Answers(results)
-    write_report(answers, page, title=title, marks=marks)
+    options.check_suffix(page, ".html", ".htm")
+    answers, tally = Answers(results), Tally()
+    write_report(tally.counting(answers), page, title=title, marks=marks)
     click.echo(clean(str(page)))
+    if not quiet:
+        doubt = f", {tally.n_doubtful} in doubt" if tally.n_doubtful else ""
+        click.echo(f"{count(tally.n_answers, 'file')}: {tally.counts()}{doubt}; open the page in a browser", err=True)
     click.get_current_context().exit(1 if answers.n_refused else 0)

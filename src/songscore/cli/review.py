@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 EXAMPLES = options.examples(
     "review run.jsonl",
-    "review run.jsonl --all -o my-marks.csv    the certain tracks too",
+    "review run.jsonl --all -o my-marks.csv  # the certain tracks too",
     "review run.jsonl --player 'ffplay -autoexit'",
 )
 
@@ -37,7 +37,7 @@ KEYS = "s song, i instrumental score, n neither, u undo, p play the next passage
 
 
 @click.command(epilog=EXAMPLES)
-@click.argument("results", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument("results", type=options.FILE)
 @click.option(
     "-o",
     "--output",

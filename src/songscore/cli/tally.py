@@ -1,61 +1,105 @@
-"""What a run came to, in one line at its end."""
+"""What a run came to: the closing lines on standard error."""
 
 from __future__ import annotations
 
+import shlex
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from songscore.results import TrackResult
-
-UNREAD = frozenset({"unreadable", "unsupported", "timeout"})
-"""Statuses of a file that may well hold music. Any other without a label is an answer: there is none in it."""
+from songscore.release import UNREAD
+from songscore.results import SONG, TrackResult
 
 
 class Tally:
-    """Counts answers."""
+    """Counts answers.
+
+    Attributes
+    ----------
+    n_answers : int
+    length : float
+        Of all tracks together, in seconds.
+    """
 
     def __init__(self) -> None:
         self._met = Counter[str]()
-        self.n_answers = 0
+        self.n_answers, self.length = 0, 0.0
 
     def add(self, track: TrackResult) -> None:
         """Count an answer."""
         self.n_answers += 1
+        self.length += track.duration or 0.0
         self._met.update(_kinds(track))
+
+    def counting(self, tracks: Iterable[TrackResult]) -> Iterator[TrackResult]:
+        """Pass answers on, and count them."""
+        for track in tracks:
+            self.add(track)
+            yield track
 
     @property
     def is_complete(self) -> bool:
         """Whether every file has an answer: a label, or that it is no music."""
         return not self._met["unread"]
 
-    def summary(self, answers: Path | None) -> str:
-        """What was done, and what to do next with the doubtful tracks and the unread files.
+    @property
+    def n_doubtful(self) -> int:
+        """Labels in the band of doubt."""
+        return self._met["doubtful"]
+
+    def labels(self) -> str:
+        """How many of each label, as in ``3 songs, 1 score``."""
+        return f"{count(self._met['song'], 'song')}, {count(self._met['score'], 'score')}"
+
+    def counts(self, *, doubt: bool = False) -> str:
+        """The same with the files that have no label and, with `doubt`, with the labels in doubt."""
+        without = {"unread": "could not be read", "no music": "without music"}
+        named = {"doubtful": "in doubt", **without} if doubt else without
+        return ", ".join(
+            [self.labels(), *(f"{self._met[kind]} {text}" for kind, text in named.items() if self._met[kind])]
+        )
+
+    def summary(self, output: Path | None, *, answers: Path | None) -> str:
+        """What was done, where it is, and what to do next with the doubtful tracks.
 
         Parameters
         ----------
+        output : Path or None
+            The file that was written.
         answers : Path or None
             JSON Lines in which the answers are.
         """
-        from songscore.cli.terminal import clean
-
-        met = self._met
-        parts = [f"{met['song']} songs", f"{met['instrumental score']} scores"]
-        parts += [f"{met['no music']} without music"] * bool(met["no music"])
-        parts += [f"{met['unread']} could not be read"] * bool(met["unread"])
-        line = f"{self.n_answers} files: {', '.join(parts)}"
-        if not met["doubtful"]:
+        line = f"{count(self.n_answers, 'file')}: {self.counts()}{placed(output)}"
+        if not self.n_doubtful:
             return line
-        page = f"`songscore report {clean(str(answers))}`" if answers else "`songscore report` on an -o FILE.jsonl"
-        return f"{line}; {met['doubtful']} labels are in doubt, {page} shows where to listen"
+        if answers is None:
+            after = "label with -o FILE.jsonl, then songscore report FILE.jsonl"
+        else:
+            after = f"songscore report {shown(answers)}"
+        return f"{line}\n{self.n_doubtful} in doubt: {after}"
 
 
 def _kinds(track: TrackResult) -> Iterator[str]:
     if track.label is None:
         yield "unread" if track.status in UNREAD else "no music"
         return
-    yield track.label
+    yield "song" if track.label == SONG else "score"
     if not track.certain:
         yield "doubtful"
+
+
+def count(number: int, noun: str) -> str:
+    """A number with its noun, of which the plural has an s."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def placed(output: Path | None) -> str:
+    """Where it was written, to follow what was."""
+    return "" if output is None else f"; in {shown(output)}"
+
+
+def shown(path: Path | str) -> str:
+    """A path as a shell takes it."""
+    from songscore.cli.terminal import clean
+
+    return clean(shlex.quote(str(path)))

@@ -1,14 +1,9 @@
-"""What people read: the table, the voice curve in one line, progress and complaints."""
+"""What people read while a command works: the voice curve in one line, progress and complaints."""
 
 from __future__ import annotations
 
-import os
 import re
-from collections import Counter
-from collections.abc import Callable, Generator, Iterable, Iterator
-from contextlib import contextmanager
-from pathlib import Path
-from typing import IO, Any
+from collections.abc import Generator, Iterable, Iterator
 
 from rich.console import Console
 from rich.progress import (
@@ -20,16 +15,14 @@ from rich.progress import (
     TextColumn,
     TimeRemainingColumn,
 )
-from rich.table import Table
+from rich.table import Column
 from rich.text import Text
 
-from songscore.results import SONG, TrackResult, VocalTimeline, as_utf8, clock
+from songscore.cli.tally import Tally
+from songscore.results import TrackResult, VocalTimeline, as_utf8, clock
 
 BLOCKS = "▁▂▃▄▅▆▇█"
 UNHEARD = "·"
-
-UNFOLDED = 10_000
-"""Columns in which no path is folded."""
 
 _CONTROL = re.compile(
     r"\x1b\[[0-?]*[ -/]*[@-~]"  # CSI: colours, cursor
@@ -43,70 +36,6 @@ _CONTROL = re.compile(
 def clean(text: str) -> str:
     """Text without anything that commands a terminal, in any encoding."""
     return as_utf8(_CONTROL.sub("", text))
-
-
-@contextmanager
-def answer_table(
-    file: IO[str], table_of: Callable[[list[Any]], Table] | None = None
-) -> Iterator[Callable[[Any], None]]:
-    """A function that adds an answer; the table of all is printed when the context ends.
-
-    It fits the terminal. Where there is none, and no COLUMNS says how wide to be, each file has one line.
-    """
-    answers: list[Any] = []
-    try:
-        yield answers.append
-    finally:
-        if answers:
-            width = None if file.isatty() or "COLUMNS" in os.environ else UNFOLDED
-            Console(file=file, width=width, highlight=False).print((table_of or _table)(answers))
-
-
-def _table(tracks: list[TrackResult]) -> Table:
-    folder = common_folder([track.path or "" for track in tracks])
-    table = Table(box=None, pad_edge=False, header_style="bold", caption_justify="left")
-    table.add_column("File", overflow="fold")
-    table.add_column("Answer", no_wrap=True)
-    for title in ("P(song)", "Voice", "Length"):
-        table.add_column(title, justify="right", no_wrap=True)
-    for track in tracks:
-        table.add_row(*_cells(track, folder))
-    table.caption = Text("\n".join(_notes(tracks, folder)))
-    return table
-
-
-def _notes(tracks: list[TrackResult], folder: str) -> Iterator[str]:
-    if folder:
-        yield f"in {clean(folder)}"
-    if any(track.label is not None and not track.certain for track in tracks):
-        yield "? in the band of doubt: listen and decide"
-    if any(track.label is not None and track.status != "ok" for track in tracks):
-        yield "* only a part of the file could be read"
-
-
-def common_folder(paths: list[str]) -> str:
-    """The folder that holds all of several files, or ""."""
-    if len(paths) < 2:
-        return ""
-    try:
-        return os.path.commonpath([Path(path).parent for path in paths])
-    except ValueError:
-        return ""
-
-
-def _cells(track: TrackResult, folder: str) -> tuple[Text, ...]:
-    path = str(Path(track.path or "").relative_to(folder)) if folder else track.path or ""
-    name, length = Text(clean(path)), Text("" if track.duration is None else clock(track.duration))
-    if track.label is None:
-        return name, Text(track.status, "red"), Text("by hand" if track.by == "hand" else ""), Text(), length
-    marks = ("" if track.certain else "?") + ("" if track.status == "ok" else "*")
-    return (
-        name,
-        Text(track.label + marks, "green" if track.label == SONG else "cyan"),
-        Text("by hand" if track.by == "hand" else f"{track.song_probability:.3f}"),
-        Text(f"{track.vocal_fraction or 0:.0%}"),
-        length,
-    )
 
 
 def watched(
@@ -126,17 +55,23 @@ def watched(
     quiet : bool
         Show no complaints.
     """
-    console, met = Console(stderr=True, highlight=False), Counter[str]()
-    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), _Rate(), TimeRemainingColumn()
+    console, tally = Console(stderr=True, highlight=False), Tally()
+    counts = TextColumn("{task.description}", table_column=Column(ratio=1, no_wrap=True, overflow="ellipsis"))
+    columns = BarColumn(12), MofNCompleteColumn(), _Rate(), TimeRemainingColumn(compact=True), counts
     with Progress(
-        *columns, console=console, transient=console.is_terminal, disable=not progress, redirect_stdout=False
+        *columns,
+        console=console,
+        transient=console.is_terminal,
+        disable=not progress,
+        redirect_stdout=False,
+        expand=True,
     ) as bar:
-        task = bar.add_task(_counts(met), total=total)
+        task = bar.add_task("", total=total)
         for result in results:
             for line in () if quiet else _remarks(result, verbose):
                 console.print(line, soft_wrap=True)
-            met.update(_kinds(result))
-            bar.update(task, advance=1, description=_counts(met))
+            tally.add(result)
+            bar.update(task, advance=1, description=tally.counts(doubt=True))
             yield result
 
 
@@ -148,19 +83,6 @@ class _Rate(ProgressColumn):
         if rate is None:
             return Text()
         return Text(f"{rate:.1f}/s" if rate >= 1 else f"{60 * rate:.1f}/min")
-
-
-def _kinds(track: TrackResult) -> Iterator[str]:
-    if track.label is None:
-        yield "failed"
-        return
-    yield "songs" if track.label == SONG else "scores"
-    if not track.certain:
-        yield "doubtful"
-
-
-def _counts(met: Counter[str]) -> str:
-    return ", ".join(f"{met[kind]} {kind}" for kind in ("songs", "scores", "doubtful", "failed"))
 
 
 def _remarks(track: TrackResult, verbose: bool) -> Iterator[Text]:

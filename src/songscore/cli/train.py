@@ -12,22 +12,36 @@ import click
 from songscore.cli import options
 
 _PATH = click.Path(path_type=Path)
-_FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
 
 
-@click.command(epilog=options.examples("train manifest.csv --out models --name mine --cache build"))
-@click.argument("manifest", type=_FILE)
-@click.option("--out", type=_PATH, required=True, help="Folder for the files of the model.")
+@click.command(epilog=options.examples("train manifest.csv -o models --name mine --cache build"))
+@click.argument("manifest", type=options.FILE)
+@click.option(
+    "-o",
+    "--output",
+    "--out",
+    type=click.Path(file_okay=False, path_type=Path),
+    required=True,
+    help="Folder for the files of the model.",
+)
 @click.option("--name", default="my-model", show_default=True, help="Name of the model.")
 @click.option("--root", type=_PATH, help="What the paths in the manifest are relative to.  [default: its folder]")
 @click.option("--cache", type=_PATH, help="Keep spectra and finished parts here, to go on from.")
-@click.option("--folds", default=5, show_default=True, type=click.IntRange(2), help="Parts of the cross-validation.")
-@click.option("--steps", type=click.IntRange(1), help="Updates of the detector.  [default: as for the shipped model]")
-@click.option("--seed", default=1, show_default=True, help="Everything random follows from it.")
-@click.option("-j", "--jobs", default=2, show_default=True, type=click.IntRange(1), help="Processes to use.")
+@click.option(
+    "--folds", default=5, show_default=True, type=click.IntRange(2), metavar="N", help="Parts of the cross-validation."
+)
+@click.option(
+    "--steps",
+    type=click.IntRange(1),
+    metavar="N",
+    help="Updates of the detector.  [default: as for the shipped model]",
+)
+@click.option("--seed", default=1, show_default=True, metavar="N", help="Everything random follows from it.")
+@options.jobs
+@options.quiet
 def train(
     manifest: Path,
-    out: Path,
+    output: Path,
     name: str,
     root: Path | None,
     cache: Path | None,
@@ -35,11 +49,12 @@ def train(
     steps: int | None,
     seed: int,
     jobs: int,
+    quiet: bool,
 ) -> None:
-    """Train a model from MANIFEST, a CSV with the columns path, label and group.
+    """Train a model of your own from labelled music.
 
-    Needs songs, instrumental scores, and voices alone (role "voice") to mix into the latter. The dependency group
-    "train" brings PyTorch and the teacher.
+    MANIFEST is a CSV with the columns path, label and group. Needs songs, instrumental scores, and voices alone (role
+    "voice") to mix into the latter. The dependency group "train" brings PyTorch and the teacher.
     """
     _check_packages()
     from dataclasses import replace
@@ -49,28 +64,42 @@ def train(
 
     settings = replace(Settings(), seed=seed, steps=steps or Settings().steps)
     model = run(
-        manifest, out, name=name, n_folds=folds, settings=settings, jobs=jobs, root=root, cache=cache, report=_report
+        manifest,
+        output,
+        name=name,
+        n_folds=folds,
+        settings=settings,
+        jobs=jobs,
+        root=root,
+        cache=cache,
+        report=_pass_over if quiet else _report,
     )
-    written = out / model.name
+    written = output / model.name
     click.echo(f"{written}.npz")
-    click.echo(
-        f"songscore info --model {written} tests it, songscore evaluate MANIFEST --model {written} judges it on other"
-        f" music, and songscore label FOLDER --model {written} labels with it.",
-        err=True,
-    )
+    if not quiet:
+        click.echo(
+            f"songscore info --model {written} tests it, songscore evaluate MANIFEST --model {written} judges it on"
+            f" other music, and songscore label FOLDER --model {written} labels with it.",
+            err=True,
+        )
 
 
 @click.command(epilog=options.examples("evaluate manifest.csv", "evaluate manifest.csv --model models/mine"))
-@click.argument("manifest", type=_FILE)
+@click.argument("manifest", type=options.FILE)
 @click.option("--root", type=_PATH, help="What the paths in the manifest are relative to.  [default: its folder]")
 @options.question
-@click.option("--format", "form", type=click.Choice(["table", "json"]), default="table", show_default=True)
-def evaluate(manifest: Path, root: Path | None, form: str, **asked: Any) -> None:
-    """Label the files of MANIFEST, a CSV with the columns path, label and group, and compare."""
+@options.jobs
+@options.text_or_json
+def evaluate(manifest: Path, root: Path | None, jobs: int, form: str, **asked: Any) -> None:
+    """Say how often a model is right on labelled music.
+
+    MANIFEST is a CSV with the columns path, label and group; its files are labelled, and the labels compared. The exit
+    status is 1 where some files got no label.
+    """
     from songscore.training import evaluate as judge
 
     try:
-        evaluation = judge(manifest, root=root, **asked)
+        evaluation = judge(manifest, root=root, jobs=jobs, **asked)
     except ValueError as error:
         raise click.UsageError(str(error)) from error
     if form == "json":
@@ -81,6 +110,10 @@ def evaluate(manifest: Path, root: Path | None, form: str, **asked: Any) -> None
         click.echo("\n".join(f"{key:<32}{figure}" for key, figure in evaluation.figures.items()))
     if evaluation.failed:
         raise SystemExit(1)
+
+
+def _pass_over(line: str) -> None:
+    """Say nothing."""
 
 
 def _report(line: str) -> None:

@@ -98,7 +98,9 @@ class VoiceDetector:
         """
         h = network_input(mel)
         for (weight, bias), stride in zip(self._convolutions, TIME_STRIDES, strict=True):
-            h = _rectify(_patches(h, stride) @ weight, bias)
+            patches = _patches(h, stride)
+            rows = _rectify(patches.reshape(-1, len(weight)) @ weight, bias)
+            h = rows.reshape(*patches.shape[:2], len(bias))
         h = _rectify(h.reshape(len(h), -1) @ self._join[0], self._join[1])
         for dilation, (weight, bias) in zip(DILATIONS, self._context, strict=True):
             h += _rectify(_dilated(h, weight, dilation), bias)

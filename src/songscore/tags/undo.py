@@ -93,6 +93,8 @@ class UndoJournal:
         )
         line = b"\n" + json.dumps({"format": FORMAT, **asdict(record)}).encode() + b"\n"
         try:
+            if self.path.parts[:1] == ("~",):
+                raise OSError("there is no home folder for it; --journal FILE names another place")
             self.path.parent.mkdir(parents=True, exist_ok=True)
             with self.path.open("a+b", buffering=0) as file, _locked(file) as alone:
                 _append(file, line, alone)

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 import numpy as np
 
-from songscore.classify import classify_track
+from songscore.batch.run import classify_files
 from songscore.decision import Choir
 from songscore.errors import ManifestError
 from songscore.model import MODEL
@@ -41,6 +40,7 @@ def evaluate(
     manifest: str | Path,
     *,
     root: str | Path | None = None,
+    jobs: int = 1,
     threshold: float = 0.5,
     prior: float | None = None,
     choir: Choir = "score",
@@ -54,8 +54,8 @@ def evaluate(
         CSV with ``path,label,group``; rows without a label are passed over.
     root : path, optional
         What the paths in the manifest are relative to; without it, the manifest's folder.
-    threshold, prior, choir, model
-        As for `classify_track`.
+    jobs, threshold, prior, choir, model
+        As for `classify_folder`.
 
     Returns
     -------
@@ -68,8 +68,9 @@ def evaluate(
         The manifest breaks its rules, or does not hold both labels.
     """
     rows = [row for row in read_manifest(manifest, root) if row.label and row.role != "pair"]
-    asked = partial(classify_track, threshold=threshold, prior=prior, choir=choir, model=model)
-    results = [asked(row.path) for row in rows]
+    paths = [row.path for row in rows]
+    asked = classify_files(paths, jobs=jobs, ordered=True, threshold=threshold, prior=prior, choir=choir, model=model)
+    results = list(asked)
     judged = [(row, result) for row, result in zip(rows, results, strict=True) if result.label]
     song = np.array([row.label == SONG for row, _ in judged])
     if not 0 < song.sum() < len(song):

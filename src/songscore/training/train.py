@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import io
 import platform
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -17,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit
 
+from songscore._files import write_whole
 from songscore.errors import ManifestError
 from songscore.features.track_vector import FEATURES, track_vector
 from songscore.model import MODEL, TrackModel, read_model
@@ -34,9 +36,10 @@ from songscore.training.decision.bounds import (
 )
 from songscore.training.decision.compose import Example, collect
 from songscore.training.decision.crossval import ALL, cross_validate
+from songscore.training.decision.lessons import as_arrays
 from songscore.training.detector.settings import Settings
 from songscore.training.metrics import figures
-from songscore.training.publish import render_card, write_model
+from songscore.training.publish import render_card, write_lessons, write_model
 
 N_FOLDS = 3
 
@@ -60,8 +63,8 @@ def train(
     manifest : path
         CSV with ``path,label,group``; `songscore.training.data.manifest` says what else it may hold.
     folder : path
-        Where ``NAME.npz``, ``NAME.json``, ``NAME.md`` and ``NAME.tracks.csv`` (cross-validated answers, track by
-        track) go.
+        Where ``NAME.npz``, ``NAME.json``, ``NAME.md``, ``NAME.lessons.npz`` (what the decision was fitted to, for
+        `songscore.adapt`) and ``NAME.tracks.csv`` (cross-validated answers, track by track) go.
     name : str
         The model's name.
     n_folds : int, default 3
@@ -114,7 +117,9 @@ def train(
     card = render_card(name, rows, about, Counter(corpus.role.tolist()), sum(a.size for a in detector.values()))
     decision, music = fit_decision(given, everything), fit_music(given, everything)
     write_model(folder, name, detector, decision, music, given.whole[settling], about, card)
-    return read_model(folder, name)
+    model = read_model(folder, name)
+    write_lessons(folder, name, as_arrays(given, model.detector_digest))
+    return model
 
 
 def _check_roles(corpus: Corpus) -> None:
@@ -165,12 +170,13 @@ def _write_tracks(
     """The cross-validated answers, a line for each clip."""
     path.parent.mkdir(parents=True, exist_ok=True)
     known = ["path", "role", "kind", "group", "origin", "fold", "doubt", "song", "song_probability", "certain", "music"]
-    with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow([*known, *(feature.name for feature in FEATURES)])
-        columns = zip(clip, examples, answers.whole, answers.music, certain, strict=False)
-        for i, example, log_odds, music, sure in columns:
-            row, vector = rows[corpus.row[i]], track_vector(example.activity)
-            about = [row.name, corpus.role[i], row.kind, row.group, row.origin, example.fold, row.doubt]
-            answer = [int(example.song), f"{expit(log_odds):.4f}", int(sure), int(music >= 0)]
-            writer.writerow([*about, *answer, *(f"{value:.4g}" for value in vector.values())])
+    file = io.StringIO()
+    writer = csv.writer(file, lineterminator="\n")
+    writer.writerow([*known, *(feature.name for feature in FEATURES)])
+    columns = zip(clip, examples, answers.whole, answers.music, certain, strict=False)
+    for i, example, log_odds, music, sure in columns:
+        row, vector = rows[corpus.row[i]], track_vector(example.activity)
+        about = [row.name, corpus.role[i], row.kind, row.group, row.origin, example.fold, row.doubt]
+        answer = [int(example.song), f"{expit(log_odds):.4f}", int(sure), int(music >= 0)]
+        writer.writerow([*about, *answer, *(f"{value:.4g}" for value in vector.values())])
+    write_whole(path, file.getvalue())

@@ -12,14 +12,13 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize
-from scipy.special import expit
 
 from songscore.decision import SHORTEST_CERTAIN
 from songscore.features.detector import STEP
 from songscore.features.track_vector import Activity, track_vector
 from songscore.model import Linear
 from songscore.training.decision.compose import Example, halved, leaves_early
+from songscore.training.decision.linear import Booleans, Floats, balanced_weights, fit_linear, log_odds_of
 
 ERROR_RATE = 0.01
 """Stated share of the tracks of a class that may look certain of the other."""
@@ -41,13 +40,6 @@ LEFT_ABOVE = 3.0
 
 CHOIRLESS = ("recording", "generated", "rendered", "excerpt", "composed")
 """Kinds of scores with few voices without words, on which is calibrated what happens where these count as a voice."""
-
-PENALTY = 0.001
-"""Strength of the L2 penalty on the standardised weights, per unit of mean loss."""
-
-Floats = NDArray[np.float64]
-Booleans = NDArray[np.bool_]
-
 
 DECIDING = ["voice_top_2s", "voice_top_5s", "voice_top_10s", "voice_top_30s", "length"]
 """What the decision weighs; ``python -m benchmarks ablation`` tries others."""
@@ -107,8 +99,8 @@ class DecisionSet:
             vectors = (track_vector(of(example.activity), names, choir=choir) for example in examples)
             return np.array([list(vector.values()) for vector in vectors]).reshape(-1, len(names))
 
-        def column(name: str) -> NDArray[Any]:
-            return np.array([getattr(example, name) for example in examples])
+        def column(name: str, of: type = np.bool_) -> NDArray[Any]:
+            return np.array([getattr(example, name) for example in examples], of)
 
         return cls(
             whole=rows(DECIDING, lambda activity: activity),
@@ -117,9 +109,9 @@ class DecisionSet:
             music=rows(MUSIC, lambda activity: activity),
             song=column("song"),
             is_music=column("music"),
-            fold=column("fold"),
-            kind=column("kind"),
-            group=column("group"),
+            fold=column("fold", np.int64),
+            kind=column("kind", np.str_),
+            group=column("group", np.str_),
             trusted=column("trusted"),
             seconds=np.array([example.activity.n_steps * STEP for example in examples]),
         )
@@ -146,48 +138,6 @@ class Answers:
     music: Floats
 
 
-def fit_linear(
-    names: Sequence[str], features: Floats, positive: Booleans, weight: Floats, rising: Sequence[str] = ()
-) -> Linear:
-    """Logistic regression on standardised features, with weights that may not be negative for the names `rising`.
-
-    Parameters
-    ----------
-    names : sequence of str
-    features : (n_tracks, n_features) float64
-    positive : (n_tracks,) bool
-    weight : (n_tracks,) float64
-    rising : sequence of str
-    """
-    weight = weight / weight.sum()
-    mean = weight @ features
-    scale = np.sqrt(weight @ (features - mean) ** 2)
-    scale[scale == 0] = 1.0
-    x, sign = (features - mean) / scale, np.where(positive, 1.0, -1.0)
-
-    def loss(parameters: Floats) -> tuple[float, Floats]:
-        w, bias = parameters[:-1], parameters[-1]
-        margin = sign * (x @ w + bias)
-        slope = -weight * sign * expit(-margin)
-        value = float(weight @ np.logaddexp(0, -margin) + PENALTY / 2 * w @ w)
-        return value, np.append(x.T @ slope + PENALTY * w, slope.sum())
-
-    limits = [(0.0 if name in rising else None, None) for name in names]
-    found = minimize(loss, np.zeros(len(names) + 1), jac=True, method="L-BFGS-B", bounds=[*limits, (None, None)])
-    return Linear(list(names), mean, scale, found.x[:-1], float(found.x[-1]))
-
-
-def balanced_weights(positive: Booleans, kind: NDArray[np.str_]) -> Floats:
-    """Weights by which each kind of track counts the same, and both classes of it."""
-    weight = np.empty(len(positive))
-    for name in np.unique(kind):
-        of_kind = kind == name
-        counts = [(of_kind & (positive == label)).sum() for label in (False, True)]
-        whole = [(positive == label).sum() for label in (False, True)]
-        weight[of_kind] = 1 / np.array(counts if min(counts) else whole)[positive[of_kind].astype(int)]
-    return weight
-
-
 def fit_decision(given: DecisionSet, chosen: Booleans) -> Linear:
     """Song or score, fitted to the trusted music among the chosen."""
     used = chosen & given.trusted & given.is_music
@@ -206,11 +156,6 @@ def fit_music(given: DecisionSet, chosen: Booleans) -> Linear:
     return replace(linear, bias=linear.bias - min(0.0, float(lowest)))
 
 
-def log_odds_of(linear: Linear, features: Floats) -> Floats:
-    """What a fitted `Linear` says of rows of features."""
-    return np.asarray((features - linear.mean) / linear.scale @ linear.weight + linear.bias)
-
-
 def cross_validated(given: DecisionSet) -> Answers:
     """Answers to every track by weights that were fitted to other folds."""
     answers = Answers(*(np.empty(len(given.song)) for _ in fields(Answers)))
@@ -227,29 +172,56 @@ def calibrate(given: DecisionSet, answers: Answers, chosen: Booleans | None = No
 
     With `chosen`, on those tracks alone.
     """
+    behind = evidence(given, answers, chosen)
+    found = {name: upper_bound(*found) for name, found in behind.items()}
+    return as_metadata(found) | {
+        "music_above": _music_above(given, answers),
+        "part": {"score_below": -found["part"], "rise": rise(given, answers, -found["part"], chosen)},
+        "calibrated_on": {
+            name: {"tracks": len(behind[name][0]), "groups": len(np.unique(behind[name][1]))}
+            for name in ("song_above", "score_below", "part")
+        },
+    }
+
+
+def evidence(
+    given: DecisionSet, answers: Answers, chosen: Booleans | None = None
+) -> dict[str, tuple[Floats, NDArray[np.str_]]]:
+    """What each bound has to keep out: how far tracks of the other class go towards it, and their groups.
+
+    Those of scores are turned round, so that more is always worse.
+    """
     used = given.trusted & given.is_music & (given.seconds >= SHORTEST_CERTAIN)
     if chosen is not None:
         used = used & chosen
-    songs, scores, early = used & given.song, used & ~given.song, used & given.early
-    song_above = upper_bound(answers.whole[scores], given.group[scores])
-    part_below = -upper_bound(-answers.part[early & given.song], given.group[early & given.song])
-    left = early & (answers.part <= part_below)
-    rise = np.quantile((answers.whole - answers.part)[left], 1 - CHANGED) if left.any() else 0.0
-    no_choir = scores & np.isin(given.kind, CHOIRLESS)
+    songs, scores = used & given.song, used & ~given.song
+    no_choir, early = scores & np.isin(given.kind, CHOIRLESS), songs & given.early
     return {
-        "song_above": song_above,
-        "song_above_with_choir": upper_bound(answers.choir[no_choir], given.group[no_choir]),
-        "score_below": -upper_bound(-answers.whole[songs], given.group[songs]),
-        "song_left_above": max(song_above, LEFT_ABOVE),
-        "music_above": _music_above(given, answers),
-        "part": {"score_below": part_below, "rise": max(0.0, float(rise))},
+        "song_above": (answers.whole[scores], given.group[scores]),
+        "song_above_with_choir": (answers.choir[no_choir], given.group[no_choir]),
+        "score_below": (-answers.whole[songs], given.group[songs]),
+        "part": (-answers.part[early], given.group[early]),
+    }
+
+
+def as_metadata(found: Mapping[str, float]) -> dict[str, Any]:
+    """Bounds as `evidence` names and turns them, as the metadata of a model holds them."""
+    return {
+        "song_above": found["song_above"],
+        "song_above_with_choir": found["song_above_with_choir"],
+        "score_below": -found["score_below"],
+        "song_left_above": max(found["song_above"], LEFT_ABOVE),
         "error_rate": ERROR_RATE,
         "group_rate": GROUP_RATE,
-        "calibrated_on": {
-            name: {"tracks": int(chosen.sum()), "groups": len(np.unique(given.group[chosen]))}
-            for name, chosen in {"song_above": scores, "score_below": songs, "part": early & given.song}.items()
-        },
     }
+
+
+def rise(given: DecisionSet, answers: Answers, part_below: float, chosen: Booleans | None = None) -> float:
+    """By how much the log-odds of a track that is left as a score may still rise; a share `CHANGED` rises further."""
+    used = given.trusted & given.early & (given.seconds >= SHORTEST_CERTAIN) & (answers.part <= part_below)
+    if chosen is not None:
+        used = used & chosen
+    return max(0.0, float(np.quantile((answers.whole - answers.part)[used], 1 - CHANGED))) if used.any() else 0.0
 
 
 def _music_above(given: DecisionSet, answers: Answers) -> float:

@@ -126,7 +126,7 @@ def age(mel: Tensor, chance: RandomSource, probability: float = 0.06) -> Tensor:
     return mel.index_copy(0, some, _noisy(aged, chance.uniform(-25, 0, n), chance))
 
 
-def transmit(mel: Tensor, chance: RandomSource, probability: float = 0.3) -> Tensor:
+def transmit(mel: Tensor, chance: RandomSource, probability: float) -> Tensor:
     """A telephone, a small loudspeaker or a radio on some examples: 150-400 Hz to 3-5 kHz, under hiss."""
     some = chance.some(probability, len(mel))
     n = len(some)

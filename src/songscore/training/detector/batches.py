@@ -316,20 +316,24 @@ class BatchSampler:
         return torch.where(chance.flags(self._settings.share_led, n)[:, None, None], led, music)
 
     def _produced(self, voice: Tensor) -> Tensor:
-        """A dry voice as a studio leaves it: another pitch, a second voice, equaliser, compressor, reverberation."""
+        """A dry voice as a studio leaves it: another pitch, a second voice, equaliser, compressor, reverberation.
+
+        A tenth of them come through a telephone or a radio, as speakers do: a narrow band is no sign of speech.
+        """
         chance, n = self._random, len(voice)
         shift = self._settings.max_shift
         voice = augment.shift_bands(voice, chance.uniform(-shift, shift, n))
         second = augment.db_to_power(chance.uniform(-15, 0, n)) * chance.flags(0.25, n)
         voice = voice + second[:, None, None] * augment.shift_bands(voice, chance.uniform(-5, 5, n)).roll(2, 1)
-        return augment.reverberate(augment.compress(augment.equalise(voice, chance, 2, 8.0), chance, 0.5), chance)
+        voice = augment.compress(augment.equalise(voice, chance, 2, 8.0), chance, 0.5)
+        return augment.reverberate(augment.transmit(voice, chance, 0.1), chance)
 
     def _transmitted(self, speech: Tensor) -> Tensor:
         """A speaker in a studio, in a room, or through a telephone, a radio or a loudspeaker."""
         chance = self._random
         speech = augment.shift_bands(speech, chance.uniform(-2, 2, len(speech)))
         speech = augment.compress(augment.equalise(speech, chance, 2, 8.0), chance, 0.5)
-        return augment.reverberate(augment.transmit(speech, chance), chance)
+        return augment.reverberate(augment.transmit(speech, chance, 0.2), chance)
 
     def _changed(self, mel: Tensor) -> Tensor:
         """What may happen to any recording, and its levelling."""

@@ -1,0 +1,276 @@
+"""A model of one's own from marks: the decision is fitted anew, the detector stays.
+
+Everything that is said of a mark comes from a decision that was fitted without the marks of its folder. A model is
+written only where that decision does better than the one before, by more than chance explains.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from songscore.analysis.record import Analysis
+from songscore.batch.run import CacheFolder, analyse_files
+from songscore.decision import Question, label
+from songscore.errors import ManifestError, ModelError
+from songscore.model import MODEL, TrackModel, load_model, shipped_models
+from songscore.results import SCORE, SONG, TrackResult, exact_path
+from songscore.training.decision.adapt import MARKED, to_mark_next
+from songscore.training.decision.bounds import DECIDING, DecisionSet
+from songscore.training.decision.compose import Example
+from songscore.training.decision.lessons import lessons_of
+from songscore.training.metrics import Figure
+from songscore.training.publish import log_odds_of_samples, render_adapted_card, write_files
+from songscore.training.trial import Standing, Trial, counted_marks, in_folds
+
+FEWEST = 20
+"""Marks below which nothing is fitted."""
+
+N_NEXT = 10
+"""Tracks that are named to be marked next."""
+
+NEITHER = "neither"
+"""The mark of a track that is neither a song nor instrumental score; it teaches nothing here."""
+
+
+@dataclass(frozen=True, slots=True)
+class Adaptation:
+    """What came of adapting a model.
+
+    Attributes
+    ----------
+    message : str
+        Whether the model is better, and what to do next, in words.
+    better : bool
+    model : str or None
+        Path of the new model without suffix, where one was written.
+    songs, scores : int
+        Marks that were used.
+    passed_over : mapping of str to int
+        Marks that were not, by the reason.
+    before, after : Standing or None
+        Of the model that was adapted, and in cross-validation of the new one; None with too few marks.
+    gain : Figure or None
+        By how much the mean loss of a mark falls, in nats, with its 95 % interval.
+    elsewhere : float
+        By how much the share of wrong labels among the lessons rises.
+    more : int or None
+        Marks that are still missing; None where more of them would not help.
+    mark_next : tuple of str
+        Paths of tracks whose marks would teach most.
+    """
+
+    message: str
+    better: bool
+    songs: int
+    scores: int
+    passed_over: Mapping[str, int]
+    model: str | None = None
+    before: Standing | None = None
+    after: Standing | None = None
+    gain: Figure | None = None
+    elsewhere: float = 0.0
+    more: int | None = None
+    mark_next: tuple[str, ...] = ()
+
+
+def adapt(
+    marks: str | os.PathLike[str] | Mapping[str, str],
+    output: str | os.PathLike[str] | None = None,
+    *,
+    model: str | os.PathLike[str] = MODEL,
+    among: Iterable[TrackResult] = (),
+    jobs: int = 1,
+    cache: CacheFolder = True,
+    progress: Callable[[int, int], None] | None = None,
+) -> Adaptation:
+    """Fit the decision of a model to your marks, beside what it learnt before; the voice detector stays.
+
+    Parameters
+    ----------
+    marks : path or mapping of path to label
+        CSV with the columns ``path`` and ``label``; a label is "song", "instrumental score" or "neither".
+    output : path, optional
+        The new model, without suffix, as ``models/mine``. It is written only where it is better than the old one.
+    model : str or path, default "track-v2"
+        The model to adapt.
+    among : iterable of TrackResult, optional
+        Answers of that model, among which to look for tracks to mark next.
+    jobs : int, default 1
+        Processes that listen to what is not in the cache.
+    cache : path or bool, default True
+        As for `classify_folder`.
+    progress : callable, optional
+        Called with the number of files that were heard, and of all.
+
+    Returns
+    -------
+    Adaptation
+
+    Raises
+    ------
+    ManifestError
+        The marks cannot be read.
+    ModelError
+        The model cannot be adapted, or the new one cannot have its name.
+    OSError
+        The new model cannot be written.
+    """
+    base, name = load_model(model), os.fspath(model)
+    lessons = lessons_of(base, name)
+    stem = None if output is None else _stem(output)
+    wanted = marks if isinstance(marks, Mapping) else read_marks(marks)
+    given, paths, passed_over = _heard(wanted, base, name, jobs, cache, progress)
+    likely = _to_mark_next(base, lessons, given, list(among), wanted)
+    counted: dict[str, Any] = {
+        "songs": int(given.song.sum()),
+        "scores": int((~given.song).sum()),
+        "passed_over": passed_over,
+        "mark_next": likely,
+    }
+    if len(paths) < FEWEST:
+        more = FEWEST - len(paths)
+        message = (
+            f"not yet: {counted_marks(len(paths))} can be used, and at least {FEWEST} are needed; mark {more} more"
+        )
+        return Adaptation(message, better=False, more=more, **counted)
+    trial = Trial.of(base.decision, base.metadata["bounds"], lessons, in_folds(given))
+    before, after = trial.standings()
+    counted |= {"before": before, "after": after, "gain": trial.gain, "elsewhere": trial.elsewhere}
+    if not trial.better:
+        return Adaptation(trial.message, better=False, more=trial.more, **counted)
+    written = None if stem is None else _write(stem, base, trial, counted)
+    return Adaptation(trial.message, better=True, model=written, **counted)
+
+
+def read_marks(path: str | os.PathLike[str]) -> dict[str, str]:
+    """Labels by path; of several marks of a file the last one counts.
+
+    Raises
+    ------
+    ManifestError
+        The file cannot be read, has no columns ``path`` and ``label``, or a label is unknown.
+    """
+    try:
+        with Path(path).open(encoding="utf-8", newline="") as file:
+            reader = csv.DictReader(file)
+            if not {"path", "label"} <= set(reader.fieldnames or ()):
+                raise ManifestError(f"{os.fspath(path)}: marks have the columns path and label")
+            found = {}
+            for row in reader:
+                if row["label"] not in {SONG, SCORE, NEITHER}:
+                    known = f"{SONG!r}, {SCORE!r} or {NEITHER!r}"
+                    where = f"{os.fspath(path)}, line {reader.line_num}"
+                    raise ManifestError(f"{where}: label {row['label']!r}; use {known}")
+                found[exact_path(row["path"])] = row["label"]
+    except (OSError, UnicodeDecodeError, csv.Error, ValueError) as error:
+        raise ManifestError(f"{os.fspath(path)}: {error}") from error
+    return found
+
+
+def _heard(
+    wanted: Mapping[str, str],
+    base: TrackModel,
+    name: str,
+    jobs: int,
+    cache: CacheFolder,
+    progress: Callable[[int, int], None] | None,
+) -> tuple[DecisionSet, list[str], dict[str, int]]:
+    """The marks as the decision sees them, their paths, and why others cannot be used."""
+    passed_over, examples, paths = Counter[str](), [], []
+    sought = [path for path, said in wanted.items() if said != NEITHER]
+    found = [path for path in sought if Path(path).is_file()]
+    passed_over.update({NEITHER: len(wanted) - len(sought), "not found": len(sought) - len(found)})
+    for n, (path, reading) in enumerate(analyse_files(found, jobs=jobs, cache=cache, model=name), start=1):
+        if progress is not None:
+            progress(n, len(found))
+        status = label(reading, base, Question()).status if isinstance(reading, Analysis) else reading.status
+        if not isinstance(reading, Analysis) or status not in {"ok", "partial"}:
+            passed_over[status.replace("_", " ")] += 1
+            continue
+        folder = str(Path(path).absolute().parent)
+        examples.append(Example(reading.activity, wanted[path] == SONG, True, MARKED, folder, 0))
+        paths.append(path)
+    return DecisionSet.of(examples), paths, dict(+passed_over)
+
+
+def _to_mark_next(
+    base: TrackModel,
+    lessons: DecisionSet,
+    given: DecisionSet,
+    answers: Sequence[TrackResult],
+    marked: Mapping[str, str],
+) -> tuple[str, ...]:
+    known = {os.path.abspath(path) for path in marked}  # noqa: PTH100 - follows no links
+    usable = [
+        (track.path, [track.features[name] for name in DECIDING])
+        for track in answers
+        if track.path and track.label is not None and track.model == base.name and set(DECIDING) <= set(track.features)
+        if os.path.abspath(track.path) not in known  # noqa: PTH100
+    ]
+    if not usable:
+        return ()
+    folder = [str(Path(path).parent) for path, _ in usable]
+    features = np.array([row for _, row in usable], np.float64)
+    return tuple(usable[i][0] for i in to_mark_next(base.decision, lessons, given, features, folder, N_NEXT))
+
+
+def _stem(output: str | os.PathLike[str]) -> Path:
+    path = Path(output)
+    stem = path.with_suffix("") if path.suffix in {".json", ".npz", ".md"} else path
+    if stem.name in shipped_models():
+        raise ModelError(f"{stem.name!r} is the name of a model that comes with songscore; choose another")
+    return stem
+
+
+def _write(stem: Path, base: TrackModel, trial: Trial, found: Mapping[str, Any]) -> str:
+    """Write the files of the adapted model; the path without suffix."""
+    linear, canary = trial.linear, base.arrays["canary.features"]
+    kept = {name: array for name, array in base.arrays.items() if not name.startswith("canary.samples")}
+    arrays = kept | {
+        "decision.weight": linear.weight,
+        "decision.bias": np.asarray(linear.bias),
+        "canary.log_odds": np.array([linear(dict(zip(linear.names, row, strict=True))) for row in canary]),
+    }
+    described = {"sha256", "metrics", "coverage", "provenance"}
+    metadata = {key: value for key, value in base.metadata.items() if key not in described}
+    about = {
+        "from": base.name,
+        "sha256": base.metadata["sha256"],
+        "songscore": version("songscore"),
+        "songs": found["songs"],
+        "scores": found["scores"],
+        **{when: asdict(found[when]) | {"error": _triple(found[when].error)} for when in ("before", "after")},
+        "gain": _triple(trial.gain),
+        "elsewhere": round(trial.elsewhere, 4),
+    }
+    metadata = json.loads(json.dumps(metadata | {"name": stem.name, "bounds": trial.bounds, "adapted": about}))
+    arrays |= _canary_of_samples(base, arrays, metadata)
+    card = render_adapted_card(stem.name, about, trial.bounds)
+    write_files(stem.parent, stem.name, arrays, metadata, card)
+    return os.fspath(stem)
+
+
+def _canary_of_samples(
+    base: TrackModel, arrays: Mapping[str, NDArray[Any]], metadata: Mapping[str, Any]
+) -> dict[str, NDArray[Any]]:
+    """That of the model before, with the new answer; older models have none."""
+    pitch = base.arrays.get("canary.samples_pitch")
+    if pitch is None:
+        return {}
+    log_odds = log_odds_of_samples(arrays, metadata, float(pitch))
+    return {"canary.samples_pitch": pitch, "canary.samples_log_odds": np.array(log_odds)}
+
+
+def _triple(figure: Figure) -> list[float]:
+    return [round(x, 4) for x in (figure.value, figure.low, figure.high)]

@@ -1,0 +1,112 @@
+"""Logistic regression on standardised features, with weights that may be held at zero or more.
+
+Features have the shape ``(n_tracks, n_features)``; labels and weights of tracks have the shape ``(n_tracks,)``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import minimize
+from scipy.special import expit
+
+from songscore.model import Linear
+
+PENALTY = 0.001
+"""Strength of the L2 penalty on the standardised weights, per unit of mean loss."""
+
+Floats = NDArray[np.float64]
+Booleans = NDArray[np.bool_]
+
+
+def fit_linear(
+    names: Sequence[str], features: Floats, positive: Booleans, weight: Floats, rising: Sequence[str] = ()
+) -> Linear:
+    """Logistic regression on standardised features, with weights that may not be negative for the names `rising`.
+
+    Parameters
+    ----------
+    names : sequence of str
+    features : (n_tracks, n_features) float64
+    positive : (n_tracks,) bool
+    weight : (n_tracks,) float64
+    rising : sequence of str
+    """
+    weight = weight / weight.sum()
+    mean = weight @ features
+    scale = np.sqrt(weight @ (features - mean) ** 2)
+    scale[scale == 0] = 1.0
+    blank = Linear(list(names), mean, scale, np.zeros(len(names)), 0.0)
+    return _fitted(blank, features, positive, weight, rising, pull=np.zeros(len(names) + 1))
+
+
+def refit_linear(
+    linear: Linear,
+    old: tuple[Floats, Booleans, Floats],
+    new: tuple[Floats, Booleans, Floats],
+    rising: Sequence[str] = (),
+) -> Linear:
+    """A fitted `Linear`, moved by new tracks and held in place by the old ones.
+
+    The slope of the loss over the old tracks is subtracted, so that `linear` itself is the answer where there is
+    nothing new, whichever of its old tracks are still at hand; the penalty is on the distance from it.
+
+    Parameters
+    ----------
+    linear : Linear
+    old, new : tuple of features, positive, weight
+        The weights of the old tracks add up to 1; those of the new ones say how much they count beside these.
+    rising : sequence of str
+        Names whose weights may not be negative.
+    """
+    _, slope = _loss(with_ones(linear, old[0]), old[1], old[2], np.append(linear.weight, linear.bias))
+    features, positive, weight = (np.concatenate(pair) for pair in zip(old, new, strict=True))
+    return _fitted(linear, features, positive, weight, rising, pull=slope)
+
+
+def log_odds_of(linear: Linear, features: Floats) -> Floats:
+    """What a fitted `Linear` says of rows of features."""
+    return np.asarray((features - linear.mean) / linear.scale @ linear.weight + linear.bias)
+
+
+def balanced_weights(positive: Booleans, kind: NDArray[np.str_]) -> Floats:
+    """Weights by which each kind of track counts the same, and both classes of it."""
+    weight = np.empty(len(positive))
+    for name in np.unique(kind):
+        of_kind = kind == name
+        counts = [(of_kind & (positive == label)).sum() for label in (False, True)]
+        whole = [(positive == label).sum() for label in (False, True)]
+        weight[of_kind] = 1 / np.array(counts if min(counts) else whole)[positive[of_kind].astype(int)]
+    return weight
+
+
+def _fitted(
+    near: Linear, features: Floats, positive: Booleans, weight: Floats, rising: Sequence[str], pull: Floats
+) -> Linear:
+    """The least loss, less `pull` times the parameters, with a penalty on the distance of the weights from `near`."""
+    x, start = with_ones(near, features), np.append(near.weight, near.bias)
+    penalty = np.append(np.full(len(near.weight), PENALTY), 0.0)
+
+    def objective(parameters: Floats) -> tuple[float, Floats]:
+        value, slope = _loss(x, positive, weight, parameters)
+        away = parameters - start
+        return value + float(penalty @ away**2 / 2 - pull @ parameters), slope + penalty * away - pull
+
+    limits = [(0.0 if name in rising else None, None) for name in near.names]
+    found = minimize(objective, start, jac=True, method="L-BFGS-B", bounds=[*limits, (None, None)])
+    return replace(near, weight=found.x[:-1], bias=float(found.x[-1]))
+
+
+def _loss(x: Floats, positive: Booleans, weight: Floats, parameters: Floats) -> tuple[float, Floats]:
+    """Weighted logistic loss, and its slope."""
+    sign = np.where(positive, 1.0, -1.0)
+    margin = sign * (x @ parameters)
+    return float(weight @ np.logaddexp(0, -margin)), x.T @ (-weight * sign * expit(-margin))
+
+
+def with_ones(linear: Linear, features: Floats) -> Floats:
+    """Standardised features, and a column of ones for the bias."""
+    return np.column_stack([(features - linear.mean) / linear.scale, np.ones(len(features))])
