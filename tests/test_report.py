@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from songscore import TrackResult, VocalTimeline
+from songscore import Mark, TrackResult, VocalTimeline
 from songscore.cli import main
 from songscore.display.report import CELLS, COLUMNS, render, strip, write_report
+from songscore.marks import Marks
+from songscore.results import exact_path
 
 
 def track(path, label="song", p=0.9, certain=True, **fields):
@@ -20,8 +22,12 @@ def track(path, label="song", p=0.9, certain=True, **fields):
     return TrackResult(path=str(path), label=label, certain=certain, **(known | fields))
 
 
+def data_of(page):
+    return json.loads(re.search(r'id="data">(.*?)</script>', page, re.DOTALL)[1])
+
+
 def rows_of(page):
-    data = json.loads(re.search(r'id="data">(.*?)</script>', page, re.DOTALL)[1])
+    data = data_of(page)
     assert tuple(data["columns"]) == COLUMNS
     return [dict(zip(COLUMNS, row, strict=True)) for row in data["rows"]]
 
@@ -42,6 +48,36 @@ def test_names_and_titles_are_text_and_nothing_else(tmp_path, name):
     assert rows_of(page)[0]["path"] == name
     assert page.count("<script") == page.count("</script>") == 2
     assert "<b>" not in page
+
+
+def test_marks_lie_beside_what_the_model_says_and_do_not_replace_it(tmp_path):
+    tracks = [track("a.mp3", sound_digest="a" * 64), track("b.mp3"), track("=c.mp3"), track("caf\udce9.mp3")]
+    marks = Marks([Mark.of(tracks[0], "instrumental score"), Mark(path="gone.mp3", label="neither")])
+    page = render(tracks, tmp_path, "x", marks=marks)
+    rows = rows_of(page)
+    assert [(row["label"], row["mark"]) for row in rows] == [(1, 2), (1, 0), (1, 0), (1, 0)]
+    assert [row["sound"] for row in rows] == ["a" * 64, "", "", ""]
+    assert [exact_path(row["file"] or row["path"]) for row in rows] == [one.path for one in tracks]
+    assert [row["file"] for row in rows] == ["", "", "file:%3Dc.mp3", "file:caf%E9.mp3"]
+    assert data_of(page)["marks"]["others"] == "gone.mp3,neither,,,,\n"
+
+
+def test_an_answer_by_hand_is_a_mark_of_which_the_model_said_nothing(tmp_path):
+    marks = Marks([Mark(path="a.mp3", label="song"), Mark(path="b.mp3", label="neither")])
+    song, neither, other = rows_of(
+        render([marks.decide(track(f"{name}.mp3", "instrumental score", 0.2)) for name in "abc"], tmp_path, "x")
+    )
+    assert (song["mark"], song["label"], song["p"], song["status"]) == (1, 0, None, "")
+    assert (neither["mark"], neither["label"], neither["message"]) == (3, 0, "")
+    assert (other["mark"], other["label"], other["p"]) == (0, 2, 0.2)
+
+
+def test_the_browser_keeps_the_marks_of_each_page_apart(tmp_path):
+    for name in ("one.html", "two.html", "one.html"):
+        write_report([track("a.mp3")], tmp_path / name)
+    one, two = (data_of((tmp_path / name).read_text("utf-8"))["run"] for name in ("one.html", "two.html"))
+    assert one != two
+    assert "" not in (one, two)
 
 
 def test_doubtful_tracks_say_where_to_listen_and_certain_ones_do_not(tmp_path):

@@ -25,6 +25,7 @@ _MODULES = {
         "UnsupportedAudio",
     ],
     "estimators": ["SongClassifier", "VocalFeatures"],
+    "marks": ["Mark", "read_marks", "write_marks"],
     "model": ["load_model"],
     "playlist": ["write_playlist"],
     "display.plotting": ["plot_features", "plot_release", "plot_timeline"],

@@ -12,6 +12,7 @@ from songscore.errors import (
     UnsupportedAudio,
 )
 from songscore.estimators import SongClassifier, VocalFeatures
+from songscore.marks import Mark, read_marks, write_marks
 from songscore.model import load_model
 from songscore.playlist import write_playlist
 from songscore.release import ReleaseResult, classify_release
@@ -24,6 +25,7 @@ __all__ = [
     "Contribution",
     "Explanation",
     "ManifestError",
+    "Mark",
     "ModelError",
     "ReleaseResult",
     "Segment",
@@ -45,7 +47,9 @@ __all__ = [
     "plot_features",
     "plot_release",
     "plot_timeline",
+    "read_marks",
     "train",
+    "write_marks",
     "write_playlist",
     "write_report",
 ]

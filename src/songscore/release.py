@@ -31,6 +31,7 @@ from numpy.typing import NDArray
 from songscore.batch.run import classify_files
 from songscore.batch.walk import audio_files
 from songscore.decision import Choir
+from songscore.marks import MarkSource
 from songscore.model import MODEL
 from songscore.results import TrackResult, portable_path
 
@@ -125,6 +126,7 @@ def classify_release(
     prior: float | None = None,
     choir: Choir = "score",
     model: str | os.PathLike[str] = MODEL,
+    marks: MarkSource = None,
 ) -> ReleaseResult:
     """Say whether a release is a soundtrack (mostly songs), a score (mostly instrumental), or mixed.
 
@@ -133,7 +135,7 @@ def classify_release(
     release : path, or iterable of TrackResult
         A folder, of which every audio file belongs to the release, those in its subfolders too; or the answers for the
         tracks.
-    jobs, executor, threshold, choir, model
+    jobs, executor, threshold, choir, model, marks
         For a folder, as for `classify_folder`.
     prior : float, optional
         Share of songs in the collection with which the tracks are labelled, or were. It says nothing of this release,
@@ -158,7 +160,7 @@ def classify_release(
         raise NotADirectoryError(f"{folder} is not a folder; classify_track labels a file")
     home = dict.fromkeys(audio_files([folder]), folder)
     answers = classify_files(
-        home, jobs=jobs, executor=executor, threshold=threshold, prior=prior, choir=choir, model=model
+        home, jobs=jobs, executor=executor, threshold=threshold, prior=prior, choir=choir, model=model, marks=marks
     )
     return next(classify_releases(answers, home, prior=prior), judge([], os.fspath(folder)))
 

@@ -39,6 +39,9 @@ NOTABLE = 0.05
 LONGEST_NAME = 200
 """Characters of the name of a model."""
 
+SOUND_DIGEST = re.compile("[0-9a-f]{64}")
+"""What the digest of a sound looks like."""
+
 _LATEST = 1e9
 """Seconds, thirty years, before which every sound ends."""
 
@@ -175,7 +178,8 @@ class TrackResult:
     model : str
         Name of the model that answered.
     by : {"model", "hand"}
-        Who decided: the model, or a person whose mark outranks it.
+        Who decided: the model, or a person whose mark outranks it. What a person decided is certain, with a song
+        probability of 1 or 0.
     size : int or None
         Bytes of the file that was heard.
     modified : str or None
@@ -283,6 +287,8 @@ class TrackResult:
     def _sentences(self, listen: tuple[Segment, ...]) -> list[str]:
         if self.label is None:
             return [f"No label ({self.status}): {self.message}."]
+        if self.by == "hand":
+            return [f"{self.label.capitalize()}: marked by hand."]
         doubt = "" if self.certain else ", inside the band of doubt"
         sentences = [f"{self.label.capitalize()}: the probability of a song is {self.song_probability:.2f}{doubt}."]
         reasons = [c.meaning for c in self.contributions if c.log_odds and (c.log_odds > 0) == (self.label == SONG)]
@@ -384,7 +390,6 @@ def _matches(pattern: re.Pattern[str], value: Any) -> bool:
 
 
 _TIME = re.compile(r"-?\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{9}Z")
-_SHA256 = re.compile("[0-9a-f]{64}")
 _OF_THE_FILE = {"size", "modified", "sound_digest"}
 """Fields that answers of earlier versions do not have."""
 
@@ -402,7 +407,7 @@ _FIELDS: dict[str, tuple[Callable[[Any], bool], str]] = {
         lambda value: value is None or _matches(_TIME, value),
         "a time, 2026-01-31T12:00:00.123456789Z",
     ),
-    "sound_digest": (lambda value: value is None or _matches(_SHA256, value), "64 hexadecimal digits"),
+    "sound_digest": (lambda value: value is None or _matches(SOUND_DIGEST, value), "64 hexadecimal digits"),
 }
 """What a field of an answer in a file is, and the words for it."""
 

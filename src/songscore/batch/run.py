@@ -20,6 +20,7 @@ from songscore.batch.walk import audio_files
 from songscore.batch.worker import Order
 from songscore.classify import about
 from songscore.decision import Choir, Question, label
+from songscore.marks import MarkSource, as_marks
 from songscore.model import MODEL, TrackModel, load_model, locate
 from songscore.results import TrackResult
 
@@ -52,6 +53,7 @@ def classify_folder(
     choir: Choir = "score",
     thorough: bool = False,
     model: str | os.PathLike[str] = MODEL,
+    marks: MarkSource = None,
 ) -> Iterator[TrackResult]:
     """Label every audio file below a folder.
 
@@ -76,6 +78,8 @@ def classify_folder(
         Yield in order of path, also with several jobs.
     threshold, prior, choir, thorough, model
         As for `classify_track`.
+    marks : path or iterable of Mark, optional
+        Labels given by a person, or the file of them. They outrank the model: such an answer is `by` "hand".
 
     Yields
     ------
@@ -103,6 +107,7 @@ def classify_folder(
         choir=choir,
         thorough=thorough,
         model=model,
+        marks=marks,
     )
     return _watched(results, progress)
 
@@ -120,16 +125,18 @@ def classify_files(
     choir: Choir = "score",
     thorough: bool = False,
     model: str | os.PathLike[str] = MODEL,
+    marks: MarkSource = None,
 ) -> Iterator[TrackResult]:
     """`classify_folder` for given files."""
     if jobs < 1:
         raise ValueError(f"jobs must be 1 or more, not {jobs}")
     if timeout is not None and not timeout > 0:
         raise ValueError(f"timeout must be more than 0 s, not {timeout}")
-    chosen = load_model(model)
+    chosen, marked = load_model(model), as_marks(marks)
     order = _order(chosen, model, Question(threshold, prior, choir), thorough, cache, timeout)
     answer = partial(_answer, model=chosen, question=order.question)
-    return _answers(map(os.fspath, paths), order, answer, jobs, executor, ordered, chosen.detector_digest)
+    answers = _answers(map(os.fspath, paths), order, answer, jobs, executor, ordered, chosen.detector_digest)
+    return map(marked.decide, answers) if marked else answers
 
 
 def analyse_files(

@@ -25,6 +25,7 @@ from songscore.cli.playlist import playlist
 from songscore.cli.plot import plot
 from songscore.cli.release import release
 from songscore.cli.report import report
+from songscore.cli.review import review
 from songscore.cli.tag import tag
 from songscore.cli.train import evaluate, train
 from songscore.errors import SongscoreError
@@ -85,6 +86,6 @@ def main() -> None:
     """Say whether music files are songs or instrumental score, how sure it is, and where the voice is."""
 
 
-for command in (label, export, release, tag, playlist, report, plot, cache, info, demo, adapt, train, evaluate):
+for command in (label, export, release, tag, playlist, report, review, plot, cache, info, demo, adapt, train, evaluate):
     command.short_help = command.get_short_help_str(limit=1000)  # the whole first sentence, however narrow the screen
     main.add_command(command)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
+    from songscore.marks import Marks
     from songscore.results import TrackResult
 
 SHOWN = 3
@@ -24,6 +25,8 @@ class Answers:
         JSON Lines, as of ``songscore label --format jsonl``.
     hint : str
         What the user calls the file.
+    marks : Marks, optional
+        Labels given by a person, which outrank those in the file.
 
     Attributes
     ----------
@@ -31,8 +34,8 @@ class Answers:
         Lines that were no answers.
     """
 
-    def __init__(self, path: Path, hint: str = "RESULTS") -> None:
-        self.path, self.hint, self.n_refused = path, hint, 0
+    def __init__(self, path: Path, hint: str = "RESULTS", marks: Marks | None = None) -> None:
+        self.path, self.hint, self.marks, self.n_refused = path, hint, marks, 0
 
     def __iter__(self) -> Iterator[TrackResult]:
         """Read the file.
@@ -47,7 +50,7 @@ class Answers:
         n_answers = 0
         for track in read_results(self.path, self._refuse):
             n_answers += 1
-            yield track
+            yield self.marks.decide(track) if self.marks else track
         if self.n_refused and not n_answers:
             raise click.BadParameter(f"{self.path} holds no answers", param_hint=self.hint)
         if self.n_refused:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from songscore.cli import options
 from songscore.cli.answers import Answers
+
+if TYPE_CHECKING:
+    from songscore.marks import Marks
 
 EXAMPLES = options.examples("export run.jsonl", "export run.jsonl -o run.csv", "export run.jsonl -o run.parquet")
 
@@ -15,8 +19,9 @@ EXAMPLES = options.examples("export run.jsonl", "export run.jsonl -o run.csv", "
 @click.command(epilog=EXAMPLES)
 @click.argument("results", type=options.FILE)
 @options.output(*options.FORMS)
+@options.marks
 @options.quiet
-def export(results: Path, form: str | None, output: Path | None, quiet: bool) -> None:
+def export(results: Path, form: str | None, output: Path | None, marks: Marks | None, quiet: bool) -> None:
     """Write the answers of a run in another form.
 
     RESULTS are the answers of `songscore label -o FILE.jsonl`, or a journal.
@@ -28,7 +33,7 @@ def export(results: Path, form: str | None, output: Path | None, quiet: bool) ->
 
     if output is not None and output.exists() and output.samefile(results):
         raise click.BadParameter(f"{output} is what is read", param_hint="--output")
-    answers, tally = Answers(results), Tally()
+    answers, tally = Answers(results, marks=marks), Tally()
     with writing(options.form_for(form, output), output) as write:
         for track in tally.counting(answers):
             write(track)

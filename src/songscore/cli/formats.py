@@ -39,6 +39,7 @@ COLUMNS = (
     "duration",
     "analysed",
     "model",
+    "by",
     "size",
     "modified",
     "sound_digest",

@@ -50,6 +50,7 @@ EXAMPLES = options.examples(
 @click.option("--timeout", type=float, metavar="S", help="Seconds that a file may take.  [default: 900]")
 @click.option("--cache/--no-cache", default=True, help="Keep what was heard for the next run.  [default: --cache]")
 @options.question
+@options.marks
 @click.option(
     "--thorough", is_flag=True, help="Listen to everything, also where the label would not change: exact timelines."
 )
@@ -205,7 +206,7 @@ def _journalled(
     tally = Tally()
     with ExitStack() as stack:
         write = stack.enter_context(writing(form, output)) if form != "jsonl" else None
-        for track in tally.counting(Answers(path, "--output")):
+        for track in tally.counting(Answers(path, "--output", how["marks"])):
             if write:
                 write(track)
     if tally.n_answers < len(journal):

@@ -114,6 +114,22 @@ choir = click.option(
 )
 
 
+def _marks(ctx: click.Context, param: click.Parameter, path: Path | None) -> Any:
+    if path is None:
+        return None
+    from songscore.cli.marks import marks_of
+
+    return marks_of(path)
+
+
+marks = click.option(
+    "--marks",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    callback=_marks,
+    help="Labels that you gave, as the report and `songscore review` save them; they outrank the model.",
+)
+
+
 def question(command: Callable[..., Any]) -> Callable[..., Any]:
     """``--threshold``, ``--prior``, ``--choir`` and ``--model``: what is asked of each track, and of which model."""
     return threshold(prior(choir(model(command))))

@@ -58,6 +58,7 @@ def _exact_label(ctx: click.Context, param: click.Parameter, label: str) -> str:
 )
 @options.jobs
 @options.question
+@options.marks
 @options.dry_run("Name the tracks that the playlist would have, and write nothing.")
 @options.progress
 @options.quiet
@@ -93,7 +94,7 @@ def playlist(
         raise click.UsageError("name the playlist with -o FILE.m3u8, or look at its tracks with --dry-run")
     if output is not None:
         options.check_suffix(output, *SUFFIXES)
-    read = Answers(results, "--from") if results is not None else None
+    read = Answers(results, "--from", how["marks"]) if results is not None else None
     tally = Tally()
     answers = list(tally.counting(_heard(inputs, how, progress, quiet) if read is None else read))
     if verdict is not None:

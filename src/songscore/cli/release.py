@@ -56,6 +56,7 @@ EXAMPLES = options.examples(
 @options.output(*FORMS)
 @options.jobs
 @options.question
+@options.marks
 @options.dry_run("Name the releases, and do nothing.")
 @options.progress
 @options.quiet
@@ -95,7 +96,7 @@ def release(
     tally, verdicts, answers = Tally(), Counter[str](), None
     folders: Iterable[str]
     if results is not None:
-        answers = Answers(results, "--from")
+        answers = Answers(results, "--from", how["marks"])
         found = releases_of(tally.counting(answers), prior=how["prior"])
         folders = (answer.path or "" for answer in found)
     else:

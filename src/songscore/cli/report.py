@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from songscore.cli import options
 from songscore.cli.answers import Answers
+
+if TYPE_CHECKING:
+    from songscore.marks import Marks
 
 EXAMPLES = options.examples("report run.jsonl", 'report run.jsonl -o page.html --title "My library"')
 
@@ -21,12 +25,15 @@ EXAMPLES = options.examples("report run.jsonl", 'report run.jsonl -o page.html -
     help="The page to write.  [default: RESULTS with the suffix .html]",
 )
 @click.option("--title", default="songscore", show_default=True, help="Heading of the page.")
+@options.marks
 @options.quiet
-def report(results: Path, output: Path | None, title: str, quiet: bool) -> None:
+def report(results: Path, output: Path | None, title: str, marks: Marks | None, quiet: bool) -> None:
     """Write one HTML page that shows every track of a run.
 
     The doubtful ones come first. RESULTS are the answers of `songscore label -o FILE.jsonl`. The page needs nothing
-    else and no network; it plays the passages to check where the music still lies where it was labelled.
+    else and no network; it plays the passages to check where the music still lies where it was labelled. Keys, clicks
+    and taps mark tracks as song, score or neither, and the page saves the marks as marks.csv, which every command takes
+    with --marks.
     """
     from songscore.cli.tally import Tally, count
     from songscore.cli.terminal import clean
@@ -37,7 +44,7 @@ def report(results: Path, output: Path | None, title: str, quiet: bool) -> None:
         raise click.BadParameter(f"{page} is not overwritten; give another name", param_hint="--output")
     options.check_suffix(page, ".html", ".htm")
     answers, tally = Answers(results), Tally()
-    write_report(tally.counting(answers), page, title=title)
+    write_report(tally.counting(answers), page, title=title, marks=marks)
     click.echo(clean(str(page)))
     if not quiet:
         doubt = f", {tally.n_doubtful} in doubt" if tally.n_doubtful else ""

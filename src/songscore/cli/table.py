@@ -153,13 +153,14 @@ def _long(seconds: float) -> str:
 
 def _cells(track: TrackResult, name: str) -> tuple[Shortened | Text, ...]:
     path, length = Shortened(name), Text("" if track.duration is None else clock(track.duration))
+    by_hand = "by hand" if track.by == "hand" else ""
     if track.label is None:
-        return path, Text(track.status.replace("_", " "), "red"), Text(), Text(), length
+        return path, Text(track.status.replace("_", " "), "red"), Text(by_hand), Text(), length
     marks = ("" if track.certain else "?") + ("" if track.status == "ok" else "*")
     return (
         path,
         Text(track.label + marks, "green" if track.label == SONG else "cyan"),
-        Text(f"{track.song_probability:.3f}"),
+        Text(by_hand or f"{track.song_probability:.3f}"),
         Text(f"{track.vocal_fraction or 0:.0%}"),
         length,
     )

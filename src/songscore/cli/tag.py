@@ -25,8 +25,8 @@ _QUESTION = ("threshold", "prior", "choir", "model")
 _WITHOUT = {
     "dry_run": ("write", "undo"),
     "results": ("relabel", "undo", "paths", "exclude", "files_from", "null", "progress", *_QUESTION),
-    "relabel": ("undo", "prior", "choir", "model", "certain_only", "progress"),
-    "undo": (*_QUESTION, "write", "certain_only", "language", "keep_mtime", "progress"),
+    "relabel": ("undo", "prior", "choir", "model", "certain_only", "progress", "marks"),
+    "undo": (*_QUESTION, "marks", "write", "certain_only", "language", "keep_mtime", "progress"),
 }
 """What has no part in a way of tagging."""
 
@@ -46,6 +46,7 @@ EXAMPLES = options.examples(
 @click.option("--write", is_flag=True, help="Write; without it you only see what would be written.")
 @options.dry_run("Show what would be written, and write nothing; the default.")
 @options.question
+@options.marks
 @options.certain_only
 @click.option("--language", is_flag=True, help="Also write zxx (no words) into the language of instrumental score.")
 @click.option("--keep-mtime", is_flag=True, help="Keep the modification time of the files.")
@@ -89,7 +90,7 @@ def tag(
     _check_usage(inputs, results)
     from songscore.tags.run import Manner, Task, run
 
-    answers = None if results is None else Answers(results, "--from")
+    answers = None if results is None else Answers(results, "--from", asked["marks"])
     tasks: Iterator[Task | TagResult]
     try:
         if answers is not None:

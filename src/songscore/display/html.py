@@ -23,7 +23,8 @@ def track_html(track: TrackResult) -> str:
     if track.label is not None:
         doubt = "" if track.certain else " (inside the band of doubt)"
         voices = ", ".join(f"{VOICES[kind][0]} in {share:.0%}" for kind, share in track.voices.items() if share)
-        figures = f"song probability {track.song_probability:.2f}{doubt}; {voices or 'no voice'}"
+        said = "marked by hand" if track.by == "hand" else f"song probability {track.song_probability:.2f}{doubt}"
+        figures = f"{said}; {voices or 'no voice'}"
     name = escape(as_utf8(track.path or "samples in memory"))
     strip = "" if track.timeline is None else _curve(track.timeline, track.vocal_segments)
     return f"<div><b>{escape(as_utf8(verdict))}</b> <code>{name}</code><br>{strip}<small>{figures}</small></div>"

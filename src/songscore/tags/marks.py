@@ -5,7 +5,7 @@
 ``INSTRUMENTAL_CONFIDENCE`` probability that the track is instrumental, in percent, ``0.0`` to ``100.0``
 ``SONGSCORE_LABEL``         ``song`` or ``instrumental score``
 ``SONGSCORE_PROBABILITY``   calibrated probability that the track is a song, ``0.0000`` to ``1.0000``
-``SONGSCORE_MODEL``         the model that answered
+``SONGSCORE_MODEL``         the model that answered, or ``hand`` for the label of a person
 ``LANGUAGE``                ``zxx``, no linguistic content; only where asked for
 =========================  ==============================================================================
 """
@@ -24,6 +24,9 @@ Changes = dict[str, Values | None]
 INSTRUMENTAL, CONFIDENCE = "INSTRUMENTAL", "INSTRUMENTAL_CONFIDENCE"
 LABEL, PROBABILITY, MODEL = "SONGSCORE_LABEL", "SONGSCORE_PROBABILITY", "SONGSCORE_MODEL"
 NAMES = (INSTRUMENTAL, CONFIDENCE, LABEL, PROBABILITY, MODEL, LANGUAGE)
+
+BY_HAND = "hand"
+"""What stands in place of the model where a person gave the label."""
 
 NO_WORDS = ("zxx",)
 """ISO 639 for "no linguistic content"."""
@@ -70,9 +73,18 @@ def difference(before: Entries, after: Mapping[str, Values | None]) -> Changes:
 
 
 def made_by_hand(entries: Entries) -> bool:
-    """Whether ``INSTRUMENTAL`` is there and songscore did not write it, or not with this value."""
-    mark = entries.get(INSTRUMENTAL)
-    return mark is not None and (MODEL not in entries or mark != _MARKS.get("".join(entries.get(LABEL, ()))))
+    """Whether ``INSTRUMENTAL`` is there and a person gave it: songscore did not write it, or wrote it from a mark."""
+    return INSTRUMENTAL in entries and (entries.get(MODEL) == (BY_HAND,) or not _is_ours(entries))
+
+
+def from_mark(entries: Entries) -> bool:
+    """Whether songscore wrote ``INSTRUMENTAL`` from a mark, and nobody changed it since."""
+    return entries.get(MODEL) == (BY_HAND,) and _is_ours(entries)
+
+
+def _is_ours(entries: Entries) -> bool:
+    label = "".join(entries.get(LABEL, ()))
+    return MODEL in entries and entries.get(INSTRUMENTAL) == _MARKS.get(label, ())
 
 
 def decided_again(entries: Entries, threshold: float) -> dict[str, Values]:

@@ -131,7 +131,7 @@ def _fields(track: TrackResult | None) -> dict[str, Any] | None:
     """What a label needs, of an answer."""
     if track is None:
         return None
-    needed = ("label", "song_probability", "certain", "status", "model", "sound_digest")
+    needed = ("label", "song_probability", "certain", "status", "model", "by", "sound_digest")
     return {name: getattr(track, name) for name in needed}
 
 

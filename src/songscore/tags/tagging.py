@@ -26,6 +26,7 @@ from songscore.tags.containers import Tags
 from songscore.tags.delta import LARGEST
 from songscore.tags.items import FileContent, Values
 from songscore.tags.marks import (
+    BY_HAND,
     INSTRUMENTAL,
     MODEL,
     NAMES,
@@ -34,6 +35,7 @@ from songscore.tags.marks import (
     changes,
     decided_again,
     difference,
+    from_mark,
     made_by_hand,
     wanted,
 )
@@ -130,8 +132,9 @@ def tag_track(
         return TagResult(path=track.path, status="failed", message=f"not an answer of songscore: {complaint}")
     if certain_only and not track.certain:
         return TagResult(path=track.path, status="kept", message="in the band of doubt")
-    label = wanted(track.label, track.song_probability, track.model)
-    return _retag(track.path, lambda entries: label, writing, language, track.sound_digest)
+    by_hand = track.by == "hand"
+    label = wanted(track.label, track.song_probability, BY_HAND if by_hand else track.model)
+    return _retag(track.path, lambda entries: label, writing, language, track.sound_digest, by_hand=by_hand)
 
 
 def _complaint(track: TrackResult) -> str:
@@ -177,10 +180,16 @@ def undo(path: str | os.PathLike[str], journal: UndoJournal) -> TagResult:
 
 @_told
 def _retag(
-    path: str, decide: Wanted, writing: Writing | None, language: bool, labelled: str | None = None
+    path: str,
+    decide: Wanted,
+    writing: Writing | None,
+    language: bool,
+    labelled: str | None = None,
+    *,
+    by_hand: bool = False,
 ) -> TagResult:
     target, seen, entries = _found(path)
-    if made_by_hand(entries):
+    if made_by_hand(entries) and not (by_hand and from_mark(entries)):
         mark = f"{INSTRUMENTAL}={'; '.join(entries[INSTRUMENTAL])}"
         return TagResult(path=path, status="kept", before=entries, message=f"{mark} was set by hand")
     new = changes(entries, decide(entries), language)

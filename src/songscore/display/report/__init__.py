@@ -3,6 +3,9 @@
 The page holds the tracks as JSON, one array each in the order of `COLUMNS`; ``page.js`` shows them a hundred at a time,
 so that 30,000 stay usable. A timeline is text, one character per `CELLS`-th of the track: ``0`` to ``f`` for the
 probability of a voice in sixteenths, ``.`` where nothing was heard.
+
+Tracks can be marked in the page. The browser keeps the marks of a page, known by where it was written, and the page
+saves them as `songscore.marks` reads them.
 """
 
 from __future__ import annotations
@@ -22,15 +25,29 @@ from urllib.parse import quote_from_bytes
 import numpy as np
 
 from songscore._files import write_whole
+from songscore.marks import COLUMNS as MARK_COLUMNS
+from songscore.marks import NEITHER, Mark, MarkLabel, Marks, MarkSource, as_marks, csv_lines, written_path
 from songscore.results import SCORE, SONG, TrackResult, VocalTimeline, as_utf8
 
-COLUMNS = ("path", "url", "label", "p", "certain", "status", "message", "duration", "voice", "strip", "listen")
+COLUMNS = (
+    "path", "url", "label", "p", "certain", "status", "message", "duration", "voice", "strip", "listen",
+    "mark", "sound", "file",
+)  # fmt: skip
+"""What is known of a track: `label`, `p`, `certain` and `status` as the model has it, `mark` as a person has. `file` is
+the path as it stands in ``marks.csv``, "" where that is `path`."""
+
 CELLS = 96
 BINS = 20
-_LABELS = {None: 0, SONG: 1, SCORE: 2}
+_LABELS: dict[MarkLabel | None, int] = {None: 0, SONG: 1, SCORE: 2, NEITHER: 3}
 
 
-def write_report(results: Iterable[TrackResult], path: str | os.PathLike[str], *, title: str = "songscore") -> None:
+def write_report(
+    results: Iterable[TrackResult],
+    path: str | os.PathLike[str],
+    *,
+    title: str = "songscore",
+    marks: MarkSource = None,
+) -> None:
     """Write the page, whole or not at all.
 
     Parameters
@@ -40,15 +57,29 @@ def write_report(results: Iterable[TrackResult], path: str | os.PathLike[str], *
         The file to write. Music that lies beside it, or anywhere on the same disk, can be played from the page.
     title : str
         Heading of the page.
+    marks : path or iterable of Mark, optional
+        Labels given by a person, or the file of them, to begin with in the page.
     """
     path = Path(path)
-    write_whole(path, render(list(results), path.parent, title))
+    run = hashlib.sha256(os.fsencode(path.resolve())).hexdigest()[:16]
+    write_whole(path, render(list(results), path.parent, title, marks=as_marks(marks), run=run))
 
 
-def render(results: Sequence[TrackResult], folder: Path, title: str) -> str:
-    """The page as text; links to music are relative to `folder`."""
+def render(
+    results: Sequence[TrackResult], folder: Path, title: str, *, marks: Marks | None = None, run: str = ""
+) -> str:
+    """The page as text; links to music are relative to `folder`, and the browser keeps its marks under `run`."""
+    given = marks or Marks()
+    found = [given.of(track) for track in results]
+    met = {id(mark) for mark in found}
+    others = [mark for mark in given if id(mark) not in met]
+    data = {
+        "columns": COLUMNS,
+        "rows": [_row(track, folder, mark) for track, mark in zip(results, found, strict=True)],
+        "run": run,
+        "marks": {"head": ",".join(MARK_COLUMNS), "others": csv_lines(others)},
+    }
     css, script, html = (_resource(name) for name in ("page.css", "page.js", "page.html"))
-    rows = [_row(track, folder) for track in results]
     return Template(html).substitute(
         title=escape(as_utf8(title)),
         css=css,
@@ -57,7 +88,7 @@ def render(results: Sequence[TrackResult], folder: Path, title: str) -> str:
         script_hash=_csp_hash(script),
         totals=_totals(results),
         histogram=_histogram(results),
-        data=json.dumps({"columns": COLUMNS, "rows": rows}, separators=(",", ":")).replace("<", "\\u003c"),
+        data=json.dumps(data, separators=(",", ":")).replace("<", "\\u003c"),
     )
 
 
@@ -69,21 +100,27 @@ def _csp_hash(text: str) -> str:
     return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
 
 
-def _row(track: TrackResult, folder: Path) -> list[Any]:
+def _row(track: TrackResult, folder: Path, mark: Mark | None) -> list[Any]:
+    by_hand = track.by == "hand"
+    own_mark = (track.label or NEITHER) if by_hand else None
     doubtful = track.label is not None and not track.certain
+    path, written = as_utf8(track.path or ""), written_path(track.path or "")
     listen = [[round(s.start, 1), round(s.end, 1)] for s in track.explain().listen] if doubtful else []
     return [
-        as_utf8(track.path or ""),
+        path,
         _url(track.path, folder),
-        _LABELS[track.label],
-        None if track.song_probability is None else round(track.song_probability, 3),
+        0 if by_hand else _LABELS[track.label],
+        None if by_hand or track.song_probability is None else round(track.song_probability, 3),
         int(track.certain),
-        track.status,
-        as_utf8(track.message),
+        "" if by_hand else track.status,
+        "" if by_hand else as_utf8(track.message),
         None if track.duration is None else round(track.duration, 1),
         None if track.vocal_fraction is None else round(track.vocal_fraction, 2),
         "" if track.timeline is None else strip(track.timeline, track.duration),
         listen,
+        _LABELS[mark.label if mark else own_mark],
+        track.sound_digest or "",
+        "" if written == path else written,
     ]
 
 

@@ -1,0 +1,300 @@
+"""Labels given by a person, which outrank the model.
+
+A mark belongs to a sound: it is known by a digest of its bytes without the tags, so a file keeps its mark when it is
+moved, renamed or tagged. A mark without a digest, written by hand in a spreadsheet perhaps, belongs to its path.
+
+``marks.csv`` is a table in UTF-8 with the columns of `COLUMNS` in any order; `path` and `label` are enough, others are
+passed over. A path that is not UTF-8, that begins as a formula of a spreadsheet does, or that holds control characters
+stands there as ``file:`` and percent-encoded.
+"""
+
+from __future__ import annotations
+
+import csv
+import os
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from io import StringIO
+from pathlib import Path
+from typing import Literal, get_args
+from urllib.parse import quote_from_bytes
+
+from songscore._files import write_whole
+from songscore.results import SCORE, SONG, SOUND_DIGEST, Label, Status, TrackResult, exact_path, portable_path
+
+MarkLabel = Label | Literal["neither"]
+
+NEITHER: Literal["neither"] = "neither"
+
+COLUMNS = ("path", "label", "seconds", "said", "probability", "sound")
+
+_LABELS: dict[str, MarkLabel] = {SONG: SONG, SCORE: SCORE, "score": SCORE, NEITHER: NEITHER}
+"""What may stand in the column `label`, and what it means."""
+
+_SAID = ("", SONG, SCORE, *get_args(Status))
+
+_LATEST = 1e9
+"""Seconds, thirty years, before which every sound ends."""
+
+_COMMANDS = re.compile(r"^[=+\-@]|[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
+"""Text that would command a spreadsheet or a terminal."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mark:
+    """A label that a person gave to a track.
+
+    Attributes
+    ----------
+    path : str
+        Where the file was.
+    label : {"song", "instrumental score", "neither"}
+        "neither" is for what is no music, and for what belongs in neither class.
+    seconds : float or None
+        Length of the track.
+    said : str
+        What the model had said: a label, the status where it gave none, or "" where that is not known.
+    probability : float or None
+        The model's song probability.
+    sound : str
+        Digest of the stored sound, as of `TrackResult.sound_digest`; "" where it is not known. Then the path counts.
+    """
+
+    path: str
+    label: MarkLabel
+    seconds: float | None = None
+    said: str = ""
+    probability: float | None = None
+    sound: str = ""
+
+    @classmethod
+    def of(cls, track: TrackResult, label: MarkLabel) -> Mark:
+        """The mark of a track that the model has answered."""
+        by_model = track.by == "model"
+        return cls(
+            path=track.path or "",
+            label=label,
+            seconds=track.duration,
+            said=(track.label or track.status) if by_model else "",
+            probability=track.song_probability if by_model else None,
+            sound=track.sound_digest or "",
+        )
+
+
+class Marks:
+    """Marks, looked up by sound and by path; of several for one file, the last counts.
+
+    Parameters
+    ----------
+    marks : iterable of Mark
+    """
+
+    def __init__(self, marks: Iterable[Mark] = ()) -> None:
+        self._by_sound, self._by_path = dict[str, Mark](), dict[str, Mark]()
+        for mark in marks:
+            self.add(mark)
+
+    def __iter__(self) -> Iterator[Mark]:
+        """Those that count, those that are known by their sound first."""
+        yield from self._by_sound.values()
+        yield from (mark for mark in self._by_path.values() if not mark.sound)
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+    def add(self, mark: Mark) -> None:
+        """Put in a mark, in the place of an earlier one for the same file."""
+        place = _place(mark.path)
+        earlier = self._by_path.pop(place, None)
+        if earlier is not None and (not mark.sound or not earlier.sound):
+            self._by_sound.pop(earlier.sound, None)
+        self._by_path[place] = mark
+        if mark.sound:
+            self._by_sound.pop(mark.sound, None)
+            self._by_sound[mark.sound] = mark
+
+    def remove(self, track: TrackResult) -> None:
+        """Take out the mark of a track, where there is one."""
+        mark = self.of(track)
+        if mark is not None:
+            self._by_sound.pop(mark.sound, None)
+            self._by_path.pop(_place(mark.path), None)
+
+    def of(self, track: TrackResult) -> Mark | None:
+        """The mark of a track: that of its sound, or where the sound of either is not known, that of its path."""
+        if mark := self._by_sound.get(track.sound_digest or ""):
+            return mark
+        if track.path is None or not self._by_path:
+            return None
+        there = self._by_path.get(_place(track.path))
+        return None if there is None or (there.sound and track.sound_digest) else there
+
+    def decide(self, track: TrackResult) -> TrackResult:
+        """The answer for a track: that of its mark, or without one the answer as it is.
+
+        The label of a mark is certain, with a song probability of 1 or 0 and the status "ok", or "partial" where it was
+        that. A track that is neither has no label and the status "not_music". What was heard stays.
+        """
+        mark = self.of(track)
+        if mark is None:
+            return track
+        if mark.label == NEITHER:
+            return replace(
+                track,
+                label=None,
+                song_probability=None,
+                certain=False,
+                contributions=(),
+                status="not_music",
+                message="marked by hand as neither song nor instrumental score",
+                by="hand",
+            )
+        is_partial = track.status == "partial"
+        return replace(
+            track,
+            label=mark.label,
+            song_probability=float(mark.label == SONG),
+            certain=True,
+            contributions=(),
+            status="partial" if is_partial else "ok",
+            message=track.message if is_partial else "",
+            by="hand",
+        )
+
+
+MarkSource = str | os.PathLike[str] | Iterable[Mark] | Marks | None
+
+
+def as_marks(source: MarkSource) -> Marks:
+    """Marks from a file, or as they are."""
+    if isinstance(source, Marks):
+        return source
+    if isinstance(source, (str, os.PathLike)):
+        return Marks(read_marks(source))
+    return Marks(source or ())
+
+
+def read_marks(path: str | os.PathLike[str], refused: Callable[[ValueError], object] | None = None) -> list[Mark]:
+    """The marks in a file.
+
+    Parameters
+    ----------
+    path : path
+    refused : callable, optional
+        Called with the error of each line that is no mark, and reading goes on; without it, the error is raised.
+
+    Returns
+    -------
+    list of Mark
+        In the order of the lines.
+
+    Raises
+    ------
+    ValueError
+        A line is no mark, and the message has the file, the line, the field and its value; or the file has no columns
+        `path` and `label`.
+    """
+    marks = []
+    name = os.fspath(path)
+    with Path(path).open(encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
+        rows = csv.DictReader(file, restval="", restkey="")
+        for number, fields in _rows(rows, name):
+            try:
+                if isinstance(fields, csv.Error):
+                    raise ValueError(str(fields))
+                marks.append(_mark(fields))
+            except ValueError as error:
+                why = ValueError(f"{name}, line {number}: {error}")
+                if refused is None:
+                    raise why from error
+                refused(why)
+    return marks
+
+
+def write_marks(marks: Iterable[Mark], path: str | os.PathLike[str]) -> None:
+    """Write marks to a file, whole or not at all."""
+    write_whole(Path(path).resolve(), f"{','.join(COLUMNS)}\n{csv_lines(marks)}")
+
+
+def csv_lines(marks: Iterable[Mark]) -> str:
+    """Marks as they stand in a file, below its first line."""
+    text = StringIO()
+    rows = csv.writer(text, lineterminator="\n")
+    for mark in marks:
+        seconds = "" if mark.seconds is None else f"{mark.seconds:.2f}"
+        probability = "" if mark.probability is None else f"{mark.probability:.4f}"
+        rows.writerow([written_path(mark.path), mark.label, seconds, mark.said, probability, mark.sound])
+    return text.getvalue()
+
+
+def written_path(path: str) -> str:
+    """A path as it stands in ``marks.csv``; `songscore.results.exact_path` takes it back."""
+    return "file:" + quote_from_bytes(os.fsencode(path)) if _COMMANDS.search(path) else portable_path(path)
+
+
+def _rows(rows: csv.DictReader[str], name: str) -> Iterator[tuple[int, Mapping[str, str] | csv.Error]]:
+    """The rows with the numbers of their lines, or what is wrong with them."""
+    try:
+        columns = rows.fieldnames or ()
+    except csv.Error as error:
+        raise ValueError(f"{name}, line 1: {error}") from error
+    missing = [column for column in ("path", "label") if column not in columns]
+    if missing:
+        raise ValueError(f"{name}, line 1: no column {' and none '.join(missing)}; marks have {', '.join(COLUMNS)}")
+    while True:
+        try:
+            fields = next(rows)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            yield rows.line_num + 1, error  # its line is not counted
+        else:
+            yield rows.line_num, fields
+
+
+def _mark(fields: Mapping[str, str]) -> Mark:
+    """A mark from the cells of a row, each checked."""
+    path, label, sound, said = (fields.get(name, "") for name in ("path", "label", "sound", "said"))
+    if not path or "\0" in path:
+        raise _wrong("path", path, "the path of a file")
+    if label not in _LABELS:
+        raise _wrong("label", label, " or ".join(f'"{name}"' for name in (SONG, SCORE, NEITHER)))
+    if sound and not SOUND_DIGEST.fullmatch(sound):
+        raise _wrong("sound", sound, "a digest of 64 hexadecimal digits")
+    if said not in _SAID:
+        raise _wrong("said", said, "a label or a status")
+    return Mark(
+        path=exact_path(path),
+        label=_LABELS[label],
+        seconds=_number(fields, "seconds", _LATEST, "seconds"),
+        said=said,
+        probability=_number(fields, "probability", 1, "a number from 0 to 1"),
+        sound=sound,
+    )
+
+
+def _number(fields: Mapping[str, str], name: str, highest: float, words: str) -> float | None:
+    text = fields.get(name, "")
+    if not text:
+        return None
+    try:
+        value = float(text)
+    except ValueError:
+        raise _wrong(name, text, words) from None
+    if not 0 <= value <= highest:
+        raise _wrong(name, text, words)
+    return value
+
+
+def _wrong(name: str, value: str, needed: str) -> ValueError:
+    shown = repr(value)
+    return ValueError(f"{name} is {shown if len(shown) <= 60 else f'{shown[:60]}...'}; {needed} is needed")
+
+
+def _place(path: str) -> str:
+    """The one name of a file, whatever links and relative names lead to it."""
+    try:
+        return os.path.realpath(path)
+    except (OSError, ValueError):
+        return path
