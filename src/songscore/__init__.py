@@ -14,7 +14,7 @@ from importlib import import_module
 
 _MODULES = {
     "batch.run": ["classify_folder"],
-    "classify": ["classify_track", "extract_features"],
+    "classify": ["classify_track"],
     "errors": [
         "AudioError",
         "ManifestError",
@@ -24,10 +24,11 @@ _MODULES = {
         "UnreadableAudio",
         "UnsupportedAudio",
     ],
-    "estimators": ["SongClassifier", "VocalFeatures"],
+    "extract": ["extract_curves", "extract_features"],
+    "estimators": ["SongClassifier", "SpectralFeatures", "VocalFeatures"],
     "model": ["load_model"],
     "playlist": ["write_playlist"],
-    "display.plotting": ["plot_features", "plot_release", "plot_timeline"],
+    "display.plotting": ["plot_contributions", "plot_curves", "plot_features", "plot_release", "plot_timeline"],
     "release": ["ReleaseResult", "classify_release"],
     "display.report": ["write_report"],
     "results": ["Contribution", "Explanation", "Segment", "TrackResult", "VocalTimeline"],
