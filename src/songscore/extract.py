@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from importlib.metadata import version
+from importlib.util import find_spec
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -148,6 +150,17 @@ def feature_names(sets: Sequence[SetName] = SETS) -> tuple[str, ...]:
     """Names of the features of some sets, in the order of `extract_features`."""
     check_sets(sets)
     return (tuple(BY_NAME) if "vocal" in sets else ()) + (spectral.NAMES if "spectral" in sets else ())
+
+
+def spectral_version() -> str:
+    """What spectral features depend on besides the sound."""
+    return f"{spectral.FEATURE_SET} librosa {version('librosa')}"
+
+
+def check_librosa() -> None:
+    """Raise `ImportError` where librosa is not installed, without importing it."""
+    if find_spec("librosa") is None:
+        spectral.load_librosa()
 
 
 def check_sets(sets: Sequence[str]) -> None:

@@ -128,6 +128,17 @@ def read_reply(content: bytes, path: str, detector: str) -> Analysis | Failure:
     """
     if b"\n" in content:
         return Analysis.from_bytes(content, path, detector)
+    return read_failure(content)
+
+
+def read_failure(content: bytes) -> Failure:
+    """The failure that `Failure.to_bytes` wrote.
+
+    Raises
+    ------
+    ValueError
+        The bytes are something else.
+    """
     head = _object(content)
     status, message = head.get("status"), head.get("message")
     if not isinstance(status, str) or status not in FAILURES or not isinstance(message, str):

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, ThreadPoolExecutor, wait
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -114,17 +114,23 @@ def classify_files(
     model: str | os.PathLike[str] = MODEL,
 ) -> Iterator[TrackResult]:
     """`classify_folder` for given files."""
-    if jobs < 1:
-        raise ValueError(f"jobs must be 1 or more, not {jobs}")
-    if timeout is not None and not timeout > 0:
-        raise ValueError(f"timeout must be more than 0 s, not {timeout}")
+    check_run(jobs, timeout)
     chosen = load_model(model)
-    order = Order(locate(model), Question(threshold, prior, choir), thorough, _folder(cache), timeout)
+    order = Order(locate(model), Question(threshold, prior, choir), thorough, cache_folder(cache), timeout)
     answer = partial(_answer, model=chosen, question=order.question)
     return _answers(map(os.fspath, paths), order, answer, jobs, executor, ordered)
 
 
-def _folder(cache: CacheFolder) -> str | None:
+def check_run(jobs: int, timeout: float | None) -> None:
+    """Raise `ValueError` where the settings of a run cannot be."""
+    if jobs < 1:
+        raise ValueError(f"jobs must be 1 or more, not {jobs}")
+    if timeout is not None and not timeout > 0:
+        raise ValueError(f"timeout must be more than 0 s, not {timeout}")
+
+
+def cache_folder(cache: CacheFolder) -> str | None:
+    """Where the cache of a run lies, as workers are told."""
     if cache is None or cache is False:
         return None
     return _absolute(Cache(None if cache is True else cache).folder)
@@ -160,6 +166,15 @@ def _answers(
     executor: Executor | None,
     ordered: bool,
 ) -> Iterator[TrackResult]:
+    with closing(replies(paths, order, jobs, executor, ordered)) as found:
+        for path, reply in found:
+            yield answer(path, reply)
+
+
+def replies(
+    paths: Iterator[str], order: Order, jobs: int, executor: Executor | None, ordered: bool
+) -> Generator[tuple[str, bytes]]:
+    """What workers reply of files, as it comes or in the order of the files."""
     with ExitStack() as stack:
         submit: Callable[[str], Future[bytes]]
         if executor is None:
@@ -171,8 +186,7 @@ def _answers(
         else:
             stack.callback(dismiss_children)
             submit, ahead = lambda path: executor.submit(analyse_in_child, _absolute(path), order), _AHEAD_OF_EXECUTOR
-        for path, reply in in_flight(submit, paths, ahead, ordered):
-            yield answer(path, reply)
+        yield from in_flight(submit, paths, ahead, ordered)
 
 
 def in_flight(

@@ -1,7 +1,7 @@
 """A child process that listens: one file in, bytes out, no exception.
 
 A request is a line of JSON. A reply is the length of its content, eight bytes, and the content, which
-`songscore.analysis.record.read_reply` reads.
+`songscore.analysis.record.read_reply` reads or, where features are asked for, `songscore.batch.measure.read_features`.
 """
 
 from __future__ import annotations
@@ -21,8 +21,10 @@ from typing import IO
 from songscore.analysis.record import Analysis, Failure
 from songscore.analysis.sampling import analyse
 from songscore.batch.cache import Cache
+from songscore.batch.measure import Features, features_of
 from songscore.decision import Question
 from songscore.errors import AudioError
+from songscore.extract import SetName
 from songscore.model import load_model
 
 MEMORY = 2 << 30
@@ -55,6 +57,8 @@ class Order:
         Folder.
     timeout : float or None
         Seconds that a file may take.
+    sets : tuple of str
+        Feature sets to compute and to reply with, instead of an analysis.
     """
 
     model: str
@@ -62,6 +66,7 @@ class Order:
     thorough: bool
     cache: str | None
     timeout: float | None
+    sets: tuple[SetName, ...] = ()
 
     def to_json(self, path: str) -> bytes:
         """A request, as one line."""
@@ -71,8 +76,8 @@ class Order:
     def from_json(cls, line: bytes) -> tuple[str, Order]:
         """The path and the order of a request."""
         fields = json.loads(line)
-        question = Question(**fields.pop("question"))
-        return fields.pop("path"), cls(question=question, **fields)
+        question, sets = Question(**fields.pop("question")), tuple(fields.pop("sets"))
+        return fields.pop("path"), cls(question=question, sets=sets, **fields)
 
 
 def serve() -> None:
@@ -122,12 +127,14 @@ def listen_to(path: str, order: Order) -> bytes:
     return _analysed(path, order).to_bytes()
 
 
-def _analysed(path: str, order: Order) -> Analysis | Failure:
+def _analysed(path: str, order: Order) -> Analysis | Features | Failure:
     try:
         model = load_model(order.model)
-        if order.cache is None:
+        cache = None if order.cache is None else _caches.setdefault(order.cache, Cache(order.cache))
+        if order.sets:
+            return Features(features_of(path, order.sets, order.model, cache))
+        if cache is None:
             return analyse(path, model, order.question, thorough=order.thorough)
-        cache = _caches.setdefault(order.cache, Cache(order.cache))
         return cache.analyse(path, model, order.question, thorough=order.thorough)
     except AudioError as error:
         return Failure(error.status, str(error))

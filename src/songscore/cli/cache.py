@@ -24,12 +24,13 @@ def info(form: str) -> None:
 
     found = Cache().info()
     if form == "json":
-        fields = {"folder": str(found.folder), "tracks": found.tracks, "size": found.size, "limit": found.limit}
+        fields = {"folder": str(found.folder), "tracks": found.tracks, "features": found.features, "size": found.size, "limit": found.limit}
         click.echo(json.dumps(fields, indent=1))
         return
-    click.echo(f"folder  {clean(str(found.folder))}")
-    click.echo(f"tracks  {found.tracks}")
-    click.echo(f"size    {found.size / 1e6:.1f} MB of at most {found.limit / 1e6:.0f} MB")
+    click.echo(f"folder    {clean(str(found.folder))}")
+    click.echo(f"tracks    {found.tracks} heard")
+    click.echo(f"features  of {found.features} tracks")
+    click.echo(f"size      {found.size / 1e6:.1f} MB of at most {found.limit / 1e6:.0f} MB")
 
 
 @cache.command()
@@ -38,6 +39,7 @@ def clear() -> None:
     from songscore.batch.cache import Cache
 
     store = Cache()
-    n_tracks = store.info().tracks
+    found = store.info()
+    n_tracks = max(found.tracks, found.features)
     store.clear()
     click.echo(f"{n_tracks} tracks forgotten", err=True)
