@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from types import TracebackType
 from typing import BinaryIO, Literal, Self, get_args
 
@@ -135,7 +135,11 @@ class AudioStream:
             raise ValueError(f"blocks of {seconds} s are shorter than a sample")
         if layout not in get_args(Layout):
             raise ValueError(f"layout must be one of {get_args(Layout)}, not {layout!r}")
-        mixes = {"mono": MonoMix(self.native_rate), "mid/side": mid_side, "mean/side": mean_side}
+        mixes: dict[Layout, Callable[[FloatArray], FloatArray]] = {
+            "mono": MonoMix(self.native_rate),
+            "mid/side": mid_side,
+            "mean/side": mean_side,
+        }
         mix = mixes[layout]
         return _in_blocks(self._resampled(mix(block) for block in self._native()), size)
 

@@ -2,8 +2,9 @@
 
 One file per sound, under the user's cache folder or ``SONGSCORE_CACHE_DIR``. Its name is a digest of the content of
 the sound, the feature set, the voice detector and the way of listening; so another threshold, prior or classifier needs
-no decoding, and whatever changes a number finds nothing. Spectral features lie beside it in a folder of their own. Files appear whole, by renaming, and are read as what
-strangers wrote: any number of processes may share a folder. The least recently used go first where it grows too large.
+no decoding, and whatever changes a number finds nothing. Spectral features lie beside it in a folder of their own.
+Files appear whole, by renaming, and are read as what strangers wrote: any number of processes may share a folder. The
+least recently used go first where it grows too large.
 """
 
 from __future__ import annotations

@@ -71,7 +71,7 @@ def features_of_files(
         check_librosa()
     load_model(model)
     order = Order(locate(model), Question(), True, cache_folder(cache), timeout, tuple(sets))
-    return _rows(map(os.fspath, paths), order, jobs)
+    return _rows((os.fspath(path) for path in paths), order, jobs)
 
 
 def _rows(paths: Iterator[str], order: Order, jobs: int) -> Iterator[FeatureRow]:

@@ -24,7 +24,13 @@ def info(form: str) -> None:
 
     found = Cache().info()
     if form == "json":
-        fields = {"folder": str(found.folder), "tracks": found.tracks, "features": found.features, "size": found.size, "limit": found.limit}
+        fields = {
+            "folder": str(found.folder),
+            "tracks": found.tracks,
+            "features": found.features,
+            "size": found.size,
+            "limit": found.limit,
+        }
         click.echo(json.dumps(fields, indent=1))
         return
     click.echo(f"folder    {clean(str(found.folder))}")

@@ -20,6 +20,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from types import ModuleType
 
 import numpy as np
@@ -264,7 +265,9 @@ def load_librosa() -> ModuleType:
     try:
         import librosa
     except ImportError as error:
-        raise ImportError(f"spectral features need librosa, which could not be imported ({error}): pip install librosa") from error
+        raise ImportError(
+            f"spectral features need librosa, which could not be imported ({error}): pip install librosa"
+        ) from error
     return librosa
 
 
@@ -287,7 +290,7 @@ def spectral_features(source: Source) -> dict[str, float]:
 
 def summarise(curves: dict[str, FloatArray]) -> dict[str, float]:
     """Features from `spectral_curves`."""
-    found = _pulse(curves["onset_strength"])
+    found = pulse(curves["onset_strength"])
     for family in FAMILIES:
         for curve in family.curves if family.statistics else ():
             values = curves[curve].astype(np.float64)
@@ -313,7 +316,7 @@ def seconds(n_frames: int) -> float:
 
 def frame_times(n_frames: int) -> NDArray[np.float64]:
     """Centre of each frame, in seconds."""
-    return np.arange(n_frames) * (HOP_LENGTH / SAMPLE_RATE)
+    return np.arange(n_frames, dtype=np.float64) * (HOP_LENGTH / SAMPLE_RATE)
 
 
 def spectral_curves(source: Source) -> dict[str, FloatArray]:
@@ -336,6 +339,28 @@ def spectral_curves(source: Source) -> dict[str, FloatArray]:
         if family.statistics
         for row, curve in enumerate(family.curves)
     }
+
+
+def mel_spectrum(source: Source, most: int) -> tuple[FloatArray, int]:
+    """The mel power spectrum of `librosa.feature.melspectrogram`, averaged over frames to at most `most` columns.
+
+    Returns
+    -------
+    (128, n_columns) float32, int
+        The spectrum, at the level of the source, and the frames of a column.
+    """
+    load_librosa()
+    parts = [_mel(np.abs(_stft(block.own[0])) ** 2) for block in _blocks(_read(source))]
+    mel = np.concatenate(parts, axis=1)
+    width = -(-mel.shape[1] // most)
+    return columns_of(mel, width), width
+
+
+def columns_of(frames: FloatArray, width: int) -> FloatArray:
+    """Means over `width` frames each, the last over those that are left."""
+    starts = np.arange(0, frames.shape[-1], width)
+    sums = np.add.reduceat(frames, starts, axis=-1)
+    return np.asarray(sums / np.diff(starts, append=frames.shape[-1]), np.float32)
 
 
 def _read(source: Source) -> Iterator[FloatArray]:
@@ -448,7 +473,9 @@ def _curves_of(block: _Block, level: _Level, last: FloatArray | None) -> tuple[d
     """
     import librosa
 
-    feature, frames = librosa.feature, {"frame_length": N_FFT, "hop_length": HOP_LENGTH, "center": False}
+    feature = librosa.feature
+    rms = partial(feature.rms, frame_length=N_FFT, hop_length=HOP_LENGTH, center=False)
+    zero_crossing_rate = partial(feature.zero_crossing_rate, frame_length=N_FFT, hop_length=HOP_LENGTH, center=False)
     rows = block.own * level.gain
     context = np.abs(_stft(block.rows[0] * level.gain))
     magnitude = context[:, block.before : block.before + block.n_frames]
@@ -456,7 +483,7 @@ def _curves_of(block: _Block, level: _Level, last: FloatArray | None) -> tuple[d
     log_mel = np.maximum(librosa.power_to_db(_mel(power), top_db=None), level.floor)
     with_last = np.concatenate([log_mel[:, :1] if last is None else last, log_mel], axis=1)
     centroid = feature.spectral_centroid(S=magnitude, sr=SAMPLE_RATE)
-    mean, side = feature.rms(y=rows[0], **frames), feature.rms(y=rows[1], **frames)
+    mean, side = rms(y=rows[0]), rms(y=rows[1])
     harmonic, percussive = _shares(context, slice(block.before, block.before + block.n_frames))
     peak, valley = _peaks_and_valleys(magnitude)
     curves = {
@@ -468,7 +495,7 @@ def _curves_of(block: _Block, level: _Level, last: FloatArray | None) -> tuple[d
         "spectral_rolloff": feature.spectral_rolloff(S=magnitude, sr=SAMPLE_RATE),
         "spectral_flatness": feature.spectral_flatness(S=magnitude),
         "onset_strength": librosa.onset.onset_strength(S=with_last, sr=SAMPLE_RATE, center=False)[None, 1:],
-        "zero_crossing_rate": feature.zero_crossing_rate(rows[2], **frames),
+        "zero_crossing_rate": zero_crossing_rate(rows[2]),
         "rms": mean,
         "chroma": feature.chroma_stft(S=power, sr=SAMPLE_RATE, tuning=0.0),
         "harmonic_share": harmonic,
@@ -538,7 +565,7 @@ def _peaks_and_valleys(magnitude: FloatArray) -> tuple[FloatArray, FloatArray]:
     return np.stack(peaks), np.stack(valleys)
 
 
-def _pulse(onset_strength: FloatArray) -> dict[str, float]:
+def pulse(onset_strength: FloatArray) -> dict[str, float]:
     """`tempo` and `pulse_clarity`, from the mean of the tempogram, a stretch of frames at a time."""
     import librosa
 
