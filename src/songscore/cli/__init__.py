@@ -16,6 +16,7 @@ import click
 from songscore.cli.cache import cache
 from songscore.cli.demo import demo
 from songscore.cli.export import export
+from songscore.cli.features import features
 from songscore.cli.info import info
 from songscore.cli.label import label
 from songscore.cli.playlist import playlist
@@ -59,5 +60,5 @@ def main() -> None:
     """Say whether music files are songs or instrumental score, how sure it is, and where the voice is."""
 
 
-for command in (label, export, release, tag, playlist, report, plot, cache, info, demo, train, evaluate):
+for command in (label, features, export, release, tag, playlist, report, plot, cache, info, demo, train, evaluate):
     main.add_command(command)

@@ -77,12 +77,19 @@ choir = click.option(
 )
 
 
+timeout = click.option("--timeout", type=float, metavar="S", help="Seconds that a file may take.  [default: 900]")
+
+cache = click.option(
+    "--cache/--no-cache", default=True, help="Keep what was heard for the next run.  [default: --cache]"
+)
+
+
 def question(command: Callable[..., Any]) -> Callable[..., Any]:
     """``--threshold``, ``--prior``, ``--choir`` and ``--model``: what is asked of each track, and of which model."""
     return threshold(prior(choir(model(command))))
 
 
-def output(*forms: str) -> Decorator:
+def output(*forms: str, default: str = "table") -> Decorator:
     """``--format`` and ``--output``."""
 
     def with_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -90,7 +97,7 @@ def output(*forms: str) -> Decorator:
             "--format",
             "form",
             type=click.Choice(forms),
-            help="How to write the answers.  [default: as --output ends, or table]",
+            help=f"How to write the answers.  [default: as --output ends, or {default}]",
         )
         file = click.option(
             "-o",
@@ -103,12 +110,12 @@ def output(*forms: str) -> Decorator:
     return with_options
 
 
-def form_for(form: str | None, output: Path | None, forms: tuple[str, ...] = FORMS) -> str:
+def form_for(form: str | None, output: Path | None, forms: tuple[str, ...] = FORMS, default: str = "table") -> str:
     """The form that is asked for, by name or by the ending of the file's."""
     ending = output.suffix[1:].lower() if output else ""
     if form is None and ending in FORMS and ending not in forms:
         raise click.UsageError(f"no answers here in the form of {ending}: {', '.join(forms)}")
-    return form or (ending if ending in forms else "table")
+    return form or (ending if ending in forms else default)
 
 
 def shows_progress(progress: bool | None, form: str, output: Path | None) -> bool:
