@@ -240,7 +240,8 @@ FAMILIES = (
         ("pulse_clarity",),
         (),
         "0 to 1",
-        "largest mean of librosa.feature.tempogram, windows of 8 s, over the lags of 40 to 240 beats per minute",
+        "mean of librosa.feature.tempogram(norm=None) of onset_strength less its mean, windows of 8 s: the largest at "
+        "lags of 40 to 240 beats per minute over that at lag 0",
         "Lartillot et al. 2008",
         "a steady beat against none",
     ),
@@ -331,7 +332,7 @@ def spectral_curves(source: Source) -> dict[str, FloatArray]:
     for block in _blocks(_read(source)):
         found, last = _curves_of(block, level, last)
         parts.append(found)
-    joined = {name: np.concatenate([part[name] for part in parts], axis=1) for name in parts[0]}
+    joined = {name: np.concatenate([part.pop(name) for part in parts], axis=1) for name in list(parts[0])}
     by_family = _finished(joined)
     return {
         curve: by_family[family.name][row]
@@ -566,19 +567,33 @@ def _peaks_and_valleys(magnitude: FloatArray) -> tuple[FloatArray, FloatArray]:
 
 
 def pulse(onset_strength: FloatArray) -> dict[str, float]:
-    """`tempo` and `pulse_clarity`, from the mean of the tempogram, a stretch of frames at a time."""
+    """`tempo` and `pulse_clarity`, from a curve of onset strength."""
+    import librosa
+
+    tempogram = _mean_tempogram(onset_strength, np.inf)
+    tempo = librosa.feature.tempo(tg=tempogram[:, None], sr=SAMPLE_RATE, hop_length=HOP_LENGTH)
+    # Less its mean, else all onset strengths agree with themselves at every lag, for none is negative.
+    periodic = _mean_tempogram(onset_strength - onset_strength.mean(), None)
+    bpm = librosa.tempo_frequencies(len(periodic), sr=SAMPLE_RATE, hop_length=HOP_LENGTH)
+    strongest = float(periodic[(bpm >= SLOWEST) & (bpm <= FASTEST)].max())
+    return {"tempo": float(tempo[0]), "pulse_clarity": strongest / float(periodic[0]) if periodic[0] > 0 else 0.0}
+
+
+def _mean_tempogram(onset_strength: FloatArray, norm: float | None) -> NDArray[np.float64]:
+    """Mean over time of `librosa.feature.tempogram`, a stretch of frames at a time."""
     import librosa
 
     window = int(librosa.time_to_frames(TEMPO_WINDOW, sr=SAMPLE_RATE, hop_length=HOP_LENGTH))
     padded = np.pad(onset_strength, window // 2, mode="linear_ramp", end_values=0)
     n_frames, total = len(onset_strength), np.zeros(window)
     for first in range(0, n_frames, _AT_ONCE):
-        stretch = padded[first : min(first + _AT_ONCE, n_frames) + window - 1]
         columns = librosa.feature.tempogram(
-            onset_envelope=stretch, sr=SAMPLE_RATE, hop_length=HOP_LENGTH, win_length=window, center=False
+            onset_envelope=padded[first : min(first + _AT_ONCE, n_frames) + window - 1],
+            sr=SAMPLE_RATE,
+            hop_length=HOP_LENGTH,
+            win_length=window,
+            center=False,
+            norm=norm,
         )
         total += columns.sum(axis=1, dtype=np.float64)
-    mean = total / n_frames
-    bpm = librosa.tempo_frequencies(window, hop_length=HOP_LENGTH, sr=SAMPLE_RATE)
-    tempo = librosa.feature.tempo(tg=mean[:, None], sr=SAMPLE_RATE, hop_length=HOP_LENGTH)
-    return {"tempo": float(tempo[0]), "pulse_clarity": float(mean[(bpm >= SLOWEST) & (bpm <= FASTEST)].max())}
+    return total / n_frames
