@@ -253,6 +253,7 @@ def library(tmp_path: Path) -> list[Path]:
     return [*(tmp_path / f"{i}.wav" for i in range(6)), tmp_path / "bad.wav"]
 
 
+@pytest.mark.slow
 def test_a_grid_search_hears_each_track_once(
     library: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -40,6 +40,7 @@ def run(*arguments: object) -> Result:
     return CliRunner().invoke(main, [str(argument) for argument in arguments])
 
 
+@pytest.mark.slow
 def test_a_bad_file_is_a_row_and_the_others_go_on(sound: Path, bad: Path) -> None:
     rows = list(features_of_files([bad, sound], sets=["spectral"], jobs=2))
     assert [(row.path, row.status) for row in rows] == [(str(bad), "unreadable"), (str(sound), "ok")]
@@ -90,6 +91,7 @@ def test_replies_are_features_or_failures_and_nothing_else() -> None:
         read_features(Features(values).to_bytes(), ["spectral"])
 
 
+@pytest.mark.slow
 def test_the_command_writes_a_line_for_each_file(sound: Path, bad: Path, tmp_path: Path) -> None:
     output = tmp_path / "f.csv"
     done = run("features", sound, bad, "--sets", "spectral", "-j", 1, "-o", output)
