@@ -423,7 +423,26 @@ def test_parquet_has_a_row_per_file_with_typed_columns(tmp_path: Path) -> None:
     assert [row["path"] for row in rows] == ["bad.mp3", "file:song%20%FF.wav"]
     assert rows[0]["timeline"] is None
     assert rows[1]["vocal_segments"][0] == {"start": 1.0, "end": 3.5, "probability": 0.8, "kind": "sung"}
-    assert dict(rows[1]["features"]) == {"voice_mean": 1.0}
+    assert (rows[0]["voice_mean"], rows[1]["voice_mean"]) == (None, 1.0)
+    assert "features" not in rows[1]
+
+
+def test_exported_features_are_columns_of_tracks_that_were_heard_whole(tmp_path: Path) -> None:
+    results, output = tmp_path / "run.jsonl", tmp_path / "run.csv"
+    whole = answer(Path("song.wav"))
+    tracks = whole, replace(whole, path="part.wav", analysed=10.0), answer(Path("bad.mp3"))
+    results.write_text("".join(json.dumps(track.to_dict()) + "\n" for track in tracks))
+    done = run("export", results, "-o", output)
+    assert done.exit_code == 0
+    assert done.stderr == "1 track was heard in part and left without features; label --thorough hears all\n"
+    rows = list(csv.DictReader(output.read_text().splitlines()))
+    assert [row["voice_mean"] for row in rows] == ["1.0", "", ""]
+    assert [row["voice_top_2s"] for row in rows] == [""] * 3
+    assert rows[1]["song_probability"] == "0.9"
+    parquet = pytest.importorskip("pyarrow.parquet")
+    assert run("export", results, "-o", tmp_path / "run.parquet").exit_code == 0
+    found = parquet.read_table(tmp_path / "run.parquet").to_pylist()
+    assert [row["voice_mean"] for row in found] == [1.0, None, None]
 
 
 @pytest.mark.usefixtures("fake")

@@ -19,6 +19,7 @@ from songscore.cli.adapt import adapt
 from songscore.cli.cache import cache
 from songscore.cli.demo import demo
 from songscore.cli.export import export
+from songscore.cli.features import features
 from songscore.cli.info import info
 from songscore.cli.label import label
 from songscore.cli.playlist import playlist
@@ -86,6 +87,8 @@ def main() -> None:
     """Say whether music files are songs or instrumental score, how sure it is, and where the voice is."""
 
 
-for command in (label, export, release, tag, playlist, report, review, plot, cache, info, demo, adapt, train, evaluate):
+_LABELLING = label, release, review, tag, playlist, report, export
+_OTHERS = plot, features, adapt, train, evaluate, info, cache, demo
+for command in (*_LABELLING, *_OTHERS):
     command.short_help = command.get_short_help_str(limit=1000)  # the whole first sentence, however narrow the screen
     main.add_command(command)
