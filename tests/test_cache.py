@@ -237,9 +237,9 @@ def test_a_folder_is_labelled_again_without_decoding(store: Cache, album: Path) 
 def test_the_command_says_how_full_it_is_and_clears_it(own_cache: Path, sound: Path) -> None:
     CliRunner().invoke(main, ["label", str(sound)])
     shown = CliRunner().invoke(main, ["cache", "info"])
-    assert f"folder  {own_cache}\ntracks  1\n" in shown.output
+    assert f"folder    {own_cache}\ntracks    1 heard\n" in shown.output
     CliRunner().invoke(main, ["label", str(sound), "--no-cache"])
     assert CliRunner().invoke(main, ["cache", "clear"]).stderr == "1 tracks forgotten\n"
     assert '"tracks": 0' in CliRunner().invoke(main, ["cache", "info", "--format", "json"]).output
     CliRunner().invoke(main, ["label", str(sound), "--no-cache"])
-    assert "tracks  0\n" in CliRunner().invoke(main, ["cache", "info"]).output
+    assert "tracks    0 heard\n" in CliRunner().invoke(main, ["cache", "info"]).output

@@ -245,7 +245,7 @@ def _folders(kind: Path) -> list[Path]:
     try:
         with os.scandir(kind) as found:
             return [Path(item) for item in found if _FOLDER.fullmatch(item.name) and item.is_dir(follow_symlinks=False)]
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return []
 
 

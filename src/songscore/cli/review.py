@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 EXAMPLES = options.examples(
     "review run.jsonl",
     "review run.jsonl --all -o my-marks.csv  # the certain tracks too",
-    "review run.jsonl --player 'ffplay -autoexit'",
+    "review run.jsonl --player mpv",
 )
 
 PLAYERS: dict[str, Callable[[float], list[str]]] = {
