@@ -25,7 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 from shipped_model import HERE, MODELS
 
-from songscore.model import MODEL, load_model
+from songscore.model import MODEL, Linear, load_model
 from songscore.training.decision.adapt import MARKED, answers_of, to_mark_next
 from songscore.training.decision.bounds import DECIDING, MUSIC, DecisionSet, calibrate, fit_decision
 from songscore.training.decision.compose import ALONE, NO_MUSIC
@@ -33,7 +33,7 @@ from songscore.training.decision.lessons import as_arrays
 from songscore.training.publish import write_lessons
 from songscore.training.trial import Trial, in_folds, is_certain
 
-N_MARKS, N_DRAWS = 30, 40
+N_MARKS, N_DRAWS = 30, 20
 FEWEST_ARTISTS = 10
 
 Row = Mapping[str, str]
@@ -101,15 +101,21 @@ def at_random(given: DecisionSet, inside: Booleans, rng: np.random.Generator) ->
     return order[:N_MARKS], _of_others(given, pool, order[:N_MARKS])
 
 
-def outcome(given: DecisionSet, inside: Booleans, marked: Drawn, rest: Drawn) -> list[float]:
+def without(given: DecisionSet, inside: Booleans) -> tuple[DecisionSet, Linear, dict]:
+    """The lessons without a collection, and the decision and bounds that they give."""
+    lessons = part_of(given, ~inside)
+    base = fit_decision(lessons, np.ones(len(lessons.song), np.bool_))
+    return lessons, base, calibrate(lessons, answers_of(base, lessons))
+
+
+def outcome(
+    given: DecisionSet, lessons: DecisionSet, base: Linear, bounds: dict, marked: Drawn, rest: Drawn
+) -> list[float]:
     """Before and after: errors of the rest and elsewhere, certain mistakes and certain labels; and if one is written.
 
     Certain mistakes are the share of a class that looks certain of the other label, of the class in which it is larger.
     Where no model is written, what was before is still so after.
     """
-    lessons = part_of(given, ~inside)
-    base = fit_decision(lessons, np.ones(len(lessons.song), np.bool_))
-    bounds = calibrate(lessons, answers_of(base, lessons))
     marks = in_folds(replace(part_of(given, marked), kind=np.full(len(marked), MARKED)))
     trial = Trial.of(base, bounds, lessons, marks)
     new = (trial.linear, trial.bounds) if trial.better else (base, bounds)
@@ -153,11 +159,12 @@ def table(rows: list[dict[str, str]], draws: int) -> Iterator[str]:
     for name, matches in COLLECTIONS.items():
         inside = usable & np.array([matches(row) for row in rows])
         group, song = given.group[inside], given.song[inside]
+        known = without(given, inside)
         about = f"{name} ({song.sum()} + {(~song).sum()}, {len(np.unique(group))})"
         for way, choose in {"at random": at_random, "as suggested": as_suggested}.items():
             if way == "at random" or len(np.unique(group)) >= FEWEST_ARTISTS:
                 rng = np.random.default_rng(0)
-                found = np.array([outcome(given, inside, *choose(given, inside, rng)) for _ in range(draws)])
+                found = np.array([outcome(given, *known, *choose(given, inside, rng)) for _ in range(draws)])
                 written = found[found[:, -1] == 1]
                 cells = [
                     f"{len(written)} of {draws}",

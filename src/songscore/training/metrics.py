@@ -78,7 +78,7 @@ def figures(
     seed: int = 0,
 ) -> dict[str, Figure]:
     """Every figure that is wanted, with its interval."""
-    draws = [d for d in resampled(group, n_draws, seed) if 0 < song[d].sum() < len(d)]
+    draws = [d for d in _draws(group, n_draws, seed) if 0 < song[d].sum() < len(d)]
     return {name: _figure(compute, song, probability, draws) for name, compute in wanted.items()}
 
 
@@ -87,8 +87,7 @@ def _figure(compute: Compute, song: Booleans, probability: Floats, draws: list[N
     return Figure(compute(song, probability), float(low), float(high))
 
 
-def resampled(group: NDArray[np.str_], n_draws: int, seed: int) -> list[NDArray[np.int64]]:
-    """Indices of the tracks of as many groups as there are, drawn with replacement, once for each draw."""
+def _draws(group: NDArray[np.str_], n_draws: int, seed: int) -> list[NDArray[np.int64]]:
     random = np.random.default_rng(seed)
     members = [np.flatnonzero(group == name) for name in np.unique(group)]
     return [

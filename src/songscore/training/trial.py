@@ -22,7 +22,7 @@ from songscore.training.decision.adapt import (
 )
 from songscore.training.decision.bounds import Answers, DecisionSet
 from songscore.training.decision.linear import Booleans, Floats, log_odds_of
-from songscore.training.metrics import Figure, resampled
+from songscore.training.metrics import Figure
 
 FEWEST_GROUPS = 3
 N_FOLDS = 10
@@ -182,9 +182,11 @@ def _loss(log_odds: Floats, song: Booleans) -> Floats:
 
 def _mean(values: Floats, group: NDArray[np.str_], weight: Floats) -> Figure:
     """Weighted mean, with its 95 % interval over resampled groups."""
-    means = [np.average(values[draw], weights=weight[draw]) for draw in resampled(group, N_DRAWS, seed=0)]
-    low, high = np.percentile(means, [2.5, 97.5])
-    return Figure(float(np.average(values, weights=weight)), float(low), float(high))
+    index = np.unique(group, return_inverse=True)[1]
+    total, mass = np.bincount(index, values * weight), np.bincount(index, weight)
+    drawn = np.random.default_rng(0).integers(len(mass), size=(N_DRAWS, len(mass)))
+    low, high = np.percentile(total[drawn].sum(axis=1) / mass[drawn].sum(axis=1), [2.5, 97.5])
+    return Figure(float(total.sum() / mass.sum()), float(low), float(high))
 
 
 def counted_marks(n: int, more: str = "") -> str:
