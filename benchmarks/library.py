@@ -1,4 +1,4 @@
-"""The audio on which speed is measured: one piece of labelled music in every format and length.
+"""The audio on which speed is measured: labelled music in every format and length.
 
 Songs and scores of ``shared/data`` joined end to end, so that decoders meet real music.
 """
@@ -8,21 +8,41 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+import av
 import numpy as np
 import soundfile
 import soxr
 from numpy.typing import NDArray
 
 from songscore.audio import open_audio
+from songscore.audio.frames import find_runs
+from songscore.audio.span import read_at
 
 FORMATS = {
-    "mp3": {"format": "MP3", "bitrate_mode": "VARIABLE", "compression_level": 0.2},
+    "constant.mp3": {"format": "MP3", "bitrate_mode": "CONSTANT", "compression_level": 0.5},
+    "variable.mp3": {"format": "MP3", "bitrate_mode": "VARIABLE", "compression_level": 0.2},
+    "uncounted.mp3": {},
     "flac": {"format": "FLAC"},
     "ogg": {"format": "OGG", "subtype": "VORBIS"},
     "opus": {"format": "OGG", "subtype": "OPUS"},
+    "m4a": {},
     "wav": {"format": "WAV"},
 }
+"""Endings of file names, and what soundfile is told; ``uncounted`` is ``variable`` without the count of its frames."""
+
+NAMES = {
+    "constant.mp3": "MP3, constant rate",
+    "variable.mp3": "MP3, variable rate",
+    "uncounted.mp3": "MP3, variable rate, no count",
+    "flac": "FLAC",
+    "ogg": "Ogg Vorbis",
+    "opus": "Opus",
+    "m4a": "M4A (AAC)",
+    "wav": "WAV",
+}
 _BLOCK = 5
+_PIECE = 600.0
+"""Seconds of an MP3 that are repeated in a longer one."""
 
 
 def music(files: list[Path], seconds: float, rate: int) -> Iterator[NDArray[np.float32]]:
@@ -38,20 +58,57 @@ def music(files: list[Path], seconds: float, rate: int) -> Iterator[NDArray[np.f
                 return
 
 
-def write(path: Path, files: list[Path], seconds: float) -> Path:
-    """A file of that length in the format of its name, once."""
+def write(stem: Path, ending: str, files: list[Path], seconds: float) -> Path:
+    """A file of that length in that format, once."""
+    path = stem.with_name(f"{stem.name}.{ending}")
     if not path.exists():
-        rate = 48_000 if path.suffix == ".opus" else 44_100
         part = path.with_name(f"part-{path.name}")
-        with soundfile.SoundFile(part, "w", rate, 2, **FORMATS[path.suffix[1:]]) as out:
-            for block in music(files, seconds, rate):
-                out.write(block)
+        if ending == "uncounted.mp3":
+            _write_uncounted(part, stem, files, seconds)
+        elif ending == "m4a":
+            _write_m4a(part, files, seconds)
+        else:
+            rate = 48_000 if ending == "opus" else 44_100
+            with soundfile.SoundFile(part, "w", rate, 2, **FORMATS[ending]) as out:
+                for block in music(files, seconds, rate):
+                    out.write(block)
         part.rename(path)
     return path
 
 
+def _write_uncounted(path: Path, stem: Path, files: list[Path], seconds: float) -> None:
+    """The frames of a file with a count, behind which nothing tells how many they are; long ones repeat a piece."""
+    piece = min(seconds, _PIECE)
+    counted = write(stem.with_name(f"{stem.name}-{piece:g}") if piece < seconds else stem, "variable.mp3", files, piece)
+    with counted.open("rb") as file:
+        runs, _ = find_runs(lambda start, n: read_at(file, start, n), 0, counted.stat().st_size)
+    content = counted.read_bytes()[runs[0].offsets[0] : runs[0].end]
+    with path.open("wb") as out:
+        for _ in range(round(seconds / piece)):
+            out.write(content)
+
+
+def _write_m4a(path: Path, files: list[Path], seconds: float) -> None:
+    rate, length, first = 44_100, 1024, 0
+    with av.open(str(path), "w", format="mp4") as container:
+        stream = container.add_stream("aac", rate=rate, layout="stereo", bit_rate=192_000)
+        for block in music(files, seconds, rate):
+            for start in range(0, len(block) - length + 1, length):
+                planes = np.ascontiguousarray(block[start : start + length].T)
+                frame = av.AudioFrame.from_ndarray(planes, format="fltp", layout="stereo")
+                frame.sample_rate, frame.pts = rate, first
+                first += length
+                container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+
+
 def decode(path: Path) -> None:
     """Plain decoding, block by block."""
+    if path.suffix == ".m4a":
+        with av.open(str(path)) as container:
+            for frame in container.decode(audio=0):
+                frame.to_ndarray()
+        return
     with soundfile.SoundFile(path) as file:
         while len(file.read(65_536, dtype="float32", always_2d=True)):
             pass
