@@ -240,8 +240,10 @@ class _Cluster:
         ours = version("songscore")
         if answer == (ours, self._order.digest):
             return ""
-        is_other = isinstance(answer, tuple) and answer[0] != ours
-        return f"it has songscore {answer[0]}, not {ours}" if is_other else f"it has another model {self._order.model}"
+        theirs = answer[0] if isinstance(answer, tuple) else ""
+        return (
+            f"it has another model {self._order.model}" if theirs == ours else f"it has songscore {theirs}, not {ours}"
+        )
 
 
 def _client(executor: Executor) -> Any:
