@@ -151,13 +151,14 @@ def test_what_changes_while_it_is_heard_is_not_kept(store: Cache, sound: Path, m
         lambda entry: entry.write_bytes(entry.read_bytes()[:-1]),
         lambda entry: entry.write_bytes(entry.read_bytes() + b"x"),
         lambda entry: entry.write_bytes(entry.read_bytes().replace(b'"heard": ', b'"heard": 9')),
+        lambda entry: entry.write_bytes(entry.read_bytes().replace(b'"duration": ', b'"duration": 9e300, "was": ')),
         lambda entry: entry.write_bytes(b"[" * 100_000),
         lambda entry: (entry.unlink(), entry.mkdir()),
         lambda entry: (entry.unlink(), os.mkfifo(entry)),
         lambda entry: (entry.unlink(), entry.symlink_to("/dev/zero")),
         lambda entry: os.truncate(entry, 100_000_000_000),
     ],
-    ids=["empty", "cut", "long", "more steps", "nested", "folder", "pipe", "link to a device", "huge"],
+    ids=["empty", "cut", "long", "more steps", "out of range", "nested", "folder", "pipe", "link to a device", "huge"],
 )
 def test_a_spoilt_entry_is_no_entry(
     spoil: Callable[[Path], object], store: Cache, sound: Path, decoded: list[str]

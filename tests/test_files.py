@@ -1,10 +1,11 @@
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
 
-from songscore._files import new_file, write_whole
+from songscore._files import new_file, write_together, write_whole
 
 
 def test_text_is_written_as_it_is(tmp_path: Path) -> None:
@@ -40,3 +41,27 @@ def test_it_may_be_read_by_whom_any_new_file_may(tmp_path: Path) -> None:
     write_whole(tmp_path / "whole", b"")
     (tmp_path / "plain").write_bytes(b"")
     assert (tmp_path / "whole").stat().st_mode == (tmp_path / "plain").stat().st_mode
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="locks of POSIX")
+def test_what_a_killed_process_left_goes_with_the_first_write_into_its_folder(tmp_path: Path) -> None:
+    import fcntl
+
+    left, held, link, theirs = (tmp_path / f".songscore-{name}.tmp" for name in ("a" * 16, "b" * 16, "c" * 16, "notes"))
+    for path in (left, held, theirs):
+        path.touch()
+    link.symlink_to(theirs)
+    with held.open("rb") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        write_whole(tmp_path / "whole", b"")
+    assert {path.name for path in tmp_path.iterdir()} == {held.name, link.name, theirs.name, "whole"}
+
+
+def test_files_that_belong_together_appear_when_all_are_whole(tmp_path: Path) -> None:
+    one, two = tmp_path / "one", tmp_path / "none" / "two"
+    one.write_bytes(b"old")
+    with pytest.raises(FileNotFoundError):
+        write_together({one: b"new", two: b"new"})
+    assert (one.read_bytes(), [path.name for path in tmp_path.iterdir()]) == (b"old", ["one"])
+    write_together({one: b"new", tmp_path / "two": b"new"})
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {"one": b"new", "two": b"new"}

@@ -77,7 +77,10 @@ def _opened(new: Path) -> BinaryIO:
     """A new file, locked; another process may have taken it for left behind before it was."""
     while True:
         file = new.open("xb")
-        _is_free(file.fileno())
+        with suppress(ImportError, OSError):
+            import fcntl
+
+            fcntl.flock(file.fileno(), fcntl.LOCK_EX)
         if new.exists():
             return file
         file.close()
@@ -87,18 +90,22 @@ def remove_leftovers(folder: Path) -> None:
     """Remove half-written files of ours that a killed process left in a folder."""
     with suppress(OSError):
         for path in folder.glob(".songscore-*.tmp"):
-            if _HALF_WRITTEN.fullmatch(path.name) and stat.S_ISREG(path.lstat().st_mode) and _is_left(path):
-                path.unlink(missing_ok=True)
+            if _HALF_WRITTEN.fullmatch(path.name) and stat.S_ISREG(path.lstat().st_mode):
+                _remove_left(path)
 
 
-def _is_left(path: Path) -> bool:
-    """Whether no process holds a half-written file."""
+def _remove_left(path: Path) -> None:
+    """Remove a half-written file that no process holds, with its lock in hand, so that none takes it meanwhile."""
     handle = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
     try:
         is_free = _is_free(handle)
-        return os.fstat(handle).st_mtime < time.time() - LEFT_BEHIND if is_free is None else is_free
+        if is_free:
+            path.unlink(missing_ok=True)
+        is_old = is_free is None and os.fstat(handle).st_mtime < time.time() - LEFT_BEHIND
     finally:
         os.close(handle)
+    if is_old:
+        path.unlink(missing_ok=True)
 
 
 def _is_free(handle: int) -> bool | None:

@@ -240,8 +240,9 @@ class _Cluster:
         ours = version("songscore")
         if answer == (ours, self._order.digest):
             return ""
-        if isinstance(answer, tuple) and answer[0] != ours:
-            return f"it has songscore {answer[0]}, not {ours}"
+        theirs = answer[0] if isinstance(answer, tuple) else ""
+        if theirs != ours:
+            return f"it has songscore {theirs}, not {ours}"
         return f"it has another model {self._order.model}"
 
 

@@ -93,8 +93,8 @@ def sweep(folder: Path) -> None:
     with suppress(OSError):
         for entry in os.scandir(folder):
             regular = _NAME.fullmatch(entry.name) and entry.is_file(follow_symlinks=False)
-            if regular and Path(entry.path) not in _begun and _is_left_over(entry.path):
-                Path(entry.path).unlink(missing_ok=True)
+            if regular and Path(entry.path) not in _begun:
+                _remove_left_over(Path(entry.path))
 
 
 def discard() -> None:
@@ -134,20 +134,24 @@ def _created(folder: Path) -> tuple[Path, BinaryIO]:
         _begun.discard(new)
 
 
-def _is_left_over(path: str) -> bool:
-    """Whether no process holds a new file; where files cannot be locked, whether it is old."""
+def _remove_left_over(path: Path) -> None:
+    """Delete a new file that no process holds, with its lock in hand; where files cannot be locked, one that is old."""
     handle = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
+    is_old = False
     try:
         import fcntl
 
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        return False
+        return
     except (ImportError, OSError):
-        return time.time() - os.fstat(handle).st_ctime > _STALE
+        is_old = time.time() - os.fstat(handle).st_ctime > _STALE
+    else:
+        path.unlink(missing_ok=True)
     finally:
         os.close(handle)
-    return True
+    if is_old:
+        path.unlink(missing_ok=True)
 
 
 def _keep_owner(target: Path, new: Path, seen: os.stat_result) -> None:
