@@ -4,8 +4,12 @@
 
 A library of good, damaged and hostile files (``tests/hostile.py``) is labelled once in peace. Then the same is done by
 runs that are killed with SIGKILL at random moments, each followed by ``--resume``, while worker processes are killed
-too, a decoder crashes, hangs and asks for all memory, and files grow, vanish and lose their permissions. At last the
-disk is full. No answer may be lost, doubled or other than in peace.
+too, a decoder crashes, hangs and asks for all memory, and files grow, vanish and lose their permissions. Other runs
+meet a full disk, and an output that another program replaces, cuts short and removes. No answer may be lost, doubled
+or other than in peace.
+
+Then files of each of seven formats are tagged by runs that are killed at random moments, and tags, outputs and a model
+are written to a disk without room. Every file has to be what it was or whole, and undoing has to bring back each byte.
 """
 
 from __future__ import annotations
@@ -21,7 +25,7 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -34,8 +38,10 @@ HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parent / "tests"))
 
 from hostile import flipped, good_files, write_hostile  # noqa: E402
+from small_disk import PAGE, mounted  # noqa: E402
+from sounds import FORMATS, sine, write, write_m4a  # noqa: E402
 
-from songscore.results import exact_path  # noqa: E402
+from songscore.results import TrackResult, exact_path  # noqa: E402
 
 PROGRAM = """
 from songscore.batch import pool
@@ -68,6 +74,21 @@ WITHOUT_END = "hang"
 Answers = dict[str, tuple[Any, ...]]
 
 trouble = Counter[str]()
+
+BAD = (
+    "results lost",
+    "results doubled",
+    "results wrong",
+    "labels without sound",
+    "outputs replaced, cut, removed: unnoticed",
+    "results lost by it",
+    "tags lost by it",
+    "left behind by it",
+    "changed by a full disk",
+    "tracebacks",
+    "hangs",
+)
+"""What has to be 0."""
 
 
 def write_library(folder: Path, n_tracks: int) -> int:
@@ -187,8 +208,9 @@ def full_disk(library: Path, output: Path, size: int) -> str:
 @click.option("--tracks", default=2000, show_default=True, help="Files in the library.")
 @click.option("--kills", default=20, show_default=True, help="Times that the run is killed.")
 @click.option("--mutations", default=5000, show_default=True, help="Files with flipped bits.")
+@click.option("--tag-kills", default=40, show_default=True, help="Times that tagging is killed, for each format.")
 @click.option("--markdown", type=click.Path(path_type=Path), help="File for the table.")
-def main(work: Path, tracks: int, kills: int, mutations: int, markdown: Path | None) -> None:
+def main(work: Path, tracks: int, kills: int, mutations: int, tag_kills: int, markdown: Path | None) -> None:
     """Do all of it, and print a table."""
     dice = random.Random(0)
     shutil.rmtree(work, ignore_errors=True)
@@ -208,7 +230,7 @@ def main(work: Path, tracks: int, kills: int, mutations: int, markdown: Path | N
     full, doubled_when_full = read(work / "full.jsonl")
     steady = [path for path in peace if not Path(path).name.startswith((*UNSTEADY, WITHOUT_END))]
     lasting = peace.keys() - vanished(library)
-    rows = {
+    rows: dict[str, int | str] = {
         "files": n_files,
         "kills of the run": kills,
         "results lost": len(lasting - war.keys()) + len(lasting - full.keys()),
@@ -217,13 +239,155 @@ def main(work: Path, tracks: int, kills: int, mutations: int, markdown: Path | N
         + sum(peace[p] != full.get(p, peace[p]) for p in steady),
     }
     rows |= mutated(work / "mutated", mutations)
+    rows |= meddled(library, work / "meddled", peace)
+    rows |= killed_tagging(work / "tagging", tag_kills, dice)
+    rows |= no_room(work / "full")
     rows |= {"tracebacks": trouble["tracebacks"], "hangs": trouble["hangs"]}
     text = "| | |\n|---|---|\n" + "".join(f"| {name} | {value} |\n" for name, value in rows.items())
     click.echo(text)
     if markdown:
         markdown.write_text(text, "utf-8")
-    bad = "results lost", "results doubled", "results wrong", "labels without sound", "tracebacks", "hangs"
-    sys.exit(any(rows[name] for name in bad))
+    sys.exit(any(isinstance(rows[name], int) and rows[name] for name in BAD))
+
+
+def meddled(library: Path, folder: Path, peace: Answers) -> dict[str, int]:
+    """Runs whose output another program replaces, cuts short or removes, each followed by ``--resume``."""
+    folder.mkdir()
+    lost = unnoticed = 0
+    for kind in ("replaced", "cut", "removed"):
+        output = folder / f"{kind}.jsonl"
+        process = start(library, output)
+        while process.poll() is None and (not output.exists() or output.stat().st_size < 3000):
+            time.sleep(0.01)
+        if kind == "replaced":
+            shutil.copy(output, folder / "copy").replace(output)
+        elif kind == "cut":
+            os.truncate(output, output.stat().st_size // 2)
+        else:
+            output.unlink()
+        said = finish(process)
+        unnoticed += not (process.returncode == 1 and "another program" in said)
+        finish(start(library, output))
+        answers, doubled = read(output)
+        lost += len(peace.keys() - vanished(library) - answers.keys()) + doubled
+    return {"outputs replaced, cut, removed: unnoticed": unnoticed, "results lost by it": lost}
+
+
+SEVEN = ("mp3", "flac", "ogg", "opus", "m4a", "wav", "aiff")
+N_TAGGED = 12
+"""Files of each format that are tagged."""
+
+
+def write_tunes(folder: Path, suffix: str) -> dict[Path, bytes]:
+    """Files of one format with a title, each with a sound of its own."""
+    import mutagen
+    from mutagen.id3 import ID3, TIT2
+
+    folder.mkdir(parents=True)
+    for i in range(N_TAGGED):
+        path, y = folder / f"{i}.{suffix}", sine(200 + 20 * i, 2.0, 48_000)
+        write_m4a(path, y, 48_000) if suffix == "m4a" else write(path, y, 48_000, **FORMATS[f"a.{suffix}"])
+        file = mutagen.File(path)
+        if file.tags is None:
+            file.add_tags()
+        if isinstance(file.tags, ID3):
+            file.tags.add(TIT2(encoding=3, text=["A long way"]))
+        else:
+            file.tags["\xa9nam" if suffix == "m4a" else "TITLE"] = ["A long way"]
+        file.save()
+    return {path: path.read_bytes() for path in sorted(folder.iterdir())}
+
+
+def write_answers(output: Path, paths: Iterable[Path], p: float) -> Path:
+    """Answers as `songscore label` gives them, all of one probability."""
+    label = "song" if p > 0.5 else "instrumental score"
+    tracks = (TrackResult(path=str(path), label=label, song_probability=p, model="track-v2") for path in paths)  # type: ignore[arg-type]
+    output.write_text("".join(json.dumps(track.to_dict()) + "\n" for track in tracks))
+    return output
+
+
+def tag(*arguments: str | Path) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-m", "songscore", "tag", *map(str, arguments)]
+    return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, start_new_session=True)
+
+
+def killed_tagging(folder: Path, kills: int, dice: random.Random) -> dict[str, int]:
+    """Kill runs that write tags; whatever they leave is whole, and ``--undo`` brings back every byte."""
+    lost = left = 0
+    for suffix in SEVEN:
+        music, journal = folder / suffix, folder / f"{suffix}.undo"
+        before = write_tunes(music, suffix)
+        answers = [write_answers(folder / f"{suffix} {p}.jsonl", before, p) for p in (0.25, 0.75)]
+        began = time.perf_counter()
+        finish(tag("--from", answers[0], "--write", "--jobs", "2", "--journal", journal))
+        takes = time.perf_counter() - began
+        for kill in range(kills):
+            process = tag("--from", answers[(kill + 1) % 2], "--write", "--jobs", "2", "--journal", journal)
+            with suppress(subprocess.TimeoutExpired):
+                process.communicate(timeout=dice.uniform(0.2, 1.0) * takes)
+            workers = workers_of(process.pid)
+            with suppress(ProcessLookupError):
+                (os.killpg if kill % 2 else os.kill)(process.pid, signal.SIGKILL)
+            process.communicate(timeout=60)
+            left += sum(not gone(worker) for worker in workers)
+            lost += sum(b"A long way" not in path.read_bytes() for path in before)
+        finish(tag("--from", answers[0], "--write", "--journal", journal))
+        finish(tag(music, "--undo", "--journal", journal))
+        lost += sum(path.read_bytes() != content for path, content in before.items())
+        left += len(set(music.iterdir()) - set(before))
+        click.echo(f"{suffix}: tagging killed {kills} times; {lost} files not as they were, {left} left behind")
+    return {"kills while tagging": kills * len(SEVEN), "tags lost by it": lost, "left behind by it": left}
+
+
+def gone(process: int) -> bool:
+    """Whether a process ends within ten seconds."""
+    for _ in range(100):
+        if not Path(f"/proc/{process}").exists():
+            return True
+        time.sleep(0.1)
+    return False
+
+
+def no_room(folder: Path) -> dict[str, int | str]:
+    """Write tags, journals and outputs to a disk with room for a page, or none; count what is not as it was."""
+    folder.mkdir()
+    before = write_tunes(folder / "music", "flac")
+    answers = write_answers(folder / "answers.jsonl", before, 0.25)
+    outputs = {
+        name: [*command, answers, "-o"]
+        for name, command in {
+            "o.csv": ["export", "--format", "csv"],
+            "o.json": ["export", "--format", "json"],
+            "o.jsonl": ["export", "--format", "jsonl"],
+            "o.parquet": ["export", "--format", "parquet"],
+            "o.html": ["report"],
+            "o.m3u8": ["playlist", "--label", "song", "--from"],
+        }.items()
+    }
+    changed = 0
+    try:
+        with mounted(folder / "disk", "1m") as disk:
+            for name in outputs:
+                (disk.folder / name).write_text("as it was")
+            music = [shutil.copy(path, disk.folder) for path in before][:2]
+            on_disk = write_answers(folder / "on disk.jsonl", music, 0.25)
+            for left in (0, PAGE):
+                disk.fill(left)
+                there = disk.contents()
+                finish(tag("--from", on_disk, "--write", "--journal", folder / "undo"))
+                finish(tag("--from", answers, "--write", "--journal", disk.folder / "undo"))
+                for name, command in outputs.items():
+                    words = [sys.executable, "-m", "songscore", *map(str, command), str(disk.folder / name)]
+                    said = finish(subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE))
+                    changed += left == 0 and "No space left" not in said
+                if left == 0:
+                    changed += disk.contents() != there
+                    changed += sum(path.read_bytes() != content for path, content in before.items())
+                finish(tag(*before, "--undo", "--journal", disk.folder / "undo"))
+                changed += sum(path.read_bytes() != content for path, content in before.items())
+    except PermissionError as error:
+        return {"changed by a full disk": f"not tried: {error}"}
+    return {"changed by a full disk": changed}
 
 
 def vanished(library: Path) -> set[str]:

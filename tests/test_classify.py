@@ -11,12 +11,10 @@ import numpy as np
 import pytest
 import soundfile
 
-from songscore import TrackResult, classify_track, extract_features
+from songscore import TrackResult, classify_track
 from songscore.decision import SHORTEST
 from songscore.demo import render_score, render_song
-from songscore.errors import AudioError
 from songscore.features.detector import STEP
-from songscore.features.track_vector import FEATURES
 from songscore.model import MODEL
 
 FLIP_TOLERANCE = 0.02
@@ -66,10 +64,6 @@ def test_contributions_are_of_named_features_strongest_first(song_answer):
     sizes = [abs(c.log_odds) for c in song_answer.contributions]
     assert sizes == sorted(sizes, reverse=True)
     assert {c.feature for c in song_answer.contributions} <= set(song_answer.features)
-
-
-def test_extract_features_gives_every_feature_by_name(song, song_answer):
-    assert set(extract_features(song)) == {feature.name for feature in FEATURES} > set(song_answer.features)
 
 
 def test_samples_may_come_apart_from_their_rate(song, song_answer):
@@ -178,11 +172,6 @@ def test_white_noise_is_not_music(level):
 def test_too_little_sound_has_a_status_and_no_label(n_samples):
     answer = classify_track(np.full(n_samples, 0.1), 16_000)
     assert (answer.status, answer.label) == ("too_short", None)
-
-
-def test_too_little_sound_has_no_features():
-    with pytest.raises(AudioError, match="at least 2 s are needed"):
-        extract_features(np.ones(1000), 16_000)
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ import json
 import os
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -73,6 +74,27 @@ def test_every_folder_with_music_has_a_verdict_and_discs_belong_together() -> No
     }
     assert verdicts == {"Deluxe": ("score", True), "Various": ("soundtrack", True), "Doubtful": ("soundtrack", False)}
     assert result.exit_code == 0
+
+
+def test_releases_come_from_answers_too_and_the_last_for_a_file_counts(tmp_path: Path) -> None:
+    paths = ["./Deluxe/CD1/1 song.mp3", "Deluxe/CD2/2 song.mp3", "Other/1 cue.mp3", "Other/skit.mp3"]
+    first = replace(answer(Path("cue")), path="Deluxe/CD1/1 song.mp3")
+    tracks = [first, *(replace(answer(Path(path)), path=path) for path in paths)]
+    results = tmp_path / "run.jsonl"
+    results.write_text("".join(json.dumps(track.to_dict()) + "\n" for track in tracks))
+    done = run("release", "--from", results, "--format", "json")
+    found = [(one["path"], one["verdict"], one["n_tracks"]) for one in json.loads(done.stdout)]
+    assert found == [("Deluxe", "soundtrack", 2), ("Other", "score", 2)]
+    assert done.exit_code == 0
+    assert "2 releases: 1 soundtrack, 1 score\n5 files: 2 songs, 2 scores, 1 without music\n" in done.stderr
+    assert run("release", "--from", results, "-n").stdout == "Deluxe\nOther\n"
+
+
+def test_files_of_a_list_are_put_together_by_release(library: Path) -> None:
+    files = "\n".join(["Deluxe/CD1/00 cue.flac", "Deluxe/Disc 2/01 song.flac", "Doubtful"])
+    done = CliRunner().invoke(main, ["release", "--files-from", "-", "--format", "json"], input=files)
+    assert [(one["path"], one["n_tracks"]) for one in json.loads(done.stdout)] == [("Deluxe", 2), ("Doubtful", 1)]
+    assert run("release", ".", "--exclude", "D*", "-n").stdout == "Various\n"
 
 
 @pytest.mark.usefixtures("library")

@@ -324,12 +324,15 @@ def test_only_what_the_cache_named_is_removed(own_cache: Path) -> None:
     assert [path.exists() for path in ours + theirs] == [False] * 2 + [True] * 4
 
 
+@posix
 @pytest.mark.usefixtures("fake")
 def test_half_written_outputs_of_a_killed_run_are_removed_by_the_next(tmp_path: Path) -> None:
     old, new, theirs = (tmp_path / f".songscore-{name}.tmp" for name in ("a" * 16, "b" * 16, "notes"))
     for path in (old, new, theirs):
         path.touch()
-    for path in (old, theirs):
-        os.utime(path, (0, 0))
-    assert run("label", "a.mp3", "-o", tmp_path / "a.csv").exit_code == 0
+    import fcntl
+
+    with new.open("rb") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)  # as the process does that is writing it
+        assert run("label", "a.mp3", "-o", tmp_path / "a.csv").exit_code == 0
     assert sorted(tmp_path.iterdir()) == sorted([new, theirs, tmp_path / "a.csv"])

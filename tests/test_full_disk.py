@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
-import os
 import shutil
-import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
@@ -14,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
+from small_disk import PAGE, Disk, mounted
 from sounds import sine, write
 from tiny import write_tiny
 
@@ -28,43 +27,15 @@ from songscore.tags import UndoJournal, Writing, tag_track, undo
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="mounts a file system of Linux")
 
 SAYS = "No space left on device"
-PAGE = 4096
-
-
-class Disk:
-    """A mounted folder, most of which a file can take."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder, self._filler = folder, folder / "filler"
-
-    def fill(self, left: int) -> None:
-        """Take all space but so many bytes, in pages."""
-        self.empty()
-        free = os.statvfs(self.folder).f_bavail * PAGE
-        self._filler.write_bytes(bytes(max(0, free - left)))
-
-    def empty(self) -> None:
-        self._filler.unlink(missing_ok=True)
-
-    def contents(self) -> dict[str, bytes]:
-        return {
-            str(path.relative_to(self.folder)): path.read_bytes()
-            for path in self.folder.rglob("*")
-            if path != self._filler and path.is_file()
-        }
 
 
 @pytest.fixture
 def disk(tmp_path: Path) -> Iterator[Disk]:
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", folder], capture_output=True, text=True, check=False
-    )
-    if mounted.returncode:
-        pytest.skip(f"no right to mount: {mounted.stderr.strip()}")
-    yield Disk(folder)
-    subprocess.run(["umount", "-l", folder], check=True)
+    try:
+        with mounted(tmp_path / "disk") as disk:
+            yield disk
+    except PermissionError as error:
+        pytest.skip(str(error))
 
 
 def track(path: str | Path = "a.mp3") -> TrackResult:

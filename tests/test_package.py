@@ -70,6 +70,15 @@ def test_naming_the_main_function_loads_no_learning_library() -> None:
     assert not loaded & {"sklearn", "torch", "numba", "librosa", "matplotlib"}
 
 
+def test_a_label_needs_neither_librosa_nor_numba(album: Path) -> None:
+    """Nor do a run of many files, the features of the voice, and the command line."""
+    song = album / "02 End Credits.flac"
+    label = f"import songscore; assert songscore.classify_track({str(song)!r}).label"
+    voice = f"songscore.extract_features({str(song)!r}, sets=['vocal'])"
+    run = "import songscore.batch.worker, songscore.batch.table, songscore.cli.label, songscore.estimators"
+    assert not modules_after(f"{label}; {voice}; {run}") & {"librosa", "numba", "llvmlite", "matplotlib"}
+
+
 def test_labelling_never_imports_training() -> None:
     assert "songscore.training" not in modules_after("import songscore.batch.run, songscore.cli")
 

@@ -87,6 +87,15 @@ def test_the_command_takes_tracks_of_releases_with_a_verdict(results):
     assert len(made(results, "--label", "instrumental score", "--release", "score")) == 9
 
 
+def test_a_dry_run_names_the_tracks_and_writes_nothing(results):
+    before = sorted(results.parent.iterdir())
+    asked = ["playlist", "--from", str(results), "--label", "score", "--certain-only", "--dry-run"]
+    done = CliRunner().invoke(main, asked)
+    names = [Path(line).relative_to(results.parent).as_posix() for line in done.stdout.splitlines()]
+    assert names == [*(f"score/CD1/{i}.mp3" for i in range(1, 9)), "score/CD2/1.mp3"]
+    assert (done.exit_code, sorted(results.parent.iterdir())) == (0, before)
+
+
 def test_the_command_labels_music_itself(album, tmp_path):
     output = tmp_path / "list.m3u8"
     done = CliRunner().invoke(main, ["playlist", str(album), "--label", "song", "--output", str(output)])

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import matplotlib as mpl
 import numpy as np
@@ -14,7 +15,15 @@ mpl.use("agg")
 
 from matplotlib import pyplot as plt
 
-from songscore import AudioError, classify_release, plot_features, plot_release, plot_timeline
+from songscore import (
+    AudioError,
+    classify_release,
+    plot_contributions,
+    plot_curves,
+    plot_features,
+    plot_release,
+    plot_timeline,
+)
 from songscore.demo import render_song
 from songscore.display.plotting.axes import families
 from songscore.features.segments import VOICE_THRESHOLD
@@ -23,6 +32,7 @@ from songscore.results import Contribution, Segment, TrackResult, VocalTimeline
 
 TIMES = np.arange(0, 20, 0.08) + 0.05
 SOUND = render_song(16_000)
+SHORT = SOUND[0][:, : 6 * 16_000], 16_000
 
 
 def song(**changes: object) -> TrackResult:
@@ -209,7 +219,7 @@ def test_a_release_without_tracks_cannot_be_drawn() -> None:
 
 def test_the_strongest_reasons_are_bars_from_the_top_down_and_coloured_by_direction() -> None:
     reasons = tuple(Contribution(f"f{i}", 1.0, x, f"meaning {i}") for i, x in enumerate((2.0, -1.0, 0.5)))
-    ax = plot_features(song(contributions=reasons), most=2)
+    ax = plot_contributions(song(contributions=reasons), most=2)
     up, down = ax.containers[0]
     assert [text.get_text() for text in ax.get_yticklabels()] == ["meaning 0", "meaning 1"]
     assert (up.get_width(), down.get_width()) == (2, -1)
@@ -219,7 +229,89 @@ def test_the_strongest_reasons_are_bars_from_the_top_down_and_coloured_by_direct
 
 def test_reasons_that_were_not_kept_cannot_be_drawn() -> None:
     with pytest.raises(ValueError, match="the track has no contributions; classify_track gives them"):
-        plot_features(song())
+        plot_contributions(song())
+
+
+# Curves
+
+
+@pytest.mark.parametrize("style", ["default", "dark_background"])
+def test_voice_spectrum_pitches_and_onsets_share_the_time_of_the_track(style: str) -> None:
+    with plt.style.context(style):
+        axes = plot_curves(*SHORT)
+        axes[0].figure.savefig(io.BytesIO())
+    labels = ["probability\nof a voice", "frequency (Hz)", "pitch class", "onset strength\n(dB)"]
+    assert [ax.get_ylabel() for ax in axes] == labels
+    assert {ax.get_xlim()[0] for ax in axes} == {0}
+    (end,) = {ax.get_xlim()[1] for ax in axes}
+    spectrum = axes[1].collections[0].get_coordinates()
+    assert spectrum[0, 0, 0] < 0.1
+    assert spectrum[0, -1, 0] == pytest.approx(end, abs=0.1)
+    assert axes[0].lines[0].get_xdata()[-1] == pytest.approx(end, abs=0.1)
+    assert "beats per minute" in axes[0].get_title("left")
+    assert [text.get_text() for text in axes[2].get_yticklabels()][:3] == ["C", "D", "E"]
+
+
+def test_curves_are_drawn_into_four_axes() -> None:
+    _, axes = plt.subplots(4)
+    assert list(plot_curves(SHORT, axes=axes)) == list(axes)
+    with pytest.raises(ValueError, match="4 Axes are needed, not 2"):
+        plot_curves(SHORT, axes=axes[:2])
+
+
+# A library's features
+
+
+def library(n: int = 40) -> dict[str, Any]:
+    """A table in which one feature tells the kinds apart, one does so the other way round, and one does not."""
+    random = np.random.default_rng(0)
+    is_song = np.arange(n) % 2 == 1
+    return {
+        "path": [f"{i}.flac" for i in range(n)],
+        "label": ["song" if s else "instrumental score" for s in is_song],
+        "noise": random.normal(size=n),
+        "rms_q10": -3.0 * is_song + random.normal(size=n),
+        "voice_mean": np.where(is_song, 5.0, 0.0) + random.normal(size=n) / 10,
+        "constant": np.ones(n),
+    }
+
+
+@pytest.mark.parametrize("frame", [dict, "pandas", "polars"])
+def test_features_are_ordered_by_how_well_they_tell_songs_from_scores(frame: Any) -> None:
+    table = frame(library()) if frame is dict else pytest.importorskip(frame).DataFrame(library())
+    axes = plot_features(table)
+    assert [ax.get_title("left").split("\n")[0] for ax in axes] == ["voice_mean", "rms_q10", "noise"]
+    assert axes[0].get_title("left").endswith("AUC 1.00")
+    assert [ax.get_xlabel() for ax in axes] == ["log-odds", "ratio", ""]
+    labels = [text.get_text() for text in axes[0].get_legend().get_texts()]
+    assert labels == ["20 instrumental score", "20 song"]
+    axes[0].figure.savefig(io.BytesIO())
+
+
+def test_the_area_is_that_of_scikit_learn() -> None:
+    from sklearn.metrics import roc_auc_score
+
+    from songscore.display.plotting.features import auc
+
+    first, second = np.array([0.0, 1, 2, 2]), np.array([1.0, 2, 3])
+    assert auc(first, second) == pytest.approx(roc_auc_score([0] * 4 + [1] * 3, [*first, *second]))
+
+
+def test_missing_numbers_and_labels_are_passed_over() -> None:
+    table = library()
+    table["voice_mean"][:3] = np.nan
+    table["label"][5] = None
+    axes = plot_features(table, axes=plt.subplots(2)[1])
+    assert [text.get_text() for text in axes[0].get_legend().get_texts()] == ["18 instrumental score", "18 song"]
+
+
+def test_two_kinds_of_labels_are_needed() -> None:
+    with pytest.raises(ValueError, match=r"labels of two kinds are needed, not 1: \['song'\]"):
+        plot_features({"a": [1.0, 2.0]}, ["song", "song"])
+    with pytest.raises(ValueError, match="no column holds different numbers"):
+        plot_features({"a": [1.0, 1.0]}, ["song", "score"])
+    with pytest.raises(ValueError, match="3 labels for 2 tracks in a"):
+        plot_features({"a": [1.0, 2.0]}, ["song", "score", "song"])
 
 
 # What all figures share

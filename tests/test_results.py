@@ -150,6 +150,26 @@ def test_pandas_takes_the_dictionaries_too() -> None:
     assert list(pd.DataFrame([track.to_dict() for track in [song(), unlabelled()]]).columns) == FIELDS
 
 
+@pytest.mark.parametrize(
+    ("changes", "line"),
+    [
+        ({}, "a.flac: song, P(song) = 0.90, certain, 3:20"),
+        ({"certain": False, "duration": None}, "a.flac: song, P(song) = 0.90, in doubt"),
+        ({"by": "hand", "song_probability": None}, "a.flac: song, by hand, 3:20"),
+        ({"path": None}, "samples in memory: song, P(song) = 0.90, certain, 3:20"),
+        ({"path": "\udcff.flac"}, "\\udcff.flac: song, P(song) = 0.90, certain, 3:20"),
+        (
+            {"label": None, "status": "silent", "message": "nothing to hear"},
+            "a.flac: no label (silent): nothing to hear",
+        ),
+        ({"label": None, "status": "unreadable", "message": "a.flac: empty"}, "no label (unreadable): a.flac: empty"),
+    ],
+)
+def test_a_result_prints_as_one_line(changes: dict[str, Any], line: str) -> None:
+    fields = {"path": "a.flac", "song_probability": 0.9, "certain": True, "duration": 200.0}
+    assert str(song(**{**fields, **changes})) == line
+
+
 def test_the_explanation_names_the_label_the_evidence_for_it_and_where_to_listen() -> None:
     why = song().explain()
     assert str(why) == (

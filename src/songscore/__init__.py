@@ -14,7 +14,7 @@ from importlib import import_module
 
 _MODULES = {
     "batch.run": ["classify_folder"],
-    "classify": ["classify_track", "extract_features"],
+    "classify": ["classify_track"],
     "errors": [
         "AudioError",
         "ManifestError",
@@ -24,11 +24,12 @@ _MODULES = {
         "UnreadableAudio",
         "UnsupportedAudio",
     ],
-    "estimators": ["SongClassifier", "VocalFeatures"],
+    "extract": ["extract_curves", "extract_features"],
+    "estimators": ["SongClassifier", "SpectralFeatures", "VocalFeatures"],
     "marks": ["Mark", "read_marks", "write_marks"],
     "model": ["load_model"],
     "playlist": ["write_playlist"],
-    "display.plotting": ["plot_features", "plot_release", "plot_timeline"],
+    "display.plotting": ["plot_contributions", "plot_curves", "plot_features", "plot_release", "plot_timeline"],
     "release": ["ReleaseResult", "classify_release"],
     "display.report": ["write_report"],
     "results": ["Contribution", "Explanation", "Segment", "TrackResult", "VocalTimeline"],

@@ -1,6 +1,6 @@
 from songscore.batch.run import classify_folder
-from songscore.classify import classify_track, extract_features
-from songscore.display.plotting import plot_features, plot_release, plot_timeline
+from songscore.classify import classify_track
+from songscore.display.plotting import plot_contributions, plot_curves, plot_features, plot_release, plot_timeline
 from songscore.display.report import write_report
 from songscore.errors import (
     AudioError,
@@ -11,7 +11,8 @@ from songscore.errors import (
     UnreadableAudio,
     UnsupportedAudio,
 )
-from songscore.estimators import SongClassifier, VocalFeatures
+from songscore.estimators import SongClassifier, SpectralFeatures, VocalFeatures
+from songscore.extract import extract_curves, extract_features
 from songscore.marks import Mark, read_marks, write_marks
 from songscore.model import load_model
 from songscore.playlist import write_playlist
@@ -31,6 +32,7 @@ __all__ = [
     "Segment",
     "SongClassifier",
     "SongscoreError",
+    "SpectralFeatures",
     "TagError",
     "TrackResult",
     "UnreadableAudio",
@@ -42,8 +44,11 @@ __all__ = [
     "classify_release",
     "classify_track",
     "evaluate",
+    "extract_curves",
     "extract_features",
     "load_model",
+    "plot_contributions",
+    "plot_curves",
     "plot_features",
     "plot_release",
     "plot_timeline",

@@ -13,7 +13,10 @@ from secrets import token_hex
 from typing import BinaryIO, NoReturn
 
 LEFT_BEHIND = 86_400.0
-"""Seconds after which a half-written file is one of a process that was killed."""
+"""Seconds after which a half-written file is one of a process that was killed, where files cannot be locked."""
+
+_swept: set[Path] = set()
+"""Folders in which this process has looked for what was left."""
 
 _HALF_WRITTEN = re.compile(r"\.songscore-[0-9a-f]{16}\.tmp")
 
@@ -23,16 +26,20 @@ def new_file(path: Path) -> Iterator[BinaryIO]:
     """A file to write that takes the place of `path` once it is complete and on the disk.
 
     It lies in the same folder under a name of its own, so that `path` is never seen half written, and is removed where
-    the work breaks off.
+    the work breaks off. It is locked meanwhile: one that nobody holds was left by a process that was killed, and is
+    removed when a process first writes in that folder.
 
     Raises
     ------
     OSError
         The folder takes no new file, or none of this size; it names `path`.
     """
+    if path.parent not in _swept:
+        _swept.add(path.parent)
+        remove_leftovers(path.parent)
     new = path.with_name(f".songscore-{token_hex(8)}.tmp")
     try:
-        with new.open("xb") as file:
+        with _opened(new) as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
@@ -66,11 +73,42 @@ def _name(error: OSError, path: Path) -> NoReturn:
     raise OSError(error.errno, error.strerror, os.fspath(path)) from error
 
 
+def _opened(new: Path) -> BinaryIO:
+    """A new file, locked; another process may have taken it for left behind before it was."""
+    while True:
+        file = new.open("xb")
+        _is_free(file.fileno())
+        if new.exists():
+            return file
+        file.close()
+
+
 def remove_leftovers(folder: Path) -> None:
     """Remove half-written files of ours that a killed process left in a folder."""
     with suppress(OSError):
         for path in folder.glob(".songscore-*.tmp"):
-            state = path.lstat()
-            is_ours = _HALF_WRITTEN.fullmatch(path.name) and stat.S_ISREG(state.st_mode)
-            if is_ours and state.st_mtime < time.time() - LEFT_BEHIND:
+            if _HALF_WRITTEN.fullmatch(path.name) and stat.S_ISREG(path.lstat().st_mode) and _is_left(path):
                 path.unlink(missing_ok=True)
+
+
+def _is_left(path: Path) -> bool:
+    """Whether no process holds a half-written file."""
+    handle = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
+    try:
+        is_free = _is_free(handle)
+        return os.fstat(handle).st_mtime < time.time() - LEFT_BEHIND if is_free is None else is_free
+    finally:
+        os.close(handle)
+
+
+def _is_free(handle: int) -> bool | None:
+    """Lock a file, and say whether nobody else had; None where files cannot be locked."""
+    try:
+        import fcntl
+
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except (ImportError, OSError):
+        return None
+    return True

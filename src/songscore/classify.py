@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import os
 from dataclasses import asdict, replace
-from typing import Any, BinaryIO
+from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from songscore.analysis.sampling import analyse
-from songscore.audio import Source
+from songscore.audio import Source, as_source, path_of
 from songscore.audio.identity import FileState, file_state
-from songscore.decision import SHORTEST, Choir, Question, label, too_short
+from songscore.decision import Choir, Question, label
 from songscore.errors import AudioError
-from songscore.features.track_vector import track_vector
 from songscore.model import MODEL, load_model
 from songscore.results import TrackResult
 
@@ -62,14 +60,14 @@ def classify_track(
     ModelError
         The model's files are not as they were made.
     """
-    source = _as_source(source, sr)
+    source = as_source(source, sr)
     question = Question(threshold, prior, choir)
     chosen = load_model(model)
     file = file_state(source) if isinstance(source, (str, os.PathLike)) else None
     try:
         analysis = analyse(source, chosen, question, thorough=thorough)
     except AudioError as error:
-        answer = TrackResult(path=_path_of(source), status=error.status, message=str(error), model=chosen.name)
+        answer = TrackResult(path=path_of(source), status=error.status, message=str(error), model=chosen.name)
     else:
         answer = label(analysis, chosen, question)
     return about(answer, file)
@@ -78,49 +76,3 @@ def classify_track(
 def about(answer: TrackResult, file: FileState | None) -> TrackResult:
     """The answer, with the file that it is about."""
     return answer if file is None else replace(answer, **asdict(file))
-
-
-def extract_features(
-    source: Source | NDArray[Any], sr: int | None = None, *, model: str | os.PathLike[str] = MODEL
-) -> dict[str, float]:
-    """The named feature vector of the whole track.
-
-    Parameters
-    ----------
-    source, sr
-        As for `classify_track`.
-    model : str or path, default "track-v2"
-        The model whose voice detector is used.
-
-    Returns
-    -------
-    dict of str to float
-        Names, units and meanings stand in `songscore.features.track_vector.FEATURES`.
-
-    Raises
-    ------
-    AudioError
-        The sound cannot be read, or is shorter than `SHORTEST`.
-    """
-    chosen = load_model(model)
-    analysis = analyse(_as_source(source, sr), chosen, Question(), thorough=True)
-    if analysis.analysed < SHORTEST:
-        raise AudioError(f"{analysis.path or 'the samples'}: {too_short(analysis)}")
-    return track_vector(analysis.activity, feature_set=chosen.feature_set)
-
-
-def _as_source(source: Source | NDArray[Any], sr: int | None) -> Source:
-    if isinstance(source, np.ndarray):
-        if sr is None:
-            raise TypeError("an array needs its sample rate: classify_track(y, sr)")
-        return source, sr
-    if sr is not None:
-        raise TypeError("sr is for arrays only; a file knows its own sample rate")
-    return source
-
-
-def _path_of(source: Source | BinaryIO) -> str | None:
-    if isinstance(source, (str, os.PathLike)):
-        return os.fspath(source)
-    name = getattr(source, "name", None)
-    return name if isinstance(name, str) else None

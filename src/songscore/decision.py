@@ -186,16 +186,16 @@ def _is_heard_everywhere(activity: Activity, model: TrackModel) -> bool:
 
 def _refusal(analysis: Analysis, model: TrackModel) -> tuple[Status, str] | None:
     if analysis.analysed < SHORTEST or not len(analysis.activity.step):
-        return "too_short", too_short(analysis)
+        return "too_short", too_short(analysis.analysed)
     if analysis.activity.peak < SILENCE:
         return "silent", f"no sample exceeds {SILENCE:g} of full scale"
     why = no_music(analysis.activity, model)
     return ("not_music", why) if why else None
 
 
-def too_short(analysis: Analysis) -> str:
+def too_short(seconds: float) -> str:
     """What to say of a sound that is too short."""
-    return f"{analysis.analysed:.1f} s of sound; at least {SHORTEST:.0f} s are needed"
+    return f"{seconds:.1f} s of sound; at least {SHORTEST:.0f} s are needed"
 
 
 def no_music(activity: Activity, model: TrackModel) -> str:

@@ -279,6 +279,17 @@ class TrackResult:
         except (KeyError, TypeError, AttributeError, OverflowError) as error:
             raise ValueError(f"not an answer of songscore: {error!r}") from error
 
+    def __str__(self) -> str:
+        """The answer in one line."""
+        name = "samples in memory" if self.path is None else as_utf8(self.path)
+        if self.label is None:
+            about = "" if self.path is not None and self.path in self.message else f"{name}: "
+            return f"{about}no label ({self.status}): {as_utf8(self.message)}"
+        by = "by hand" if self.by == "hand" else "certain" if self.certain else "in doubt"
+        share = "" if self.song_probability is None else f", P(song) = {self.song_probability:.2f}"
+        length = "" if self.duration is None else f", {clock(self.duration)}"
+        return f"{name}: {self.label}{share}, {by}{length}"
+
     def explain(self) -> Explanation:
         """Why the track got its label, in plain words, and where to listen to check it."""
         listen = self._listen()

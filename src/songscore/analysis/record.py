@@ -28,6 +28,9 @@ FORMAT = 2
 FAILURES = frozenset(get_args(Status)) - {"ok", "partial"}
 """Statuses of what was not heard."""
 
+_LARGEST = 1e9
+"""Seconds of sound, or peak over full scale: thirty years."""
+
 _STATE = ("size", "modified", "sound_digest")
 _STEP, _KINDS = np.dtype("<i4"), np.dtype("<u2")
 
@@ -139,12 +142,7 @@ class Reply:
 
     def to_bytes(self) -> bytes:
         """A line of JSON about songscore, the model and the file, and then the reading."""
-        head = {
-            "songscore": version("songscore"),
-            "model": self.model,
-            "file": None if self.file is None else asdict(self.file),
-        }
-        return json.dumps(head).encode() + b"\n" + self.reading.to_bytes()
+        return wrapped(self.reading.to_bytes(), self.model, self.file)
 
     @classmethod
     def from_bytes(cls, content: bytes, path: str, model: str, detector: str) -> Reply:
@@ -155,17 +153,46 @@ class Reply:
         ValueError
             The bytes are no reply, or the worker has another songscore, model or detector; the message says which.
         """
-        line, _, rest = content.partition(b"\n")
-        head = _object(line)
-        for key, ours in {"songscore": version("songscore"), "model": model}.items():
-            if head.get(key) != ours:
-                raise ValueError(f"it has {key} {head.get(key)!r}; {ours!r} is needed")
-        return cls(_reading(rest, path, detector), model, _file_state(head.get("file")))
+        reading, file = unwrapped(content, model)
+        return cls(_reading(reading, path, detector), model, file)
+
+
+def wrapped(content: bytes, model: str, file: FileState | None) -> bytes:
+    """What a worker replies: a line of JSON about songscore, the model and the file, and then the content."""
+    head = {"songscore": version("songscore"), "model": model, "file": None if file is None else asdict(file)}
+    return json.dumps(head).encode() + b"\n" + content
+
+
+def unwrapped(content: bytes, model: str) -> tuple[bytes, FileState | None]:
+    """The content of a reply, and the file that it is about.
+
+    Raises
+    ------
+    ValueError
+        The bytes are no reply, or the worker has another songscore or model; the message says which.
+    """
+    line, _, rest = content.partition(b"\n")
+    head = _object(line)
+    for key, ours in {"songscore": version("songscore"), "model": model}.items():
+        if head.get(key) != ours:
+            raise ValueError(f"it has {key} {head.get(key)!r}; {ours!r} is needed")
+    return rest, _file_state(head.get("file"))
 
 
 def _reading(content: bytes, path: str, detector: str) -> Analysis | Failure:
     if b"\n" in content:
         return Analysis.from_bytes(content, path, detector)
+    return read_failure(content)
+
+
+def read_failure(content: bytes) -> Failure:
+    """The failure that `Failure.to_bytes` wrote.
+
+    Raises
+    ------
+    ValueError
+        The bytes are something else.
+    """
     head = _object(content)
     status, message = head.get("status"), head.get("message")
     if not isinstance(status, str) or status not in FAILURES or not isinstance(message, str):
@@ -209,6 +236,6 @@ def _activity(body: bytes, head: Mapping[str, Any]) -> Activity:
 def _number(value: Any) -> float:
     """A finite number that is not negative."""
     number = float(value)
-    if not 0 <= number < np.inf:
-        raise ValueError(f"not a record of a sound: {value!r} where a finite number is needed")
+    if not 0 <= number <= _LARGEST:
+        raise ValueError(f"not a record of a sound: {value!r} where a number up to {_LARGEST:g} is needed")
     return number

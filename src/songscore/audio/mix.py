@@ -138,6 +138,14 @@ def mid_side(block: FloatArray, order: ChannelOrder = "wav") -> FloatArray:
     return block[:, [0, right]] @ np.array([[0.5, 0.5], [0.5, -0.5]], np.float32)
 
 
+def mean_side(block: FloatArray) -> FloatArray:
+    """Mean of all channels, and half the difference of the first two ``(n, 2)``."""
+    side = mid_side(block)
+    if block.shape[1] > 2:
+        side[:, 0] = finite(block)[0].mean(axis=1)
+    return side
+
+
 def finite(block: FloatArray) -> tuple[FloatArray, np.float32]:
     """The block, with zeros for what is no number and a bound on what is too large to square, and its energy."""
     with np.errstate(over="ignore", invalid="ignore"):

@@ -6,8 +6,8 @@ import io
 import os
 import stat
 import tempfile
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO, cast
@@ -62,6 +62,45 @@ def open_audio(source: Source, *, rate: int = 16_000) -> AudioStream:
     seekable = _seekable(source)
     own = None if seekable is source else seekable
     return _open_file(seekable, name if isinstance(name, str) else None, rate, own=own)
+
+
+def as_source(source: Source | NDArray[Any], sr: int | None) -> Source:
+    """A source from what a public function was called with: an array and its sample rate, or a source alone.
+
+    Raises
+    ------
+    TypeError
+        An array without a sample rate, or a sample rate without an array.
+    """
+    if isinstance(source, np.ndarray):
+        if sr is None:
+            raise TypeError("an array needs its sample rate: classify_track(y, sr)")
+        return source, sr
+    if sr is not None:
+        raise TypeError("sr is for arrays only; a file knows its own sample rate")
+    return source
+
+
+def path_of(source: Source) -> str | None:
+    """The name of a file, or of a file object that has one."""
+    if isinstance(source, (str, os.PathLike)):
+        return os.fspath(source)
+    name = getattr(source, "name", None)
+    return name if isinstance(name, str) else None
+
+
+@contextmanager
+def rereadable(source: Source) -> Iterator[Source]:
+    """The source for several readings: a file object that does not seek is copied, as `open_audio` would."""
+    if isinstance(source, (str, os.PathLike, tuple)) or not hasattr(source, "read"):
+        yield source
+        return
+    file = _seekable(source)
+    try:
+        yield file
+    finally:
+        if file is not source:
+            file.close()
 
 
 def _open_samples(source: tuple[Any, ...], rate: int) -> AudioStream:

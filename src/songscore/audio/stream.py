@@ -12,10 +12,10 @@ import soxr
 
 from songscore.audio.chain import QUALITY
 from songscore.audio.decoders import DecodeError, Decoder, FloatArray
-from songscore.audio.mix import ChannelOrder, MonoMix, mid_side
+from songscore.audio.mix import ChannelOrder, MonoMix, mean_side, mid_side
 from songscore.errors import UnreadableAudio
 
-Layout = Literal["mono", "mid/side"]
+Layout = Literal["mono", "mid/side", "mean/side"]
 
 _READ_FRAMES = 65_536
 _READ_SAMPLES = 2**19
@@ -118,10 +118,11 @@ class AudioStream:
         ----------
         seconds : float
             Length of a block; the last is shorter. The samples do not depend on it.
-        layout : {"mono", "mid/side"}
+        layout : {"mono", "mid/side", "mean/side"}
             Mono is the mean of two channels, with half their difference where a voice may be in antiphase, and the
             weighted mean of more, see `songscore.audio.mix`. Mid and side are half the sum and half the difference of
-            the two front channels; side is zero for a mono source.
+            the two front channels; side is zero for a mono source. Mean is that of all channels, as of
+            `librosa.to_mono`.
 
         Yields
         ------
@@ -137,10 +138,12 @@ class AudioStream:
             raise ValueError(f"blocks of {seconds} s are shorter than a sample")
         if layout not in get_args(Layout):
             raise ValueError(f"layout must be one of {get_args(Layout)}, not {layout!r}")
-        if layout == "mono":
-            mix: Callable[[FloatArray], FloatArray] = MonoMix(self.native_rate, self._order)
-        else:
-            mix = partial(mid_side, order=self._order)
+        mixes: dict[Layout, Callable[[FloatArray], FloatArray]] = {
+            "mono": MonoMix(self.native_rate, self._order),
+            "mid/side": partial(mid_side, order=self._order),
+            "mean/side": mean_side,
+        }
+        mix = mixes[layout]
         return _in_blocks(self._resampled(mix(block) for block in self._native()), size)
 
     def _resampled(self, blocks: Iterator[FloatArray]) -> Iterator[FloatArray]:

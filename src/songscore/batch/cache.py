@@ -1,23 +1,28 @@
-"""What was heard in files, kept for the next run.
+"""What was heard in files, and features that take long to compute, kept for the next run.
 
 One file per sound, under the user's cache folder or ``SONGSCORE_CACHE_DIR``. Its name is a digest of the content of
 the sound, the feature set, the voice detector and the way of listening; so another threshold, prior or classifier needs
-no decoding, and whatever changes a number finds nothing. Files appear whole, by renaming, and are read as what
-strangers wrote: any number of processes may share a folder. The least recently used go first where it grows too large.
+no decoding, and whatever changes a number finds nothing. Spectral features lie beside it in a folder of their own.
+Files appear whole, by renaming, and are read as what strangers wrote: any number of processes may share a folder. The
+least recently used go first where it grows too large.
 """
 
 from __future__ import annotations
 
 import errno
 import hashlib
+import json
+import math
 import os
 import re
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
+from typing import TypeVar
 
 from platformdirs import user_cache_path
 
@@ -37,6 +42,11 @@ _FOLDER = re.compile("[0-9a-f]{2}")
 _ENTRY = re.compile(r"[0-9a-f]{38}|\.songscore-[0-9a-f]{16}\.tmp")
 """What records, the folders they lie in, and half-written ones are called; nothing else is removed."""
 
+_HEARD, _FEATURES = "heard", "features"
+"""Folders of what was heard, and of spectral features."""
+
+_T = TypeVar("_T")
+
 _TRIM_EVERY = 1000
 _TRIMMED = 0.9
 
@@ -49,12 +59,16 @@ class CacheInfo:
     ----------
     folder : Path
     tracks : int
+        Sounds of which it is kept what was heard.
+    features : int
+        Sounds of which spectral features are kept.
     size, limit : int
         Bytes.
     """
 
     folder: Path
     tracks: int
+    features: int
     size: int
     limit: int
 
@@ -76,11 +90,8 @@ class Cache:
     """
 
     def __init__(self, folder: str | os.PathLike[str] | None = None, limit: int = LIMIT) -> None:
-        chosen = folder or os.environ.get("SONGSCORE_CACHE_DIR") or user_cache_path("songscore", appauthor=False)
+        chosen = folder or os.environ.get("SONGSCORE_CACHE_DIR") or _user_folder()
         self.folder, self.limit, self._added = Path(chosen), limit, 0
-        if self.folder.parts[:1] == ("~",):
-            why = "there is no home folder for the cache; SONGSCORE_CACHE_DIR names another"
-            raise FileNotFoundError(errno.ENOENT, why, str(self.folder))
 
     def analyse(self, path: str, model: TrackModel, question: Question, *, thorough: bool = False) -> Analysis:
         """`songscore.analysis.sampling.analyse`, from here where it was heard before.
@@ -93,13 +104,50 @@ class Cache:
         AudioError
             The sound cannot be read.
         """
+        return self._kept(
+            path,
+            _HEARD,
+            f"{FORMAT} {version('songscore')} {model.detector_digest}",
+            make=lambda found: analyse(path, model, question, thorough=thorough, earlier=found),
+            to_bytes=Analysis.to_bytes,
+            from_bytes=lambda content: Analysis.from_bytes(content, path, model.detector_digest),
+        )
+
+    def features(
+        self, path: str, names: Sequence[str], feature_set: str, make: Callable[[], dict[str, float]]
+    ) -> dict[str, float]:
+        """The features that `make` computes from a file, from here where it did so before.
+
+        `feature_set` names everything that the numbers depend on but the content of the file and the version of
+        songscore. An unusable cache is bypassed silently.
+        """
+        return self._kept(
+            path,
+            _FEATURES,
+            f"{version('songscore')} {feature_set}",
+            make=lambda found: make() if found is None else found,
+            to_bytes=lambda found: json.dumps(found, allow_nan=False).encode(),
+            from_bytes=partial(_named_numbers, names=names),
+        )
+
+    def _kept(
+        self,
+        path: str,
+        folder: str,
+        way: str,
+        *,
+        make: Callable[[_T | None], _T],
+        to_bytes: Callable[[_T], bytes],
+        from_bytes: Callable[[bytes], _T],
+    ) -> _T:
+        """What `make` makes of what is here, if anything; kept unless the file changed meanwhile."""
         before = _state(path)
-        entry = self._entry(path, model) if before else None
-        found = self._read(entry, path, model) if entry else None
-        analysis = analyse(path, model, question, thorough=thorough, earlier=found)
-        if entry and analysis is not found and _state(path) == before:
-            self._write(entry, analysis.to_bytes())
-        return analysis
+        entry = self._entry(path, folder, way) if before else None
+        found = self._read(entry, from_bytes) if entry else None
+        made = make(found)
+        if entry and made is not found and _state(path) == before:
+            self._write(entry, to_bytes(made))
+        return made
 
     def info(self) -> CacheInfo:
         """Count what is there.
@@ -109,8 +157,8 @@ class Cache:
         OSError
             The folder cannot be read.
         """
-        sizes = [size for _, size, _ in self._entries()]
-        return CacheInfo(self.folder, len(sizes), sum(sizes), self.limit)
+        heard, features = ([size for _, size, _ in self._entries(folder)] for folder in (_HEARD, _FEATURES))
+        return CacheInfo(self.folder, len(heard), len(features), sum(heard) + sum(features), self.limit)
 
     def clear(self) -> None:
         """Remove every record, and nothing else that may lie in the folder or behind a link.
@@ -120,15 +168,16 @@ class Cache:
         OSError
             The folder cannot be read, or a record not be removed.
         """
-        for _, _, path in self._entries():
-            path.unlink(missing_ok=True)
-        for folder in [*_folders(self.folder / "heard"), self.folder / "heard"]:
-            with suppress(OSError):
-                folder.rmdir()
+        for kind in (_HEARD, _FEATURES):
+            for _, _, path in self._entries(kind):
+                path.unlink(missing_ok=True)
+            for folder in [*_folders(self.folder / kind), self.folder / kind]:
+                with suppress(OSError):
+                    folder.rmdir()
 
     def trim(self) -> None:
         """Remove the least recently used until there is room."""
-        entries = sorted(self._entries())
+        entries = sorted([*self._entries(_HEARD), *self._entries(_FEATURES)])
         excess = sum(size for _, size, _ in entries) - self.limit
         if excess <= 0:
             return
@@ -139,25 +188,24 @@ class Cache:
             path.unlink(missing_ok=True)
             excess -= size
 
-    def _entry(self, path: str, model: TrackModel) -> Path | None:
-        way = f"{FORMAT} {version('songscore')} {model.detector_digest}"
+    def _entry(self, path: str, folder: str, way: str) -> Path | None:
         try:
             with Path(path).open("rb") as file:
                 digest = hashlib.file_digest(file, lambda: hashlib.blake2b(way.encode(), digest_size=20)).hexdigest()
         except OSError:
             return None
-        return self.folder / "heard" / digest[:2] / digest[2:]
+        return self.folder / folder / digest[:2] / digest[2:]
 
-    def _read(self, entry: Path, path: str, model: TrackModel) -> Analysis | None:
+    def _read(self, entry: Path, from_bytes: Callable[[bytes], _T]) -> _T | None:
         try:
             state = entry.lstat()
             if not stat.S_ISREG(state.st_mode) or state.st_size > _LARGEST:
                 return None
-            analysis = Analysis.from_bytes(entry.read_bytes(), path, model.detector_digest)
+            found = from_bytes(entry.read_bytes())
             os.utime(entry)
         except (OSError, ValueError):
             return None
-        return analysis
+        return found
 
     def _write(self, entry: Path, content: bytes) -> None:
         with suppress(OSError):
@@ -167,9 +215,9 @@ class Cache:
             if self._added % _TRIM_EVERY == 1:
                 self.trim()
 
-    def _entries(self) -> Iterator[tuple[float, int, Path]]:
+    def _entries(self, kind: str) -> Iterator[tuple[float, int, Path]]:
         """When each was last used, its size, and itself; half-written ones of processes that died among them."""
-        for folder in _folders(self.folder / "heard"):
+        for folder in _folders(self.folder / kind):
             for path in folder.iterdir():
                 with suppress(OSError):
                     state = path.lstat()
@@ -177,12 +225,25 @@ class Cache:
                         yield state.st_mtime, state.st_size, path
 
 
-def _folders(heard: Path) -> list[Path]:
+def _named_numbers(content: bytes, names: Sequence[str]) -> dict[str, float]:
+    """The features in a record; `ValueError` where it holds anything else."""
+    try:
+        found = json.loads(content)
+    except RecursionError as error:
+        raise ValueError("not a record of features") from error
+    if not (isinstance(found, dict) and [*found] == [*names] and all(type(x) is float for x in found.values())):
+        raise ValueError("not a record of features")
+    if not all(map(math.isfinite, found.values())):
+        raise ValueError("features that are no numbers")
+    return found
+
+
+def _folders(kind: Path) -> list[Path]:
     """The folders in which records lie. A link is none: what is behind it may be anything."""
-    if heard.is_symlink():
+    if kind.is_symlink():
         return []
     try:
-        with os.scandir(heard) as found:
+        with os.scandir(kind) as found:
             return [Path(item) for item in found if _FOLDER.fullmatch(item.name) and item.is_dir(follow_symlinks=False)]
     except FileNotFoundError:
         return []
@@ -195,3 +256,14 @@ def _state(path: str) -> tuple[int, int, int] | None:
     except (OSError, ValueError):
         return None
     return (state.st_size, state.st_mtime_ns, state.st_ino) if stat.S_ISREG(state.st_mode) else None
+
+
+def _user_folder() -> Path:
+    try:
+        folder = user_cache_path("songscore", appauthor=False)
+    except RuntimeError:  # newer versions of platformdirs raise where older ones leave the tilde
+        folder = Path("~")
+    if folder.parts[:1] == ("~",):
+        why = "there is no home folder for the cache; SONGSCORE_CACHE_DIR names another"
+        raise FileNotFoundError(errno.ENOENT, why, str(folder))
+    return folder

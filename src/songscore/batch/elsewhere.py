@@ -4,8 +4,9 @@ Another machine may have another songscore, another model or other files under t
 it was made with and of which file, and one that does not fit is not used: the file is heard on this machine instead,
 and a warning says why, once for each reason.
 
-A Dask cluster is asked beforehand which of its workers fit, and only these get files. While no reply comes it is asked
-again: new workers are used, and where none is left for `PATIENCE` seconds, the run ends.
+A Dask cluster is asked beforehand which of its workers fit, and only these get files. It is asked again now and then:
+new workers are used, and where there is none that fits for `PATIENCE` seconds, the run ends. Workers that do not answer
+yet are waited for, up to `LONGEST`, and a warning says so.
 """
 
 from __future__ import annotations
@@ -31,6 +32,9 @@ from songscore.batch.worker import Order, failure
 
 PATIENCE = 8.0
 """Seconds for which a cluster may be without a worker that fits."""
+
+LONGEST = 120.0
+"""Seconds for which it may have workers that do not answer, since they are starting for instance."""
 
 _SAME_TIME = np.timedelta64(2, "s")
 """By how much two machines may see a file's time differ: the resolution of some network disks."""
@@ -144,7 +148,7 @@ class _Cluster:
 
     def __init__(self, executor: Executor, order: Order) -> None:
         self._client, self._order = _client(executor), order
-        self._why = dict[str, str]()
+        self._why, self._warned = dict[str, str](), False
         self._fitting = list[str]()
         self._last_fitting = self._last_look = time.monotonic()
         self.executor = executor
@@ -182,13 +186,24 @@ class _Cluster:
         fitting = [address for address in there if not self._why.get(address, _MUTE)]
         if fitting:
             self._last_fitting = time.monotonic()
-        elif time.monotonic() - self._last_fitting > PATIENCE:
-            whys = "; ".join(f"{address}: {self._why.get(address, _MUTE)}" for address in there[:_NAMED])
-            raise BrokenExecutor(f"no worker of the Dask scheduler {self._name} can be used: {whys or 'it has none'}")
+        else:
+            self._wait(there)
         if fitting and fitting != self._fitting and not self._is_chosen:
             # others only where all of these are gone, and then their replies are checked
             self.executor = self._client.get_executor(workers=fitting, allow_other_workers=True, pure=False)
         self._fitting = fitting
+
+    def _wait(self, there: list[str]) -> None:
+        """Be patient without a worker that fits; raise where that was for too long."""
+        waited = time.monotonic() - self._last_fitting
+        whys = "; ".join(f"{address}: {self._why.get(address, _MUTE)}" for address in there[:_NAMED]) or "it has none"
+        if waited > LONGEST or (waited > PATIENCE and all(address in self._why for address in there)):
+            raise BrokenExecutor(f"no worker of the Dask scheduler {self._name} can be used: {whys}")
+        if waited > PATIENCE and not self._warned:
+            self._warned = True
+            warnings.warn(
+                f"waiting for a worker of the Dask scheduler {self._name}: {whys}", RuntimeWarning, stacklevel=2
+            )
 
     def _asked(self, addresses: list[str], function: Callable[..., Any], argument: str) -> dict[str, Any]:
         """What a function says on each worker, or the error that it raises there; nothing of those that are mute."""

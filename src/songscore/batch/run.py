@@ -128,10 +128,7 @@ def classify_files(
     marks: MarkSource = None,
 ) -> Iterator[TrackResult]:
     """`classify_folder` for given files."""
-    if jobs < 1:
-        raise ValueError(f"jobs must be 1 or more, not {jobs}")
-    if timeout is not None and not timeout > 0:
-        raise ValueError(f"timeout must be more than 0 s, not {timeout}")
+    check_run(jobs, timeout)
     chosen, marked = load_model(model), as_marks(marks)
     order = _order(chosen, model, Question(threshold, prior, choir), thorough, cache, timeout)
     answer = partial(_answer, model=chosen, question=order.question)
@@ -165,10 +162,21 @@ def _order(
     cache: CacheFolder,
     timeout: float | None,
 ) -> Order:
-    return Order(locate(model), question, thorough, _folder(cache), timeout, chosen.metadata["sha256"], token_hex(8))
+    return Order(
+        locate(model), question, thorough, cache_folder(cache), timeout, chosen.metadata["sha256"], token_hex(8)
+    )
 
 
-def _folder(cache: CacheFolder) -> str | None:
+def check_run(jobs: int, timeout: float | None) -> None:
+    """Raise `ValueError` where the settings of a run cannot be."""
+    if jobs < 1:
+        raise ValueError(f"jobs must be 1 or more, not {jobs}")
+    if timeout is not None and not timeout > 0:
+        raise ValueError(f"timeout must be more than 0 s, not {timeout}")
+
+
+def cache_folder(cache: CacheFolder) -> str | None:
+    """Where the cache of a run lies, as workers are told."""
     if cache is None or cache is False:
         return None
     with suppress(FileNotFoundError):  # without a home folder, the user has no cache
@@ -213,6 +221,15 @@ def _answers(
     ordered: bool,
     detector: str,
 ) -> Iterator[Answer]:
+    with closing(replies(paths, order, jobs, executor, ordered, detector)) as found:
+        for path, reply in found:
+            yield answer(path, reply)
+
+
+def replies(
+    paths: Iterator[str], order: Order, jobs: int, executor: Executor | None, ordered: bool, detector: str = ""
+) -> Generator[tuple[str, bytes]]:
+    """What workers reply of files, as it comes or in the order of the files."""
     with ExitStack() as stack:
         if executor is None:
             threads = ThreadPoolExecutor(jobs)
@@ -225,8 +242,7 @@ def _answers(
             elsewhere = stack.enter_context(Elsewhere(executor, order, detector))
             work = in_flight(elsewhere.submit, paths, _AHEAD_OF_EXECUTOR, ordered, elsewhere.replied, elsewhere.check)
         with closing(work):
-            for path, reply in work:
-                yield answer(path, reply)
+            yield from work
 
 
 def in_flight(

@@ -1,7 +1,7 @@
 """A child process that listens: one file in, bytes out, no exception.
 
 A request is a line of JSON. A reply is the length of its content, eight bytes, and the content, which
-`songscore.analysis.record.Reply` reads.
+`songscore.analysis.record.Reply` reads or, where features are asked for, `songscore.batch.measure.read_features`.
 """
 
 from __future__ import annotations
@@ -18,12 +18,14 @@ from dataclasses import asdict, dataclass
 from queue import SimpleQueue
 from typing import IO
 
-from songscore.analysis.record import Analysis, Failure, Reply
+from songscore.analysis.record import Analysis, Failure, wrapped
 from songscore.analysis.sampling import analyse
 from songscore.audio.identity import file_state
 from songscore.batch.cache import Cache
+from songscore.batch.measure import Features, features_of
 from songscore.decision import Question
 from songscore.errors import AudioError
+from songscore.extract import SetName
 from songscore.model import TrackModel, load_model
 from songscore.results import Status
 
@@ -61,6 +63,8 @@ class Order:
         SHA-256 of the model.
     run : str
         By what the files of one run are known among those of others.
+    sets : tuple of str
+        Feature sets to compute and to reply with, instead of an analysis.
     """
 
     model: str
@@ -70,6 +74,7 @@ class Order:
     timeout: float | None
     digest: str
     run: str = ""
+    sets: tuple[SetName, ...] = ()
 
     def to_json(self, path: str) -> bytes:
         """A request, as one line."""
@@ -79,8 +84,8 @@ class Order:
     def from_json(cls, line: bytes) -> tuple[str, Order]:
         """The path and the order of a request."""
         fields = json.loads(line)
-        question = Question(**fields.pop("question"))
-        return fields.pop("path"), cls(question=question, **fields)
+        question, sets = Question(**fields.pop("question")), tuple(fields.pop("sets"))
+        return fields.pop("path"), cls(question=question, sets=sets, **fields)
 
 
 def serve() -> None:
@@ -127,24 +132,26 @@ def _limit_memory() -> None:
 
 def listen_to(path: str, order: Order) -> bytes:
     """What a worker replies, see `songscore.analysis.record.Reply`."""
-    file = file_state(path)
+    file = None if order.sets else file_state(path)
     try:
         model = load_model(order.model)
     except Exception as error:
-        return Reply(_failure(path, error), "", file).to_bytes()
-    return Reply(_analysed(path, model, order), model.metadata["sha256"], file).to_bytes()
+        return wrapped(_failure(path, error).to_bytes(), "", file)
+    return wrapped(_analysed(path, model, order).to_bytes(), model.metadata["sha256"], file)
 
 
 def failure(path: str, order: Order, status: Status, message: str) -> bytes:
     """What is replied for a worker that is lost."""
-    return Reply(Failure(status, f"{path}: {message}"), order.digest, file_state(path, digest=False)).to_bytes()
+    return wrapped(Failure(status, f"{path}: {message}").to_bytes(), order.digest, file_state(path, digest=False))
 
 
-def _analysed(path: str, model: TrackModel, order: Order) -> Analysis | Failure:
+def _analysed(path: str, model: TrackModel, order: Order) -> Analysis | Features | Failure:
     try:
-        if order.cache is None:
+        cache = None if order.cache is None else _caches.setdefault(order.cache, Cache(order.cache))
+        if order.sets:
+            return Features(features_of(path, order.sets, order.model, cache))
+        if cache is None:
             return analyse(path, model, order.question, thorough=order.thorough)
-        cache = _caches.setdefault(order.cache, Cache(order.cache))
         return cache.analyse(path, model, order.question, thorough=order.thorough)
     except Exception as error:
         return _failure(path, error)

@@ -19,6 +19,7 @@ from songscore.cli.adapt import adapt
 from songscore.cli.cache import cache
 from songscore.cli.demo import demo
 from songscore.cli.export import export
+from songscore.cli.features import features
 from songscore.cli.info import info
 from songscore.cli.label import label
 from songscore.cli.playlist import playlist
@@ -49,6 +50,11 @@ class _Commands(click.Group):
             raise click.ClickException(why) from error
         except SongscoreError as error:
             raise click.ClickException(str(error)) from error
+        except RuntimeError as error:
+            if "start new thread" not in str(error):
+                raise
+            why = "the system lets this program start no more threads; ask for fewer --jobs, or raise `ulimit -u`"
+            raise click.ClickException(why) from error
         except OSError as error:
             if error.errno == errno.EPIPE:
                 raise
@@ -81,6 +87,8 @@ def main() -> None:
     """Say whether music files are songs or instrumental score, how sure it is, and where the voice is."""
 
 
-for command in (label, export, release, tag, playlist, report, review, plot, cache, info, demo, adapt, train, evaluate):
+_LABELLING = label, release, review, tag, playlist, report, export
+_OTHERS = plot, features, adapt, train, evaluate, info, cache, demo
+for command in (*_LABELLING, *_OTHERS):
     command.short_help = command.get_short_help_str(limit=1000)  # the whole first sentence, however narrow the screen
     main.add_command(command)

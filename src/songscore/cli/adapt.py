@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 EXAMPLES = options.examples(
     "adapt marks.csv -o my-model",
-    "adapt marks.csv -n --among run.jsonl    what would be gained, and what to mark next",
+    "adapt marks.csv -n --among run.jsonl  # what to mark next",
     "label ~/Music --model my-model",
 )
 

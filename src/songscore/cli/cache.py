@@ -28,12 +28,19 @@ def info(form: str) -> None:
 
     found = Cache().info()
     if form == "json":
-        fields = {"folder": str(found.folder), "tracks": found.tracks, "size": found.size, "limit": found.limit}
+        fields = {
+            "folder": str(found.folder),
+            "tracks": found.tracks,
+            "features": found.features,
+            "size": found.size,
+            "limit": found.limit,
+        }
         click.echo(json.dumps(fields, indent=1))
         return
-    click.echo(f"folder  {clean(str(found.folder))}")
-    click.echo(f"tracks  {found.tracks}")
-    click.echo(f"size    {found.size / 1e6:.1f} MB of at most {found.limit / 1e6:.0f} MB")
+    click.echo(f"folder    {clean(str(found.folder))}")
+    click.echo(f"tracks    {found.tracks} heard")
+    click.echo(f"features  of {found.features} tracks")
+    click.echo(f"size      {found.size / 1e6:.1f} MB of at most {found.limit / 1e6:.0f} MB")
 
 
 @cache.command(epilog=options.examples("cache clear"))
@@ -44,7 +51,8 @@ def clear(quiet: bool) -> None:
     from songscore.cli.tally import count, shown
 
     store = Cache()
-    n_tracks = store.info().tracks
+    found = store.info()
+    n_tracks = max(found.tracks, found.features)
     store.clear()
     if not quiet:
         click.echo(f"{count(n_tracks, 'track')} forgotten, in {shown(store.folder)}", err=True)

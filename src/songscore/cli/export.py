@@ -26,17 +26,25 @@ def export(results: Path, form: str | None, output: Path | None, marks: Marks | 
 
     RESULTS are the answers of `songscore label -o FILE.jsonl`, or a journal.
 
+    CSV and Parquet have a column for each feature that the decision weighs, filled where the whole track was heard, as
+    `songscore label --thorough` does. `songscore features` makes a table of every feature of every file.
+
     The exit status is 0 where every line is an answer, 1 where some are not, 2 for wrong usage.
     """
-    from songscore.cli.formats import writing
-    from songscore.cli.tally import Tally
+    from songscore.cli.formats import EXPORTS, whole_features, writing
+    from songscore.cli.tally import Tally, count
 
     if output is not None and output.exists() and output.samefile(results):
         raise click.BadParameter(f"{output} is what is read", param_hint="--output")
-    answers, tally = Answers(results, marks=marks), Tally()
-    with writing(options.form_for(form, output), output) as write:
+    answers, tally, form, n_parts = Answers(results, marks=marks), Tally(), options.form_for(form, output), 0
+    with writing(form, output, EXPORTS) as write:
         for track in tally.counting(answers):
             write(track)
+            n_parts += bool(track.features) and not whole_features(track)
+    if n_parts and form in ("csv", "parquet") and not quiet:
+        were = "was" if n_parts == 1 else "were"
+        heard = f"{count(n_parts, 'track')} {were} heard in part and left without features"
+        click.echo(f"{heard}; label --thorough hears all", err=True)
     if not quiet:
         click.echo(tally.summary(output, answers=results), err=True)
     click.get_current_context().exit(1 if answers.n_refused else 0)

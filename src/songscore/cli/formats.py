@@ -13,16 +13,20 @@ from contextlib import ExitStack, contextmanager
 from functools import partial
 from io import TextIOWrapper
 from pathlib import Path
-from typing import IO, Any, BinaryIO
+from typing import IO, TYPE_CHECKING, Any, BinaryIO
 
 import click
 
-from songscore._files import new_file, remove_leftovers
+from songscore._files import new_file
 from songscore.audio import is_audio_path
 from songscore.cli.table import answer_table
 from songscore.cli.terminal import clean
+from songscore.features.track_vector import BY_NAME
 from songscore.release import ReleaseResult
-from songscore.results import TrackResult
+from songscore.results import TrackResult, as_utf8, portable_path
+
+if TYPE_CHECKING:
+    from songscore.batch.table import FeatureRow
 
 Write = Callable[[Any], object]
 Form = Callable[[IO[Any]], Iterator[Write]]
@@ -49,6 +53,12 @@ COLUMNS = (
 FORMULA = ("=", "+", "-", "@")
 """How text starts that a spreadsheet would run."""
 
+FEATURE_COLUMNS = ("path", "status", "message")
+"""Columns before the features in a table of features."""
+
+WHOLE = 0.99
+"""Share of a track that was heard from which it counts as heard from beginning to end."""
+
 ROW_GROUP = 1000
 
 
@@ -68,6 +78,36 @@ def writing(form: str, output: Path | None, forms: Mapping[str, Form] | None = N
         _check_parquet(output)
     with _destination(output, form) as file:
         yield from (forms or _FORMS)[form](file)
+
+
+def feature_forms(names: Sequence[str]) -> dict[str, Form]:
+    """What writes the features `names` of files: a `songscore.batch.table.FeatureRow` on each line."""
+    return {"csv": partial(_feature_lines, names=names), "parquet": partial(_feature_parquet, names=names)}
+
+
+def _feature_lines(file: IO[Any], names: Sequence[str]) -> Iterator[Write]:
+    rows = csv.writer(file, lineterminator="\n")
+    rows.writerow([*FEATURE_COLUMNS, *names])
+
+    def write(row: FeatureRow) -> None:
+        about = portable_path(row.path), row.status, as_utf8(row.message)
+        rows.writerow([*map(harmless, about), *(row.features.get(name) for name in names)])
+        file.flush()
+
+    yield write
+
+
+def _feature_parquet(file: IO[Any], names: Sequence[str]) -> Iterator[Write]:
+    import pyarrow as pa
+
+    about = [(name, pa.string()) for name in FEATURE_COLUMNS]
+
+    def fields(row: FeatureRow) -> dict[str, Any]:
+        return dict(zip(FEATURE_COLUMNS, (portable_path(row.path), row.status, as_utf8(row.message)), strict=True)) | {
+            **row.features
+        }
+
+    yield from _row_groups(file, pa.schema([*about, *((name, pa.float64()) for name in names)]), fields)
 
 
 def _table(file: IO[Any]) -> Iterator[Write]:
@@ -104,6 +144,22 @@ def _to_json(answer: TrackResult | ReleaseResult) -> str:
     return json.dumps(answer.to_dict(), allow_nan=False)
 
 
+def whole_features(track: TrackResult) -> dict[str, float]:
+    """The features of a track that was heard from beginning to end, and none of one that was left early.
+
+    How much was heard follows from the label, so features of a part would give it away.
+    """
+    if not track.features or track.analysed is None or track.duration is None:
+        return {}
+    is_whole = track.analysed >= WHOLE * track.duration
+    return dict(track.to_dict()["features"]) if is_whole else {}
+
+
+def csv_with_features(file: IO[Any]) -> Iterator[Write]:
+    """A line for each answer: `COLUMNS`, and a column for each feature of `whole_features`."""
+    yield from csv_lines(file, [*COLUMNS, *BY_NAME])
+
+
 def csv_lines(file: IO[Any], columns: Sequence[str]) -> Iterator[Write]:
     """A line of `columns` for each answer."""
     rows = csv.writer(file, lineterminator="\n")
@@ -114,7 +170,9 @@ def csv_lines(file: IO[Any], columns: Sequence[str]) -> Iterator[Write]:
         fields["certain"] = str(answer.certain).lower()
         if "vocal_segments" in fields:
             fields["vocal_segments"] = " ".join(map(_passage, fields["vocal_segments"]))
-        rows.writerow([harmless(fields[name]) for name in columns])
+        if isinstance(answer, TrackResult):
+            fields |= whole_features(answer)
+        rows.writerow([harmless(fields.get(name)) for name in columns])
         file.flush()
 
     yield write
@@ -151,19 +209,22 @@ def _check_parquet(output: Path | None) -> None:
 
 
 def _parquet(file: IO[Any]) -> Iterator[Write]:
+    yield from _row_groups(file, _parquet_schema(), _parquet_row)
+
+
+def _row_groups(file: IO[Any], schema: Any, fields: Callable[[Any], dict[str, Any]]) -> Iterator[Write]:
     import pyarrow as pa
     from pyarrow import parquet
 
     rows: list[dict[str, Any]] = []
-    schema = _parquet_schema()
     with parquet.ParquetWriter(file, schema) as writer:
 
         def flush() -> None:
             writer.write_table(pa.Table.from_pylist(rows, schema))
             rows.clear()
 
-        def write(track: TrackResult) -> None:
-            rows.append(_parquet_row(track))
+        def write(answer: Any) -> None:
+            rows.append(fields(answer))
             if len(rows) == ROW_GROUP:
                 flush()
 
@@ -172,9 +233,7 @@ def _parquet(file: IO[Any]) -> Iterator[Write]:
 
 
 def _parquet_row(track: TrackResult) -> dict[str, Any]:
-    fields = track.to_dict()
-    fields["features"] = list(fields["features"].items())
-    return fields
+    return {**track.to_dict(), **whole_features(track)}
 
 
 def _parquet_schema() -> Any:
@@ -192,7 +251,6 @@ def _parquet_schema() -> Any:
         "voices": pa.struct([("sung", number), ("choir", number), ("speech", number)]),
         "vocal_segments": pa.list_(passage),
         "timeline": curve,
-        "features": pa.map_(text, number),
         "status": text,
         "message": text,
         "duration": number,
@@ -203,7 +261,7 @@ def _parquet_schema() -> Any:
         "modified": text,
         "sound_digest": text,
     }
-    return pa.schema(list(types.items()))
+    return pa.schema([*types.items(), *((name, number) for name in BY_NAME)])
 
 
 _FORMS: dict[str, Form] = {
@@ -213,6 +271,9 @@ _FORMS: dict[str, Form] = {
     "jsonl": json_lines,
     "parquet": _parquet,
 }
+
+EXPORTS: dict[str, Form] = {**_FORMS, "csv": csv_with_features}
+"""What writes answers for a table of one's own: CSV with features."""
 
 
 @contextmanager
@@ -236,7 +297,6 @@ def _opened(output: Path, form: str) -> Iterator[BinaryIO]:
     target = output if special else output.resolve()
     if not special:
         check_output(form, target)
-        remove_leftovers(target.parent)
     with ExitStack() as stack:
         try:
             file = stack.enter_context(target.open("wb") if special else new_file(target))

@@ -47,8 +47,8 @@ EXAMPLES = options.examples(
     default=None,
     help="Answer in the order of the files, or as each is ready.  [default: ordered, but for --output]",
 )
-@click.option("--timeout", type=float, metavar="S", help="Seconds that a file may take.  [default: 900]")
-@click.option("--cache/--no-cache", default=True, help="Keep what was heard for the next run.  [default: --cache]")
+@options.timeout
+@options.cache
 @options.question
 @options.marks
 @click.option(

@@ -130,12 +130,19 @@ marks = click.option(
 )
 
 
+timeout = click.option("--timeout", type=float, metavar="S", help="Seconds that a file may take.  [default: 900]")
+
+cache = click.option(
+    "--cache/--no-cache", default=True, help="Keep what was heard for the next run.  [default: --cache]"
+)
+
+
 def question(command: Callable[..., Any]) -> Callable[..., Any]:
     """``--threshold``, ``--prior``, ``--choir`` and ``--model``: what is asked of each track, and of which model."""
     return threshold(prior(choir(model(command))))
 
 
-def output(*forms: str) -> Decorator:
+def output(*forms: str, default: str = "table") -> Decorator:
     """``--format`` and ``--output``."""
 
     def with_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -143,7 +150,7 @@ def output(*forms: str) -> Decorator:
             "--format",
             "form",
             type=click.Choice(forms),
-            help="How to write the answers.  [default: as --output ends, or table]",
+            help=f"How to write the answers.  [default: as --output ends, or {default}]",
         )
         file = click.option(
             "-o",
@@ -156,11 +163,11 @@ def output(*forms: str) -> Decorator:
     return with_options
 
 
-def form_for(form: str | None, output: Path | None, forms: tuple[str, ...] = FORMS) -> str:
+def form_for(form: str | None, output: Path | None, forms: tuple[str, ...] = FORMS, default: str = "table") -> str:
     """The form that is asked for, by name or by the ending of the file's."""
     suffix = output.suffix.lower() if output else ""
     if form is not None or suffix in TABLE_SUFFIXES:
-        return form or "table"
+        return form or default
     if suffix[1:] not in forms:
         endings = ", ".join([f".{name}" for name in forms if name != "table"] + [".txt"])
         message = f"{output} ends in {suffix}, which is no form of answers here; use {endings}, or say --format"

@@ -99,7 +99,7 @@ def playlist(
     answers = list(tally.counting(_heard(inputs, how, progress, quiet) if read is None else read))
     if verdict is not None:
         releases = releases_of(answers, prior=how["prior"])
-        answers = [track for release in releases if release.verdict == verdict for track in release.tracks]
+        answers = [track for one in releases if one.verdict == verdict for track in one.tracks]
     wanted = [track for track in answers if track.label == label and (track.certain or not certain_only)]
     wanted.sort(key=lambda track: track.path or "")
     if dry_run or output is None:

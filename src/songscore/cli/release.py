@@ -98,7 +98,7 @@ def release(
     if results is not None:
         answers = Answers(results, "--from", how["marks"])
         found = releases_of(tally.counting(answers), prior=how["prior"])
-        folders = (release.path or "" for release in found)
+        folders = (answer.path or "" for answer in found)
     else:
         home = _homes(inputs, quiet)
         tracks = tally.counting(_heard(list(home), how, progress, quiet))
@@ -108,9 +108,9 @@ def release(
     if dry_run:
         context.exit(0 if options.name_each(folders) else 1)
     with writing(form, output, _forms()) as write:
-        for release in found:
-            write(release)
-            verdicts[release.verdict or "no verdict"] += 1
+        for answer in found:
+            write(answer)
+            verdicts[answer.verdict or "no verdict"] += 1
     if verdicts and not quiet:
         click.echo(_summary(verdicts, tally, output), err=True)
     complete = tally.is_complete if answers is None else not answers.n_refused
@@ -137,9 +137,8 @@ def _homes(inputs: Inputs, quiet: bool) -> dict[Path, Path]:
         if not path.is_dir():
             raise click.BadParameter(f"{path} is not a folder; `songscore label` answers for files", param_hint="PATH")
     tops = {*inputs.named, *(inputs.listed or ())}
-    return {
-        file: release_folder(file, file.parent if file.parent in tops else None) for file in inputs.find(quiet=quiet)
-    }
+    files = inputs.find(quiet=quiet)
+    return {file: release_folder(file, file.parent if file.parent in tops else None) for file in files}
 
 
 def _heard(files: list[Path], how: dict[str, Any], progress: bool, quiet: bool) -> Iterator[TrackResult]:

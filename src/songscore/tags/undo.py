@@ -62,7 +62,7 @@ class UndoJournal:
     """
 
     def __init__(self, path: str | os.PathLike[str] | None = None) -> None:
-        self.path = Path(path) if path else platformdirs.user_state_path("songscore", False) / "tag-undo.jsonl"
+        self.path = Path(path) if path else _user_folder() / "tag-undo.jsonl"
 
     def add(
         self,
@@ -252,3 +252,10 @@ def _is_piece(piece: object) -> bool:
     if isinstance(piece, str):
         return True
     return isinstance(piece, list) and len(piece) == 2 and all(isinstance(n, int) and n >= 0 for n in piece)
+
+
+def _user_folder() -> Path:
+    try:
+        return platformdirs.user_state_path("songscore", False)
+    except RuntimeError:  # without a home folder, newer versions of platformdirs raise where older ones leave the tilde
+        return Path("~")

@@ -16,13 +16,12 @@ from songscore.model import Linear
 from songscore.training.decision.adapt import (
     adapted,
     adapted_bounds,
-    answers_of,
     cross_validated,
     harm,
     mark_weights,
 )
-from songscore.training.decision.bounds import DecisionSet
-from songscore.training.decision.linear import Booleans, Floats
+from songscore.training.decision.bounds import Answers, DecisionSet
+from songscore.training.decision.linear import Booleans, Floats, log_odds_of
 from songscore.training.metrics import Figure, resampled
 
 FEWEST_GROUPS = 3
@@ -62,54 +61,40 @@ class Trial:
 
     Attributes
     ----------
-    linear : Linear
-        Fitted to all marks.
-    bounds : dict
-        Its bounds of certainty, as metadata.
-    marks : DecisionSet
-    before, after : (n_marks,) float64
-        Log-odds by the decision before, and by one fitted without the marks of the same folder.
-    certain_before, certain_after : (n_marks,) bool
-    elsewhere : float
-        By how much the share of wrong lessons rises.
+    base, linear : Linear
+        The decision before, and the one that was fitted to all marks.
+    before, bounds : mapping
+        The bounds of certainty of both, as metadata.
+    lessons, marks : DecisionSet
+    answers : Answers
+        To each mark, by a decision that was fitted without the marks of its fold.
     gain : Figure
         By how much the mean loss of a mark falls, in nats, with its 95 % interval.
     """
 
+    base: Linear
     linear: Linear
+    before: Mapping[str, Any]
     bounds: dict[str, Any]
+    lessons: DecisionSet
     marks: DecisionSet
-    before: Floats
-    after: Floats
-    certain_before: Booleans
-    certain_after: Booleans
-    elsewhere: float
+    answers: Answers
     gain: Figure
 
     @classmethod
     def of(cls, base: Linear, before: Mapping[str, Any], lessons: DecisionSet, marks: DecisionSet) -> Trial:
         """Adapt a decision with its bounds, and once more without each fold of the marks."""
-        everything = np.ones(len(marks.song), np.bool_)
-        linear, answers = adapted(base, lessons, marks, everything), cross_validated(base, lessons, marks)
+        linear = adapted(base, lessons, marks, np.ones(len(marks.song), np.bool_))
+        answers = cross_validated(base, lessons, marks)
         bounds = adapted_bounds(before, linear, lessons, marks, answers)
-        certain = np.zeros(len(marks.song), np.bool_)
-        for part in np.unique(marks.fold):
-            here = marks.fold == part
-            known = adapted_bounds(before, linear, lessons, marks, answers, ~here)
-            certain[here] = is_certain(answers.whole, marks, known)[here]
-        log_odds = answers_of(base, marks).whole
-        gains = _loss(log_odds, marks.song) - _loss(answers.whole, marks.song)
-        return cls(
-            linear=linear,
-            bounds=bounds,
-            marks=marks,
-            before=log_odds,
-            after=answers.whole,
-            certain_before=is_certain(log_odds, marks, before),
-            certain_after=certain,
-            elsewhere=harm(linear, base, lessons),
-            gain=_mean(gains, marks.group, mark_weights(marks.song)),
-        )
+        gains = _loss(log_odds_of(base, marks.whole), marks.song) - _loss(answers.whole, marks.song)
+        gain = _mean(gains, marks.group, mark_weights(marks.song))
+        return cls(base, linear, before, bounds, lessons, marks, answers, gain)
+
+    @property
+    def elsewhere(self) -> float:
+        """By how much the share of wrong lessons rises."""
+        return harm(self.linear, self.base, self.lessons)
 
     @property
     def better(self) -> bool:
@@ -119,7 +104,7 @@ class Trial:
     @property
     def more(self) -> int | None:
         """Marks after which the gain would exceed chance, if it stays what it is; None where it is none."""
-        gain, n = self.gain, len(self.before)
+        gain, n = self.gain, len(self.marks.song)
         if self.better or not self._fewer_wrong or gain.value <= 0:
             return None
         more = max(1, ceil(n * (((gain.value - gain.low) / gain.value) ** 2 - 1)))
@@ -128,7 +113,7 @@ class Trial:
     @property
     def message(self) -> str:
         """The verdict in words."""
-        n, before, after = len(self.before), self._n_wrong(self.before), self._n_wrong(self.after)
+        n, before, after = len(self.marks.song), *(int(wrong.sum()) for wrong in self._wrong)
         if not before:
             return f"not better: the model already agrees with all of the {counted_marks(n)}"
         found = f"of {counted_marks(n)}, {before} are wrong before and {after} after, in cross-validation"
@@ -139,11 +124,17 @@ class Trial:
         return f"not better: {found}; the marks hold nothing that this decision could learn from what was heard"
 
     def standings(self) -> tuple[Standing, Standing]:
-        """Before and after."""
-        return self._standing(self.before, self.certain_before), self._standing(self.after, self.certain_after)
+        """Before and after; the bounds of certainty after are those without the marks of each fold, too."""
+        before = is_certain(log_odds_of(self.base, self.marks.whole), self.marks, self.before)
+        after = np.zeros(len(before), np.bool_)
+        for here in (self.marks.fold == part for part in np.unique(self.marks.fold)):
+            bounds = adapted_bounds(self.before, self.linear, self.lessons, self.marks, self.answers, ~here)
+            after[here] = is_certain(self.answers.whole, self.marks, bounds)[here]
+        wrong = self._wrong
+        return self._standing(wrong[0], before), self._standing(wrong[1], after)
 
-    def _standing(self, log_odds: Floats, certain: Booleans) -> Standing:
-        song, wrong = self.marks.song, (log_odds >= 0) != self.marks.song
+    def _standing(self, wrong: Booleans, certain: Booleans) -> Standing:
+        song = self.marks.song
         return Standing(
             wrong_songs=int((wrong & song).sum()),
             wrong_scores=int((wrong & ~song).sum()),
@@ -153,11 +144,15 @@ class Trial:
         )
 
     @property
-    def _fewer_wrong(self) -> bool:
-        return self._n_wrong(self.after) < self._n_wrong(self.before)
+    def _wrong(self) -> tuple[Booleans, Booleans]:
+        """Which marks are wrong, before and after."""
+        before = log_odds_of(self.base, self.marks.whole)
+        return (before >= 0) != self.marks.song, (self.answers.whole >= 0) != self.marks.song
 
-    def _n_wrong(self, log_odds: Floats) -> int:
-        return int(((log_odds >= 0) != self.marks.song).sum())
+    @property
+    def _fewer_wrong(self) -> bool:
+        before, after = self._wrong
+        return bool(after.sum() < before.sum())
 
 
 def is_certain(log_odds: Floats, given: DecisionSet, bounds: Mapping[str, Any]) -> Booleans:

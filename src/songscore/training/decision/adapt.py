@@ -167,7 +167,7 @@ def to_mark_next(
 
     That is where the label is in doubt and the decision least settled by lessons and marks: the greatest gain of Fisher
     information about its weights, one track after the other (MacKay 1992, "Information-based objective functions for
-    active data selection"). Each folder is asked once before one is asked twice.
+    active data selection"). Of a folder that was asked already, a track counts half as much, then a third, and so on.
     """
     taught, weight = _taught(lessons)
     rows = [(lessons.whole[taught], weight), (marks.whole, mark_weights(marks.song) * STRENGTH)]
@@ -183,19 +183,16 @@ def to_mark_next(
 
 
 def _greedy(x: Floats, informative: Floats, spread: Floats, folder: Sequence[str], n: int) -> Iterator[int]:
-    asked = dict.fromkeys(folder, 0)
-    left = set(range(len(x)))
-    while left and n:
-        fewest = min(asked[folder[i]] for i in left)
-        some = [i for i in left if asked[folder[i]] == fewest]
-        gain = informative[some] * np.einsum("ij,jk,ik->i", x[some], spread, x[some])
-        best = some[int(np.argmax(gain))]
+    place = np.unique(folder, return_inverse=True)[1]
+    asked, left = np.zeros(len(x)), np.ones(len(x), np.bool_)
+    for _ in range(min(n, len(x))):
+        gain = informative * np.einsum("ij,jk,ik->i", x, spread, x) / (1 + asked[place])
+        best = int(np.argmax(np.where(left, gain, -1.0)))
         yield best
         along = spread @ x[best]
         spread = spread - informative[best] * np.outer(along, along) / (1 + informative[best] * x[best] @ along)
-        asked[folder[best]] += 1
-        left.remove(best)
-        n -= 1
+        asked[place[best]] += 1
+        left[best] = False
 
 
 def _doubt(linear: Linear, features: Floats) -> Floats:
