@@ -170,7 +170,7 @@ def test_marks_are_made_by_mouse_and_taken_back(page):
     row = page.locator("tbody tr").nth(2)
     row.get_by_role("button", name="Neither").click()
     assert row.get_by_role("button", name="Neither").get_attribute("aria-pressed") == "true"
-    page.get_by_text("Marked 1").click()
+    page.get_by_role("radio", name="Marked").check()
     assert page.locator("tbody tr").count() == 1
     page.locator("tbody tr").get_by_role("button", name="Undo").click()
     assert page.locator("#marked").inner_text() == "0 marked, 25 in doubt"
