@@ -20,7 +20,7 @@ from songscore.cli import main
 from songscore.errors import ManifestError, ModelError
 from songscore.model import MODEL, Bounds, Linear, load_model, read_model
 from songscore.results import SCORE, SONG, TrackResult
-from songscore.training.adapt import FEWEST, read_marks
+from songscore.training.adapt import FEWEST
 from songscore.training.decision.adapt import (
     HARM,
     MARKED,
@@ -513,28 +513,17 @@ def test_tracks_to_mark_are_not_looked_for_among_answers_of_other_models(base: P
     assert found.mark_next == ("new.wav",)
 
 
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [
-        ("path\n", "marks have the columns path and label"),
-        (
-            "path,label\na.wav,vocal\n",
-            r"marks.csv, line 2: label 'vocal'; use 'song', 'instrumental score' or 'neither'",
-        ),
-        ("path,label\n\xff", "marks.csv: "),
-    ],
-)
-def test_marks_that_are_none_are_refused(tmp_path: Path, content: str, message: str) -> None:
+def test_marks_that_are_none_are_refused(base: Path, tmp_path: Path) -> None:
     path = tmp_path / "marks.csv"
-    path.write_bytes(content.encode("latin-1"))
-    with pytest.raises(ManifestError, match=message):
-        read_marks(path)
+    path.write_text("path,label\na.wav,vocal\n")
+    with pytest.raises(ManifestError, match=r"marks\.csv, line 2: label is 'vocal'"):
+        songscore.adapt(path, model=base)
 
 
-def test_the_last_mark_of_a_file_counts(tmp_path: Path) -> None:
+def test_the_last_mark_of_a_file_counts(base: Path, tmp_path: Path) -> None:
     path = tmp_path / "marks.csv"
     path.write_text("path,label\na.wav,song\nb.wav,neither\na.wav,instrumental score\n")
-    assert read_marks(path) == {"a.wav": SCORE, "b.wav": "neither"}
+    assert songscore.adapt(path, model=base).passed_over == {"neither": 1, "not found": 1}
 
 
 def test_an_adapted_model_of_the_first_format_is_not_to_be_had() -> None:
