@@ -231,7 +231,7 @@ def _short(value: Any) -> str:
     return text if len(text) <= 60 else f"{text[:60]}..."
 
 
-def _n_jobs(n_jobs: int | None) -> int:
+def _n_jobs(n_jobs: Any) -> int:
     """As scikit-learn counts them: None is one, -1 all cores, -2 all but one."""
     if n_jobs is None:
         return 1

@@ -11,7 +11,7 @@ depends on the gain of a recording, and each is what the function of librosa tha
 array ``y / np.sqrt(np.mean(y**2))``.
 
 A sound is read twice, once for its level and once for its features, and a few seconds of it are in memory at a time.
-What grows with its length are the curves, about 35 MB for an hour.
+What grows with its length are the curves, about 30 kB for each second.
 
 Whatever changes a number here raises `FEATURE_SET`.
 """
@@ -272,25 +272,8 @@ def load_librosa() -> ModuleType:
     return librosa
 
 
-def spectral_features(source: Source) -> dict[str, float]:
-    """The features `NAMES` of a sound.
-
-    Parameters
-    ----------
-    source : path, seekable binary file object, or (samples, sample rate)
-
-    Raises
-    ------
-    AudioError
-        The sound cannot be read.
-    ImportError
-        librosa is missing.
-    """
-    return summarise(spectral_curves(source))
-
-
 def summarise(curves: dict[str, FloatArray]) -> dict[str, float]:
-    """Features from `spectral_curves`."""
+    """The features `NAMES`, from `spectral_curves`."""
     found = pulse(curves["onset_strength"])
     for family in FAMILIES:
         for curve in family.curves if family.statistics else ():
@@ -323,7 +306,17 @@ def frame_times(n_frames: int) -> NDArray[np.float64]:
 def spectral_curves(source: Source) -> dict[str, FloatArray]:
     """The curves `CURVES` of a sound, each of the shape ``(n_frames,)``, at `frame_times`.
 
-    Parameters, errors: as of `spectral_features`.
+    Parameters
+    ----------
+    source : path, seekable binary file object, or (samples, sample rate)
+        It is read twice.
+
+    Raises
+    ------
+    AudioError
+        The sound cannot be read.
+    ImportError
+        librosa is missing.
     """
     load_librosa()
     level = _level(_read(source))
@@ -576,7 +569,8 @@ def pulse(onset_strength: FloatArray) -> dict[str, float]:
     periodic = _mean_tempogram(onset_strength - onset_strength.mean(), None)
     bpm = librosa.tempo_frequencies(len(periodic), sr=SAMPLE_RATE, hop_length=HOP_LENGTH)
     strongest = float(periodic[(bpm >= SLOWEST) & (bpm <= FASTEST)].max())
-    return {"tempo": float(tempo[0]), "pulse_clarity": strongest / float(periodic[0]) if periodic[0] > 0 else 0.0}
+    clarity = max(0.0, strongest / float(periodic[0])) if periodic[0] > 0 else 0.0
+    return {"tempo": float(tempo[0]), "pulse_clarity": clarity}
 
 
 def _mean_tempogram(onset_strength: FloatArray, norm: float | None) -> NDArray[np.float64]:

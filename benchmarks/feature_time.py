@@ -1,0 +1,96 @@
+"""What spectral features cost, beside librosa's functions called once each.
+
+    python -m benchmarks feature_time FILE --markdown docs/figures/feature_time.md
+
+Processor time on one core. ``extract_features`` decodes the file twice, in blocks; the functions have the whole array
+in memory already, and each makes its own short-time spectrum where it needs one. What a fresh process pays once, for
+importing and compiling, is the difference between its first and its second call.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+os.environ |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from functools import partial
+
+import click
+import librosa
+import numpy as np
+from numpy.typing import NDArray
+from speed import cpu
+
+from songscore import classify_track, extract_features
+
+FRESH = """
+import time
+def told(what, began): print(what, time.process_time() - began, sep="\\t")
+began = time.process_time(); import librosa; librosa.feature.rms; told("import librosa", began)
+from songscore import extract_features
+for call in ("first call", "second call"):
+    began = time.process_time(); extract_features({path!r}, sets=["spectral"]); told(call, began)
+"""
+
+
+def functions(y: NDArray[np.float32], sr: float) -> Iterator[tuple[str, Callable[[], object]]]:
+    """librosa's functions, as one who has loaded a file calls them."""
+    feature = librosa.feature
+    mfcc, chroma = feature.mfcc(y=y, sr=sr), feature.chroma_stft(y=y, sr=sr, tuning=0.0)
+    yield "mfcc", partial(feature.mfcc, y=y, sr=sr, n_mfcc=20)
+    yield "delta", partial(feature.delta, mfcc)
+    for name in ("spectral_contrast", "spectral_centroid", "spectral_bandwidth", "spectral_rolloff"):
+        yield name, partial(getattr(feature, name), y=y, sr=sr)
+    yield "spectral_flatness", partial(feature.spectral_flatness, y=y)
+    yield "onset_strength", partial(librosa.onset.onset_strength, y=y, sr=sr)
+    yield "zero_crossing_rate", partial(feature.zero_crossing_rate, y)
+    yield "rms", partial(feature.rms, y=y)
+    yield "chroma_stft", partial(feature.chroma_stft, y=y, sr=sr, tuning=0.0)
+    yield "tonnetz", partial(feature.tonnetz, chroma=chroma)
+    yield "tempo", partial(feature.tempo, y=y, sr=sr)
+    yield "stft and hpss", lambda: librosa.decompose.hpss(np.abs(librosa.stft(y)))
+
+
+def table(path: Path) -> Iterator[str]:
+    """Seconds of processor time."""
+    y, sr = librosa.load(path)
+    direct = {name: cpu(call, 1) for name, call in functions(y, sr)}
+    ours, total = cpu(lambda: extract_features(path, sets=["spectral"])), sum(direct.values())
+    yield f"| {len(y) / sr:.0f} s of {path.suffix[1:]} | processor time, s | functions together = 1 |"
+    yield "|---|---|---|"
+    for name, seconds in {
+        "librosa's functions, once each, on the loaded array": total,
+        "of these, harmonic and percussive parts": direct["stft and hpss"],
+        "all others": total - direct["stft and hpss"],
+        '`extract_features(path, sets=["spectral"])`': ours,
+        '`extract_features(path, sets=["vocal"])`': cpu(lambda: extract_features(path, sets=["vocal"])),
+        "`classify_track(path)`": cpu(lambda: classify_track(path)),
+    }.items():
+        yield f"| {name} | {seconds:.2f} | {seconds / total:.2f} |"
+    yield ""
+    yield "| in a fresh process | processor time, s |"
+    yield "|---|---|"
+    fresh = [sys.executable, "-c", FRESH.format(path=str(path))]
+    answer = subprocess.run(fresh, capture_output=True, text=True, check=True)
+    for line in answer.stdout.splitlines():
+        what, seconds = line.split("\t")
+        yield f"| {what} | {float(seconds):.2f} |"
+
+
+@click.command()
+@click.argument("file", type=click.Path(path_type=Path, exists=True))
+@click.option("--markdown", type=click.Path(path_type=Path), help="File for the tables.")
+def main(file: Path, markdown: Path | None) -> None:
+    """Print both tables."""
+    text = "\n".join(table(file)) + "\n"
+    click.echo(text)
+    if markdown:
+        markdown.write_text(text, "utf-8")
+
+
+if __name__ == "__main__":
+    main()
