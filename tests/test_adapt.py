@@ -516,12 +516,12 @@ def test_tracks_to_mark_are_not_looked_for_among_answers_of_other_models(base: P
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("path\n", "marks have the columns path and label"),
+        ("path\n", "marks.csv, line 1: no column label"),
         (
             "path,label\na.wav,vocal\n",
-            r"marks.csv, line 2: label 'vocal'; use 'song', 'instrumental score' or 'neither'",
+            "marks.csv, line 2: label is 'vocal'; \"song\" or ",
         ),
-        ("path,label\n\xff", "marks.csv: "),
+        ("path,label\n\xff", "marks.csv, line 2: label is ''"),
     ],
 )
 def test_marks_that_are_none_are_refused(tmp_path: Path, content: str, message: str) -> None:

@@ -6,7 +6,6 @@ written only where that decision does better than the one before, by more than c
 
 from __future__ import annotations
 
-import csv
 import json
 import os
 from collections import Counter
@@ -23,8 +22,9 @@ from songscore.analysis.record import Analysis
 from songscore.batch.run import CacheFolder, analyse_files
 from songscore.decision import Question, label
 from songscore.errors import ManifestError, ModelError
+from songscore.marks import NEITHER, as_marks
 from songscore.model import MODEL, TrackModel, load_model, shipped_models
-from songscore.results import SCORE, SONG, TrackResult, exact_path
+from songscore.results import SONG, TrackResult
 from songscore.training.decision.adapt import MARKED, to_mark_next
 from songscore.training.decision.bounds import DECIDING, DecisionSet
 from songscore.training.decision.compose import Example
@@ -38,9 +38,6 @@ FEWEST = 20
 
 N_NEXT = 10
 """Tracks that are named to be marked next."""
-
-NEITHER = "neither"
-"""The mark of a track that is neither a song nor instrumental score; it teaches nothing here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,23 +156,12 @@ def read_marks(path: str | os.PathLike[str]) -> dict[str, str]:
     Raises
     ------
     ManifestError
-        The file cannot be read, has no columns ``path`` and ``label``, or a label is unknown.
+        The file cannot be read, or a line is no mark.
     """
     try:
-        with Path(path).open(encoding="utf-8", newline="") as file:
-            reader = csv.DictReader(file)
-            if not {"path", "label"} <= set(reader.fieldnames or ()):
-                raise ManifestError(f"{os.fspath(path)}: marks have the columns path and label")
-            found = {}
-            for row in reader:
-                if row["label"] not in {SONG, SCORE, NEITHER}:
-                    known = f"{SONG!r}, {SCORE!r} or {NEITHER!r}"
-                    where = f"{os.fspath(path)}, line {reader.line_num}"
-                    raise ManifestError(f"{where}: label {row['label']!r}; use {known}")
-                found[exact_path(row["path"])] = row["label"]
-    except (OSError, UnicodeDecodeError, csv.Error, ValueError) as error:
-        raise ManifestError(f"{os.fspath(path)}: {error}") from error
-    return found
+        return {mark.path: mark.label for mark in as_marks(path)}
+    except (OSError, ValueError) as error:
+        raise ManifestError(str(error)) from error
 
 
 def _heard(
