@@ -22,7 +22,7 @@ from songscore.analysis.record import Analysis
 from songscore.batch.run import CacheFolder, analyse_files
 from songscore.decision import Question, label
 from songscore.errors import ManifestError, ModelError
-from songscore.marks import NEITHER, read_marks
+from songscore.marks import NEITHER, as_marks
 from songscore.model import MODEL, TrackModel, load_model, shipped_models
 from songscore.results import SONG, TrackResult
 from songscore.training.decision.adapt import MARKED, to_mark_next
@@ -153,7 +153,7 @@ def adapt(
 def _labels(path: str | os.PathLike[str]) -> dict[str, str]:
     """Labels by path; of several marks of a file the last one counts."""
     try:
-        return {mark.path: mark.label for mark in read_marks(path)}
+        return {mark.path: mark.label for mark in as_marks(path)}
     except (OSError, ValueError) as error:
         raise ManifestError(str(error)) from error
 
