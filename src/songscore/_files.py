@@ -1,4 +1,4 @@
-"""The one way a file is written whole or not at all."""
+"""The one way a file is written whole or not at all, and the folders that are the user's own."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import os
 import re
 import stat
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from secrets import token_hex
@@ -45,6 +45,19 @@ def write_whole(path: Path, content: bytes | str) -> None:
     """Write bytes, or text as UTF-8 with its line ends as they are."""
     with new_file(path) as file:
         file.write(content.encode() if isinstance(content, str) else content)
+
+
+def own_folder(find: Callable[..., Path]) -> Path:
+    """The folder that a function of platformdirs has for songscore; below ``~`` where no home folder is known."""
+    try:
+        return find("songscore", appauthor=False)
+    except RuntimeError:  # newer versions of platformdirs; earlier ones give a path below ~
+        return Path("~", "songscore")
+
+
+def has_place(path: Path) -> bool:
+    """Whether a path from `own_folder` is one on the disk, and a home folder is known."""
+    return path.parts[:1] != ("~",)
 
 
 def remove_leftovers(folder: Path) -> None:

@@ -21,7 +21,7 @@ from pathlib import Path
 
 from platformdirs import user_cache_path
 
-from songscore._files import write_whole
+from songscore._files import has_place, own_folder, write_whole
 from songscore.analysis.record import FORMAT, Analysis
 from songscore.analysis.sampling import analyse
 from songscore.decision import Question
@@ -76,9 +76,9 @@ class Cache:
     """
 
     def __init__(self, folder: str | os.PathLike[str] | None = None, limit: int = LIMIT) -> None:
-        chosen = folder or os.environ.get("SONGSCORE_CACHE_DIR") or user_cache_path("songscore", appauthor=False)
+        chosen = folder or os.environ.get("SONGSCORE_CACHE_DIR") or own_folder(user_cache_path)
         self.folder, self.limit, self._added = Path(chosen), limit, 0
-        if self.folder.parts[:1] == ("~",):
+        if not has_place(self.folder):
             why = "there is no home folder for the cache; SONGSCORE_CACHE_DIR names another"
             raise FileNotFoundError(errno.ENOENT, why, str(self.folder))
 

@@ -28,6 +28,7 @@ from typing import IO, Any
 
 import platformdirs
 
+from songscore._files import has_place, own_folder
 from songscore.errors import TagError
 from songscore.results import portable_path
 from songscore.tags.delta import Piece, join, pieces
@@ -62,7 +63,7 @@ class UndoJournal:
     """
 
     def __init__(self, path: str | os.PathLike[str] | None = None) -> None:
-        self.path = Path(path) if path else platformdirs.user_state_path("songscore", False) / "tag-undo.jsonl"
+        self.path = Path(path) if path else own_folder(platformdirs.user_state_path) / "tag-undo.jsonl"
 
     def add(
         self,
@@ -93,7 +94,7 @@ class UndoJournal:
         )
         line = b"\n" + json.dumps({"format": FORMAT, **asdict(record)}).encode() + b"\n"
         try:
-            if self.path.parts[:1] == ("~",):
+            if not has_place(self.path):
                 raise OSError("there is no home folder for it; --journal FILE names another place")
             self.path.parent.mkdir(parents=True, exist_ok=True)
             with self.path.open("a+b", buffering=0) as file, _locked(file) as alone:
