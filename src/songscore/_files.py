@@ -1,4 +1,4 @@
-"""The one way a file is written whole or not at all."""
+"""The one way a file is written whole or not at all, and the folders that are the user's own."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import os
 import re
 import stat
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from secrets import token_hex
@@ -84,6 +84,19 @@ def _opened(new: Path) -> BinaryIO:
         if new.exists():
             return file
         file.close()
+
+
+def own_folder(find: Callable[..., Path]) -> Path:
+    """The folder that a function of platformdirs has for songscore; below ``~`` where no home folder is known."""
+    try:
+        return find("songscore", appauthor=False)
+    except RuntimeError:  # newer versions of platformdirs; earlier ones give a path below ~
+        return Path("~", "songscore")
+
+
+def has_place(path: Path) -> bool:
+    """Whether a path from `own_folder` is one on the disk, and a home folder is known."""
+    return path.parts[:1] != ("~",)
 
 
 def remove_leftovers(folder: Path) -> None:

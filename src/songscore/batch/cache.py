@@ -26,7 +26,7 @@ from typing import TypeVar
 
 from platformdirs import user_cache_path
 
-from songscore._files import write_whole
+from songscore._files import has_place, own_folder, write_whole
 from songscore.analysis.record import FORMAT, Analysis
 from songscore.analysis.sampling import analyse
 from songscore.decision import Question
@@ -90,8 +90,11 @@ class Cache:
     """
 
     def __init__(self, folder: str | os.PathLike[str] | None = None, limit: int = LIMIT) -> None:
-        chosen = folder or os.environ.get("SONGSCORE_CACHE_DIR") or _user_folder()
+        chosen = folder or os.environ.get("SONGSCORE_CACHE_DIR") or own_folder(user_cache_path)
         self.folder, self.limit, self._added = Path(chosen), limit, 0
+        if not has_place(self.folder):
+            why = "there is no home folder for the cache; SONGSCORE_CACHE_DIR names another"
+            raise FileNotFoundError(errno.ENOENT, why, str(self.folder))
 
     def analyse(self, path: str, model: TrackModel, question: Question, *, thorough: bool = False) -> Analysis:
         """`songscore.analysis.sampling.analyse`, from here where it was heard before.
@@ -256,14 +259,3 @@ def _state(path: str) -> tuple[int, int, int] | None:
     except (OSError, ValueError):
         return None
     return (state.st_size, state.st_mtime_ns, state.st_ino) if stat.S_ISREG(state.st_mode) else None
-
-
-def _user_folder() -> Path:
-    try:
-        folder = user_cache_path("songscore", appauthor=False)
-    except RuntimeError:  # newer versions of platformdirs raise where older ones leave the tilde
-        folder = Path("~")
-    if folder.parts[:1] == ("~",):
-        why = "there is no home folder for the cache; SONGSCORE_CACHE_DIR names another"
-        raise FileNotFoundError(errno.ENOENT, why, str(folder))
-    return folder

@@ -28,6 +28,7 @@ from typing import IO, Any
 
 import platformdirs
 
+from songscore._files import has_place, own_folder
 from songscore.errors import TagError
 from songscore.results import portable_path
 from songscore.tags.delta import Piece, join, pieces
@@ -62,7 +63,7 @@ class UndoJournal:
     """
 
     def __init__(self, path: str | os.PathLike[str] | None = None) -> None:
-        self.path = Path(path) if path else _user_folder() / "tag-undo.jsonl"
+        self.path = Path(path) if path else own_folder(platformdirs.user_state_path) / "tag-undo.jsonl"
 
     def add(
         self,
@@ -93,7 +94,7 @@ class UndoJournal:
         )
         line = b"\n" + json.dumps({"format": FORMAT, **asdict(record)}).encode() + b"\n"
         try:
-            if self.path.parts[:1] == ("~",):
+            if not has_place(self.path):
                 raise OSError("there is no home folder for it; --journal FILE names another place")
             self.path.parent.mkdir(parents=True, exist_ok=True)
             with self.path.open("a+b", buffering=0) as file, _locked(file) as alone:
@@ -252,10 +253,3 @@ def _is_piece(piece: object) -> bool:
     if isinstance(piece, str):
         return True
     return isinstance(piece, list) and len(piece) == 2 and all(isinstance(n, int) and n >= 0 for n in piece)
-
-
-def _user_folder() -> Path:
-    try:
-        return platformdirs.user_state_path("songscore", False)
-    except RuntimeError:  # without a home folder, newer versions of platformdirs raise where older ones leave the tilde
-        return Path("~")
