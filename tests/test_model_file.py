@@ -4,6 +4,7 @@ import io
 import json
 import os
 import shutil
+import tracemalloc
 import zipfile
 from collections.abc import Callable
 from math import log
@@ -25,6 +26,7 @@ from songscore.model import (
     MAX_BYTES,
     MODEL,
     PartBounds,
+    canary_samples,
     digest,
     load_model,
     locate,
@@ -454,3 +456,27 @@ def test_more_canaries_than_a_self_test_has_time_for_are_refused(folder: Path) -
 
     rewrite(folder, repeat)
     reread(folder, "canaries")
+
+
+def test_the_canary_is_the_sound_that_it_was_when_models_were_made():
+    """By the formula, without the recurrence by which the partials are computed."""
+    pitch, n = 220.0, 44_100
+    t = np.arange(n) / 44_100
+    glide = pitch * 2 ** (np.sin(2 * np.pi * 0.3 * t) / 3 + 0.02 * np.sin(2 * np.pi * 5.5 * t))
+    phase = 2 * np.pi * np.cumsum(glide) / 44_100
+    tone = np.zeros(n)
+    for k in range(1, 25):
+        formants = sum(np.exp(-(((k * pitch - centre) / 250) ** 2)) for centre in (700, 1150, 2700))
+        tone += (0.02 + formants) / k**0.5 * np.sin(k * phase)
+    tone *= 0.08 * (0.55 + 0.45 * np.sin(2 * np.pi * 3 * t))
+    chord = sum(np.sin(2 * np.pi * hertz * t) for hertz in (110.0, 164.8, 220.0, 277.2))
+    np.testing.assert_allclose(canary_samples(pitch, 1.0), [tone + 0.05 * chord, tone + 0.03 * chord], atol=1e-6)
+
+
+def test_the_canary_needs_little_memory():
+    tracemalloc.start()
+    try:
+        canary_samples(220.0)
+        assert tracemalloc.get_traced_memory()[1] < 30e6
+    finally:
+        tracemalloc.stop()

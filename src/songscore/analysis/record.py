@@ -61,7 +61,8 @@ class Analysis:
     def to_bytes(self) -> bytes:
         """Everything but the path, exactly."""
         activity = self.activity
-        kinds = np.rint(activity.kinds * LEVELS)
+        kinds = activity.kinds * np.float32(LEVELS)
+        np.rint(kinds, out=kinds)
         body = activity.step.astype(_STEP).tobytes() + kinds.astype(_KINDS).tobytes()
         head = {
             "format": FORMAT,
