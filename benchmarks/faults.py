@@ -340,8 +340,8 @@ def killed_tagging(folder: Path, kills: int, dice: random.Random) -> dict[str, i
 
 
 def gone(process: int) -> bool:
-    """Whether a process ends within ten seconds."""
-    for _ in range(100):
+    """Whether a process ends within a minute."""
+    for _ in range(600):
         if not Path(f"/proc/{process}").exists():
             return True
         time.sleep(0.1)
