@@ -340,9 +340,13 @@ def killed_tagging(folder: Path, kills: int, dice: random.Random) -> dict[str, i
 
 
 def gone(process: int) -> bool:
-    """Whether a process ends within ten seconds."""
-    for _ in range(100):
-        if not Path(f"/proc/{process}").exists():
+    """Whether a process ends within a minute."""
+    for _ in range(600):
+        try:
+            state = Path(f"/proc/{process}/stat").read_bytes().rpartition(b")")[2].split()[0]
+        except OSError:
+            return True
+        if state == b"Z":
             return True
         time.sleep(0.1)
     return False

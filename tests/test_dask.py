@@ -69,16 +69,13 @@ def started(folder: Path, *befores: str) -> Iterator[Cluster]:
     folder.mkdir()
     with ExitStack() as stack:
         scheduler = stack.enter_context(dask("scheduler", folder, "--host", "127.0.0.1", "--port", "0"))
-        for _ in range(300):
-            if (folder / "scheduler.json").exists():
-                break
-            time.sleep(0.1)
+        until((folder / "scheduler.json").exists)
         options = ["--nthreads", "1", "--no-nanny", "--host", "127.0.0.1"]
         workers = [stack.enter_context(dask("worker", folder, *options, before=before)) for before in befores]
         address = json.loads((folder / "scheduler.json").read_text())["address"]
         with distributed.Client(address) as client:
             if workers:
-                client.wait_for_workers(len(workers), timeout=60)
+                client.wait_for_workers(len(workers), timeout=300)
         yield Cluster(address, scheduler, workers)
 
 
