@@ -325,7 +325,7 @@ def test_the_table_fits_the_terminal_in_a_line_per_file(columns: int) -> None:
     assert len(lines) == 7, "head, file, release, file, space, total, note"
     title = lines[3][: lines[0].index("Answer")].strip()
     assert title.startswith("Disc 1/01")
-    assert title.endswith("(From the Motion Picture).wav")
+    assert title.endswith("the Motion Picture).wav")
     assert ("…" in title) == (columns == 80)
     assert "instrumental score?" in lines[1]
     assert lines[-1].startswith("? in the band of doubt")
