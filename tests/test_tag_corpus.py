@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 import tag_corpus
@@ -124,13 +124,15 @@ def tagged(sounds: dict[str, bytes], tmp_path_factory: pytest.TempPathFactory) -
     return was, now
 
 
-def exiftool(folder: Path) -> dict[str, dict[str, Any]]:
+def exiftool(folder: Path) -> dict[str, Counter[tuple[str, str]]]:
     """What each file says, by group and name."""
-    command = ["exiftool", "-j", "-G1", "-a", "-api", "Unknown=1", folder]
+    command = ["exiftool", "-j", "-G1:4", "-a", folder]
     shown = json.loads(subprocess.run(command, capture_output=True, check=False).stdout)
-    left_out = ("System:", "File:", "ExifTool:", "SourceFile", "Composite:", "FLAC:Picture")
+    left_out = ("System:", "File:", "ExifTool:", "SourceFile", "Composite:")
     return {
-        Path(one["SourceFile"]).name: {key: text for key, text in one.items() if not key.startswith(left_out)}
+        Path(one["SourceFile"]).name: Counter(
+            (re.sub(r":Copy\d+", "", key), str(text)) for key, text in one.items() if not key.startswith(left_out)
+        )
         for one in shown
     }
 
@@ -140,18 +142,27 @@ import json, pathlib, sys, taglib
 found = {}
 for path in sorted(pathlib.Path(sys.argv[1]).iterdir()):
     try:
-        found[path.name] = dict(taglib.File(str(path)).tags)
+        file = taglib.File(str(path))
     except OSError:
-        pass
+        continue
+    found[path.name] = [dict(file.tags), [name.rpartition(":")[2] for name in file.unsupported]]
 print(json.dumps(found))
 """
 
 
-def taglib(folder: Path) -> dict[str, dict[str, Any]]:
+def taglib(folder: Path) -> dict[str, tuple[dict[str, list[str]], list[str]]]:
+    """What each file says, and the names of what TagLib reads without a name for it, as of MP4 before TagLib 2."""
     done = subprocess.run(["/usr/bin/python3", "-c", _TAGLIB, folder], capture_output=True, check=False)
     if done.returncode:
         pytest.skip("TagLib for Python is not installed (Debian: python3-taglib)")
-    return dict(json.loads(done.stdout))
+    return {
+        name: ({key: [text.strip() for text in texts] for key, texts in tags.items()}, others)
+        for name, (tags, others) in json.loads(done.stdout).items()
+    }
+
+
+UNREAD_BY_TAGLIB = {"id3 extended 3.mp3"}
+"""It takes the size of an extended header of ID3v2.3 for one of ID3v2.4."""
 
 
 @pytest.mark.slow
@@ -161,15 +172,17 @@ def test_exiftool_reads_all_that_it_read_before_and_ours(tagged: tuple[Path, Pat
     was, now = map(exiftool, tagged)
     assert len(was) == len(list(tagged[0].iterdir()))
     for name, read in was.items():
-        assert {key: text for key, text in read.items() if now[name].get(key) != text} == {}, name
-        assert any("0.25" in str(text) for text in now[name].values()), name
+        lost = {(key, text) for key, text in read - now[name] if not key.endswith((":ID3Size", ":Warning"))}
+        assert not lost, name
+        assert any("0.25" in text for _, text in now[name]), name
 
 
 @pytest.mark.slow
 def test_taglib_reads_all_that_it_read_before_and_ours(tagged: tuple[Path, Path]) -> None:
     was, now = map(taglib, tagged)
     assert len(was) > 50
-    for name, read in was.items():
-        assert {key: text for key, text in read.items() if now[name].get(key) != text} == {}, name
-        assert now[name]["INSTRUMENTAL"] == ["1"], name
-        assert set(now[name]) >= set(OURS), name
+    for name, (read, _) in was.items():
+        tags, others = now[name]
+        assert {key: texts for key, texts in read.items() if any(texts) and tags.get(key) != texts} == {}, name
+        if name not in UNREAD_BY_TAGLIB:
+            assert {*tags, *others} >= set(OURS), name

@@ -174,6 +174,8 @@ def from_id3v1(tag: bytes) -> bytes:
     """An ID3v2.4 tag that says what an ID3v1 tag says, for readers that look at one of them alone."""
     frames, file = ID3(), BytesIO()
     for frame in (ParseID3v1(tag) or {}).values():
+        if frame.FrameID == "COMM":
+            frame.desc = ""  # a comment with a description is another one to most programs
         frames.add(frame)
     frames.save(file, v1=0, v2_version=4, padding=lambda _: 0)
     return file.getvalue() or new_tag()
