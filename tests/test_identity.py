@@ -77,6 +77,21 @@ def test_tags_leave_the_digest_and_another_sound_does_not(name: str, tmp_path: P
     assert digest(made(tmp_path / "other" / name, 441.0)) != before
 
 
+@pytest.mark.parametrize(
+    "tag",
+    [
+        b"TAG" + b"Title".ljust(125, b"\0"),
+        b"APETAGEX" + bytes.fromhex("d0070000 20000000 00000000 00000080") + bytes(8),
+    ],
+    ids=["ID3v1", "APE"],
+)
+def test_a_tag_behind_the_frames_of_an_mp3_leaves_the_digest(tag: bytes, tmp_path: Path) -> None:
+    path = made(tmp_path / "a.mp3")
+    before = digest(path)
+    path.write_bytes(path.read_bytes() + tag)
+    assert digest(path) == before
+
+
 def test_what_is_digested_is_the_sound_and_all_of_it() -> None:
     sound = bytes(range(256)) * 5000
     chunk = b"data" + len(sound).to_bytes(4, "little") + sound

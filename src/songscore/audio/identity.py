@@ -18,7 +18,7 @@ from typing import BinaryIO
 
 import numpy as np
 
-from songscore.audio.inspection import inspect
+from songscore.audio.inspection import inspect, sound_end
 from songscore.audio.span import read_at
 
 _BLOCK = 1 << 20
@@ -92,6 +92,8 @@ def _sound(file: BinaryIO) -> Iterator[tuple[int, int]]:
     inspection = inspect(file)
     start, end = inspection.start, inspection.end
     parts = list(_parts(file, start, end))
+    if inspection.family == "mpeg":  # whose frames tell sound from tags, so that nothing was cut off yet
+        end = sound_end(file, start, end)
     yield from parts or [(start, end)]
 
 

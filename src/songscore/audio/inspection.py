@@ -66,7 +66,7 @@ def inspect(file: BinaryIO) -> Inspection:
     end = size
     if not has_sizes:
         with suppress(OSError):
-            end = _sound_end(file, start, size)
+            end = sound_end(file, start, size)
     return Inspection(family, start, end, header_with_size(file, start, end))
 
 
@@ -77,7 +77,8 @@ def _sound_start(file: BinaryIO, size: int, start: int = 0) -> int:
     return start
 
 
-def _sound_end(file: BinaryIO, start: int, end: int) -> int:
+def sound_end(file: BinaryIO, start: int, end: int) -> int:
+    """Where the tags behind the sound begin."""
     while length := trailing_length(read_at(file, max(start, end - 128), min(128, end - start))):
         if end - length <= start:
             break
