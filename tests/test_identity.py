@@ -81,7 +81,7 @@ def test_tags_leave_the_digest_and_another_sound_does_not(name: str, tmp_path: P
     "tag",
     [
         b"TAG" + b"Title".ljust(125, b"\0"),
-        b"APETAGEX" + bytes.fromhex("d0070000 20000000 00000000 00000080") + bytes(8),
+        b"APETAGEX" + bytes.fromhex("d0070000 20000000 00000000 00000000") + bytes(8),
     ],
     ids=["ID3v1", "APE"],
 )
