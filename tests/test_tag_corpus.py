@@ -172,7 +172,11 @@ def test_exiftool_reads_all_that_it_read_before_and_ours(tagged: tuple[Path, Pat
     was, now = map(exiftool, tagged)
     assert len(was) == len(list(tagged[0].iterdir()))
     for name, read in was.items():
-        lost = {(key, text) for key, text in read - now[name] if not key.endswith((":ID3Size", ":Warning"))}
+        lost = {
+            (key, text)
+            for key, text in read - now[name]
+            if not key.endswith((":ID3Size", ":Warning", ":MediaDataOffset"))
+        }
         assert not lost, name
         assert any("0.25" in text for _, text in now[name]), name
 
