@@ -278,7 +278,7 @@ def test_a_cache_that_may_not_be_read_is_said_to_be_so(monkeypatch: pytest.Monke
     def refused(folder: Path) -> None:
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(folder))
 
-    assert "tracks  0\n" in run("cache", "info").stdout
+    assert "tracks    0 heard\n" in run("cache", "info").stdout
     monkeypatch.setattr("songscore.batch.cache.os.scandir", refused)
     done = run("cache", "info")
     assert (done.exit_code, done.stdout) == (1, "")
