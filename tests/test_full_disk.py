@@ -165,6 +165,7 @@ def test_a_cache_without_room_is_none(disk: Disk, tmp_path: Path) -> None:
         shutil.rmtree(disk.folder / "heard", ignore_errors=True)
 
 
+@pytest.mark.slow
 def test_a_model_stays_what_it_was(disk: Disk, tmp_path: Path) -> None:
     write_tiny(tmp_path)
     for path in tmp_path.glob("tiny.*"):
