@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from shipped_model import HERE
 
 from songscore.decision import SHORTEST_CERTAIN, Question
+from songscore.training.decision.bounds import is_spoken
 
 QUESTIONS = [Question(threshold, prior) for threshold in (0.5, 0.9, 0.97) for prior in (None, 0.5, 0.116, 0.03)]
 LENGTHS = {"10 to 20 s": (10, 20), "20 s to 1 min": (20, 60), "1 to 10 min": (60, 600), "10 to 60 min": (600, 4000)}
@@ -52,7 +53,8 @@ def _answered(
     log_odds = np.where(left, part, whole)
     song = log_odds >= question.cut
     low = np.where(left, score_below, bounds["score_below"])
-    certain = np.where(song, log_odds >= bounds["song_above"], log_odds <= low)
+    sung = (log_odds >= bounds["song_above"]) & ~is_spoken(data.given)[here]
+    certain = np.where(song, sung, log_odds <= low)
     return song, certain & (data.answers.music[here] >= bounds["music_above"])
 
 

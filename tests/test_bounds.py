@@ -217,12 +217,14 @@ def test_each_bound_rests_on_the_trusted_tracks_of_the_other_class() -> None:
     assert (short["song_above"], short["score_below"]) == (NEVER, -NEVER)
 
 
-def test_certain_is_what_lies_on_a_bound_or_beyond_is_music_and_long_enough() -> None:
-    log_odds = np.array([-3.0, -2.0, -1.9, 2.4, 2.5, 9.0, 9.0, 9.0])
-    answers = Answers(log_odds, log_odds, log_odds, np.array([0.0, 1, 1, 1, 1, 1, -1, 1]))
-    given = replace(GIVEN, seconds=np.array([10.0] * 7 + [9.9]))
+def test_certain_is_what_lies_on_a_bound_or_beyond_is_music_long_enough_and_no_song_under_speech() -> None:
+    log_odds = np.array([-3.0, -2.0, -1.9, 2.4, 2.5, 9.0, 9.0, 9.0, 9.0, -3.0])
+    answers = Answers(log_odds, log_odds, log_odds, np.array([0.0, 1, 1, 1, 1, 1, -1, 1, 1, 1]))
+    music = np.full((10, len(MUSIC)), -9.0)
+    music[8:, MUSIC.index("speech_mean")] = 0.0
+    given = replace(GIVEN, seconds=np.array([10.0] * 7 + [9.9, 10.0, 10.0]), music=music)
     found = is_certain(given, answers, {"song_above": 2.5, "score_below": -2.0, "music_above": 0.0})
-    assert found.tolist() == [True, True, False, False, True, True, False, False]
+    assert found.tolist() == [True, True, False, False, True, True, False, False, False, True]
 
 
 def test_coverage_is_the_certain_share_and_the_wrong_share_of_it() -> None:

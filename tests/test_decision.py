@@ -87,6 +87,13 @@ def test_an_answer_is_certain_beyond_the_bound_of_its_label(
     assert track.song_probability == pytest.approx(p(log_odds), abs=1e-4)
 
 
+@pytest.mark.parametrize(("speech", "certain"), [(0.19, True), (0.21, False)])
+def test_a_song_over_which_somebody_speaks_is_not_certain(model: TrackModel, speech: float, certain: bool) -> None:
+    track = answer(heard(sung=p(5), speech=speech), model)
+    assert (track.label, track.certain) == (SONG, certain)
+    assert is_settled(heard(sung=p(5), speech=speech, gap=SHORT_GAP), model, Question()) == certain
+
+
 @pytest.mark.parametrize("log_odds", [-5.0, -2.5, -1.0, 1.0, 2.5, 3.5, 5.0])
 def test_certainty_belongs_to_the_label_whatever_is_asked(model: TrackModel, log_odds: float) -> None:
     for threshold, prior in itertools.product([0.03, 0.5, 0.97, 0.999], [0.01, 0.5, 0.99]):

@@ -12,8 +12,9 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import expit
 
-from songscore.decision import SHORTEST_CERTAIN
+from songscore.decision import SHORTEST_CERTAIN, SPOKEN_OVER
 from songscore.features.detector import STEP
 from songscore.features.track_vector import Activity, track_vector
 from songscore.model import Linear
@@ -23,7 +24,7 @@ from songscore.training.decision.linear import Booleans, Floats, balanced_weight
 ERROR_RATE = 0.01
 """Stated share of the tracks of a class that may look certain of the other."""
 
-GROUP_RATE = 0.025
+GROUP_RATE = 0.02
 """The same averaged over groups; some seventy groups of songs cannot support a smaller one."""
 
 NOISE_RATE = 0.03
@@ -56,7 +57,7 @@ REFUSED = 0.001
 RECORDED = ("recording", "generated", "pair", "excerpt")
 """Kinds of tracks that are music as people have it."""
 
-CHANGED = 0.001
+CHANGED = 0.005
 """Share of the tracks left early whose log-odds may rise further than expected."""
 
 
@@ -230,9 +231,15 @@ def _music_above(given: DecisionSet, answers: Answers) -> float:
     return max(0.0, float(np.quantile(none, 1 - NOISE_RATE))) if len(none) else 0.0
 
 
+def is_spoken(given: DecisionSet) -> Booleans:
+    """In which tracks somebody speaks so much that they are no certain songs."""
+    return np.asarray(expit(given.music[:, MUSIC.index("speech_mean")]) >= SPOKEN_OVER)
+
+
 def is_certain(given: DecisionSet, answers: Answers, bounds: Mapping[str, Any]) -> Booleans:
     """Which tracks are certain at a cut of 0, heard whole."""
-    beyond = (answers.whole >= bounds["song_above"]) | (answers.whole <= bounds["score_below"])
+    sung = (answers.whole >= bounds["song_above"]) & ~is_spoken(given)
+    beyond = sung | (answers.whole <= bounds["score_below"])
     return np.asarray(beyond & (given.seconds >= SHORTEST_CERTAIN) & (answers.music >= bounds["music_above"]))
 
 
