@@ -24,7 +24,7 @@ from songscore.training.decision.linear import Booleans, Floats, balanced_weight
 ERROR_RATE = 0.01
 """Stated share of the tracks of a class that may look certain of the other."""
 
-GROUP_RATE = 0.02
+GROUP_RATE = 0.025
 """The same averaged over groups; some seventy groups of songs cannot support a smaller one."""
 
 NOISE_RATE = 0.03
