@@ -1,6 +1,6 @@
 """Draw the pictures of the documentation that show voice curves over spectra.
 
-    python -m benchmarks pictures --data ../shared/data --work build/training
+    python -m benchmarks pictures --work build/training
 
 A song (the README's), and beside it a narrator over a score, a choir without words over a score, and birds: what counts
 as a song and what does not. The choir is rendered and the birds are of a game, as ``shipped_model`` leaves them.
