@@ -259,7 +259,8 @@ def test_the_target_of_a_mix_is_where_the_voice_sounds() -> None:
 def test_a_voice_too_far_below_the_music_is_neither_demanded_nor_denied() -> None:
     mixes = mixed("mix", ratio_low=-50.0, ratio_high=-50.0)
     assert (column(mixes.target, "sung") == 1).any()
-    torch.testing.assert_close(column(mixes.weight, "sung"), 1 - column(mixes.target, "sung"))
+    unknown = column(mixes.weight, "sung") == 1 - column(mixes.target, "sung")
+    assert unknown.float().mean() > 0.99, "the hiss of a telephone may be heard where the music pauses"
 
 
 def test_a_narrator_speaks_where_he_sounds_over_music_and_never_sings() -> None:

@@ -30,9 +30,9 @@ SAYS = "No space left on device"
 
 
 @pytest.fixture
-def disk(tmp_path: Path) -> Iterator[Disk]:
+def disk(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Disk]:
     try:
-        with mounted(tmp_path / "disk") as disk:
+        with mounted(tmp_path / "disk", getattr(request, "param", "64k")) as disk:
             yield disk
     except PermissionError as error:
         pytest.skip(str(error))
@@ -165,7 +165,7 @@ def test_a_cache_without_room_is_none(disk: Disk, tmp_path: Path) -> None:
         shutil.rmtree(disk.folder / "heard", ignore_errors=True)
 
 
-@pytest.mark.slow
+@pytest.mark.parametrize("disk", ["1m"], indirect=True)
 def test_a_model_stays_what_it_was(disk: Disk, tmp_path: Path) -> None:
     write_tiny(tmp_path)
     for path in tmp_path.glob("tiny.*"):
