@@ -13,7 +13,7 @@ from click.testing import CliRunner, Result
 from sounds import sine, write
 
 from songscore import extract_features
-from songscore.analysis.record import Failure
+from songscore.analysis.record import Failure, wrapped
 from songscore.batch import measure
 from songscore.batch.cache import Cache
 from songscore.batch.measure import Features, features_of, read_features
@@ -84,11 +84,14 @@ def test_a_spoilt_record_of_features_is_none(content: bytes, sound: Path, tmp_pa
 
 def test_replies_are_features_or_failures_and_nothing_else() -> None:
     values = dict.fromkeys(feature_names(["vocal"]), 0.1)
-    assert read_features(Features(values).to_bytes(), ["vocal"]) == Features(values)
+    reply = wrapped(Features(values).to_bytes(), "model", None)
+    assert read_features(reply, "model", ["vocal"]) == Features(values)
     failure = Failure("unreadable", "a: why")
-    assert read_features(failure.to_bytes(), ["vocal"]) == failure
+    assert read_features(wrapped(failure.to_bytes(), "model", None), "model", ["vocal"]) == failure
     with pytest.raises(ValueError, match="not the features that were asked for"):
-        read_features(Features(values).to_bytes(), ["spectral"])
+        read_features(reply, "model", ["spectral"])
+    with pytest.raises(ValueError, match="it has model 'model'"):
+        read_features(reply, "another", ["vocal"])
 
 
 @pytest.mark.slow

@@ -161,8 +161,8 @@ def taglib(folder: Path) -> dict[str, tuple[dict[str, list[str]], list[str]]]:
     }
 
 
-UNREAD_BY_TAGLIB = {"id3 extended 3.mp3"}
-"""It takes the size of an extended header of ID3v2.3 for one of ID3v2.4."""
+UNREAD = {"id3 extended 3.mp3"}
+"""What neither program reads, before and after: they take the size of an extended header of ID3v2.3 for one of 2.4."""
 
 
 @pytest.mark.slow
@@ -178,7 +178,7 @@ def test_exiftool_reads_all_that_it_read_before_and_ours(tagged: tuple[Path, Pat
             if not key.endswith((":ID3Size", ":Warning", ":MediaDataOffset"))
         }
         assert not lost, name
-        assert any("0.25" in text for _, text in now[name]), name
+        assert name in UNREAD or any("0.25" in text for _, text in now[name]), name
 
 
 @pytest.mark.slow
@@ -188,5 +188,5 @@ def test_taglib_reads_all_that_it_read_before_and_ours(tagged: tuple[Path, Path]
     for name, (read, _) in was.items():
         tags, others = now[name]
         assert {key: texts for key, texts in read.items() if any(texts) and tags.get(key) != texts} == {}, name
-        if name not in UNREAD_BY_TAGLIB:
+        if name not in UNREAD:
             assert {*tags, *others} >= set(OURS), name

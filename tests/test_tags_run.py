@@ -190,8 +190,9 @@ def test_a_line_that_is_no_answer_costs_itself(flac: Path, tmp_path: Path) -> No
         main, ["tag", "--from", str(lines), "--write", "--journal", str(tmp_path / "undo.jsonl")]
     )
     assert shown.exit_code == 1
-    assert shown.stderr.endswith("1 changed, 3 failed\n")
-    assert "labels.jsonl, line 2: failed" in shown.stderr
+    assert "labels.jsonl, line 2: " in shown.stderr
+    assert "2 lines are no answers" in shown.stderr
+    assert "\n1 changed, 1 failed; " in shown.stderr
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="limits the size of files")
