@@ -12,6 +12,6 @@ ruff check
 ruff format --check
 mypy
 lint-imports
-coverage run -m pytest
+coverage run -m pytest --durations 10
 coverage report
 sphinx-build --quiet --fail-on-warning --keep-going docs docs/_build
