@@ -8,9 +8,6 @@ before. Then some of its artists are marked, until there are thirty marks, or tr
 than ten artists; the decision is adapted to them, and judged on the artists or tracks that were not marked and on all
 other music. Where ``songscore adapt`` would write no model, nothing changes. Means over draws, in brackets the range
 that holds nine of ten draws. The last two columns are of the rest, over the draws in which a model is written.
-
-With ``--lessons`` it writes instead what ``songscore adapt`` needs beside a model that was trained before training
-kept its lessons. The table lacks what was heard of parts, so the models adapted from these never leave a score early.
 """
 
 from __future__ import annotations
@@ -23,14 +20,12 @@ from pathlib import Path
 import click
 import numpy as np
 from numpy.typing import NDArray
-from shipped_model import HERE, MODELS
+from shipped_model import HERE
 
-from songscore.model import MODEL, Linear, load_model
+from songscore.model import MODEL, Linear
 from songscore.training.decision.adapt import MARKED, answers_of, to_mark_next
 from songscore.training.decision.bounds import DECIDING, MUSIC, DecisionSet, calibrate, fit_decision
 from songscore.training.decision.compose import ALONE, NO_MUSIC
-from songscore.training.decision.lessons import as_arrays
-from songscore.training.publish import write_lessons
 from songscore.training.trial import Trial, in_folds, is_certain
 
 N_MARKS, N_DRAWS = 30, 20
@@ -188,13 +183,9 @@ def _cell(found: NDArray[np.float64], i: int) -> str:
 @click.option("--tracks", type=click.Path(path_type=Path, exists=True), default=HERE / f"{MODEL}.tracks.csv")
 @click.option("--draws", default=N_DRAWS, show_default=True)
 @click.option("--markdown", type=click.Path(path_type=Path), help="File for the table.")
-@click.option("--lessons", is_flag=True, help="Write the lessons of the shipped model instead.")
-def main(tracks: Path, draws: int, markdown: Path | None, lessons: bool) -> None:
+def main(tracks: Path, draws: int, markdown: Path | None) -> None:
     """Print the table."""
     rows = rows_of(tracks)
-    if lessons:
-        write_lessons(MODELS, MODEL, as_arrays(lessons_from(rows), load_model().detector_digest))
-        return
     lines = []
     for line in table(rows, draws):
         click.echo(line)

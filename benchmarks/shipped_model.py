@@ -3,7 +3,7 @@
     python -m benchmarks shipped_model --data ../shared/data --work build/training
 
 needs the ``train`` dependency group, a C++ compiler, the labelled music of the project, and for the rest of the music
-Debian's package tools (``apt-get``, ``dpkg``; no root), 10 GB of packages, the program ``fluidsynth``, and GitHub, 73
+Debian's package tools (``apt-get``, ``dpkg``; no root), 10 GB of packages, the program ``fluidsynth``, and GitHub, 99
 MB. Two cores and under three hours; the same seed gives the same arrays on the same machine.
 """
 

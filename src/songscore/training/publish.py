@@ -74,8 +74,9 @@ The probability is calibrated for a collection of as many songs as instrumental 
 
 `certain` belongs to the label: among the tracks of the other class at most {error_rate:.0%} look like this one, or
 {group_rate:.1%} averaged over groups, and the odds are nine to one or better, whatever the threshold and the prior. A
-score that was left early has a bound of its own. The bounds were calibrated on the following tracks, of ten seconds to
-an hour, none of whose groups the detector and the weights behind its answer had met:
+score that was left early has a bound of its own, and no song is certain over which somebody speaks a fifth of the time.
+The bounds were calibrated on the following tracks, of ten seconds to an hour, none of whose groups the detector and
+the weights behind its answer had met:
 
 | bound | log-odds | tracks | groups |
 |---|---|---|---|
