@@ -19,19 +19,10 @@ from tiny import BOUNDS, detector_arrays, heard, write_tiny
 from songscore.errors import ModelError
 from songscore.features import spectrum
 from songscore.features.detector import VoiceDetector
-from songscore.model import (
-    CANARY_TOLERANCE,
-    FORMAT,
-    LONGEST_WINDOW,
-    MAX_BYTES,
-    MODEL,
-    PartBounds,
-    canary_samples,
-    digest,
-    load_model,
-    locate,
-    read_model,
-)
+from songscore.model import FORMAT, MODEL, PartBounds, digest, load_model, locate, read_model
+from songscore.model.canary import canary_samples
+from songscore.model.files import MAX_BYTES
+from songscore.model.track_model import CANARY_TOLERANCE, LONGEST_WINDOW
 
 NAMES = ["voice_top_5s", "voice_top_30s"]
 

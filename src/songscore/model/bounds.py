@@ -1,0 +1,82 @@
+"""When a label is certain, and when a track may be left."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+
+
+@dataclass(frozen=True, slots=True)
+class PartBounds:
+    """When a track of which no stretch longer than a window was missed is a score.
+
+    Attributes
+    ----------
+    score_below : float
+        Log-odds up to which "instrumental score" is certain.
+    rise : float
+        By how much the log-odds may still rise while the rest is heard.
+    """
+
+    score_below: float
+    rise: float
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """When a label is certain, and when a track may be left.
+
+    Attributes
+    ----------
+    song_above, song_above_with_choir : float
+        Log-odds from which "song" is certain, the second where voices without words count as a voice.
+    score_below : float
+        Log-odds up to which "instrumental score" is certain, for a track that was heard whole.
+    song_left_above : float
+        Log-odds from which a song need not be heard to its end.
+    music_above : float
+        Log-odds of music from which anything is certain at all.
+    part : PartBounds or None
+        The same for scores; None where all of a score has to be heard.
+    """
+
+    song_above: float
+    song_above_with_choir: float
+    score_below: float
+    song_left_above: float
+    music_above: float
+    part: PartBounds | None
+
+    @classmethod
+    def from_dict(cls, fields: Mapping[str, Any]) -> Self:
+        """What the metadata says.
+
+        Raises
+        ------
+        ValueError
+            A bound is missing, not finite, or on the wrong side.
+        """
+        part = fields.get("part")
+        bounds = cls(
+            song_above=_finite(fields, "song_above"),
+            song_above_with_choir=_finite(fields, "song_above_with_choir"),
+            score_below=_finite(fields, "score_below"),
+            song_left_above=_finite(fields, "song_left_above"),
+            music_above=_finite(fields, "music_above"),
+            part=None if part is None else PartBounds(_finite(part, "score_below"), _finite(part, "rise")),
+        )
+        low = max(bounds.score_below, bounds.part.score_below) if bounds.part else bounds.score_below
+        high = min(bounds.song_above, bounds.song_above_with_choir, bounds.song_left_above)
+        if not low < 0 < high or (bounds.part and bounds.part.rise < 0):
+            raise ValueError(f"bounds of certainty on the wrong side: {fields}")
+        return bounds
+
+
+def _finite(fields: Mapping[str, Any], key: str) -> float:
+    value = fields[key]
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not np.isfinite(value):
+        raise ValueError(f"{key} is {value!r}; a finite number is needed")
+    return float(value)

@@ -1,0 +1,59 @@
+"""Models of format 1, of songscore 0.1: what they say, in the words of the format of today.
+
+They know three kinds of sound, have longer windows, and were not calibrated on tracks heard in part.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from songscore.features.detector import KINDS, MUSIC, SPEECH, SUNG
+from songscore.features.spectrum import FloatArray
+from songscore.model.linear import Arrays
+
+
+def as_current(metadata: Mapping[str, Any], arrays: Arrays) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
+    """The metadata and the arrays of a model of format 1 as those of today's format would be."""
+    certain = metadata["certain"]
+    bounds = {
+        "song_above": certain["song_above"],
+        "song_above_with_choir": certain["song_above"],
+        "score_below": certain["score_below"],
+        "song_left_above": max(3.0, certain["song_above"]),
+        "music_above": 0.5,
+    }
+    kinds = ["sung", "speech", "music"]
+    renamed = {_CANARIES.get(name, name): _renewed(name, array) for name, array in arrays.items()}
+    return {**metadata, "kinds": kinds, "window": 256, "bounds": bounds, "music_features": []}, renamed
+
+
+_CANARIES = {"canary.activity": "canary.kinds", "canary.probability": "canary.log_odds"}
+"""Names of today for the canaries of format 1."""
+
+
+def _renewed(name: str, array: NDArray[Any]) -> NDArray[Any]:
+    if name == "canary.activity":
+        kinds = np.zeros((len(array), len(KINDS)), np.float32)
+        kinds[:, [SUNG, SPEECH, MUSIC]] = array
+        return kinds
+    return np.log(array / (1 - array)) if name == "canary.probability" else array
+
+
+def music(kinds: FloatArray) -> float:
+    """The rules by which format 1, which has no weights for this, knows music.
+
+    Returns
+    -------
+    float
+        1, 0 where nothing is certain, or -1.
+    """
+    sung, speech, music = kinds[:, SUNG], kinds[:, SPEECH], kinds[:, MUSIC]
+    if np.percentile(np.maximum(sung, music), 95) < 0.2 and speech.mean() < 0.3:
+        return -1.0
+    if speech.mean() > 0.3 and music.mean() < 0.3 and sung.mean() < 0.7:
+        return -1.0
+    return 1.0 if music.mean() >= 0.3 else 0.0
