@@ -28,7 +28,7 @@ _FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
 @click.option(
     "-o", "--output", type=click.Path(path_type=Path), metavar="PATH", help="The new model: path without suffix."
 )
-@click.option("-n", "--dry-run", is_flag=True, help="Say what would be gained, and write nothing.")
+@options.dry_run("Say what would be gained, and write nothing.")
 @click.option("--among", type=_FILE, metavar="RESULTS", help="Answers among which to look for tracks to mark next.")
 @options.jobs
 @options.model

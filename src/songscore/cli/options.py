@@ -142,6 +142,12 @@ def question(command: Callable[..., Any]) -> Callable[..., Any]:
     return threshold(prior(choir(model(command))))
 
 
+def output_file(text: str, callback: Callable[..., Any] | None = None) -> Decorator:
+    """-o, a file to write, with these words in --help."""
+    kind = click.Path(dir_okay=False, path_type=Path)
+    return click.option("-o", "--output", type=kind, callback=callback, help=text)
+
+
 def output(*forms: str, default: str = "table") -> Decorator:
     """``--format`` and ``--output``."""
 
@@ -152,13 +158,7 @@ def output(*forms: str, default: str = "table") -> Decorator:
             type=click.Choice(forms),
             help=f"How to write the answers.  [default: as --output ends, or {default}]",
         )
-        file = click.option(
-            "-o",
-            "--output",
-            type=click.Path(dir_okay=False, path_type=Path),
-            help="File to write, instead of standard output.",
-        )
-        return form(file(command))
+        return form(output_file("File to write, instead of standard output.")(command))
 
     return with_options
 

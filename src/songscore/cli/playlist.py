@@ -50,12 +50,7 @@ def _exact_label(ctx: click.Context, param: click.Parameter, label: str) -> str:
     help="Only tracks of releases (folders) with this verdict.",
 )
 @click.option("--absolute", is_flag=True, help="Absolute paths.  [default: relative to the playlist]")
-@click.option(
-    "-o",
-    "--output",
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="The .m3u8 file to write; only --dry-run does without.",
-)
+@options.output_file("The .m3u8 file to write; only --dry-run does without.")
 @options.jobs
 @options.question
 @options.marks

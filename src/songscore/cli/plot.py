@@ -33,12 +33,9 @@ EXAMPLES = options.examples(
 
 @click.command(epilog=EXAMPLES)
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
-@click.option(
-    "-o",
-    "--output",
-    type=click.Path(dir_okay=False, path_type=Path),
+@options.output_file(
+    "Picture to write, .png or .svg.  [default: the name of FILE with .timeline.png, in the current folder]",
     callback=_check_output,
-    help="Picture to write, .png or .svg.  [default: the name of FILE with .timeline.png, in the current folder]",
 )
 @options.question
 @options.quiet

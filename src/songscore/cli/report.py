@@ -18,12 +18,7 @@ EXAMPLES = options.examples("report run.jsonl", 'report run.jsonl -o page.html -
 
 @click.command(epilog=EXAMPLES)
 @click.argument("results", type=options.FILE)
-@click.option(
-    "-o",
-    "--output",
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="The page to write.  [default: RESULTS with the suffix .html]",
-)
+@options.output_file("The page to write.  [default: RESULTS with the suffix .html]")
 @click.option("--title", default="songscore", show_default=True, help="Heading of the page.")
 @options.marks
 @options.quiet

@@ -38,12 +38,7 @@ KEYS = "s song, i instrumental score, n neither, u undo, p play the next passage
 
 @click.command(epilog=EXAMPLES)
 @click.argument("results", type=options.FILE)
-@click.option(
-    "-o",
-    "--output",
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="The marks; those that are there stay.  [default: marks.csv beside RESULTS]",
-)
+@options.output_file("The marks; those that are there stay.  [default: marks.csv beside RESULTS]")
 @click.option("--all", "everything", is_flag=True, help="Also the tracks that are certain, after the others.")
 @click.option(
     "--player",
