@@ -1,28 +1,30 @@
 """How often ``certain`` is wrong, and how often a label is certain, over thresholds, priors, lengths, ways of reading.
 
-    python -m benchmarks certainty --work build/training --markdown docs/figures/certainty.md
+    python -m benchmarks certainty --markdown docs/figures/certainty.md
 
-needs the cache that ``shipped_model`` leaves. The tracks are the labelled clips, excerpts of ten to twenty seconds,
-speakers, choirs and singers mixed over scores, and scores of one minute to an hour, looped and medleys, half of them
-with one passage of 8 to 40 s of a song. Detector, weights and bounds of an answer never met its artist, source or
-origin. By group, each artist or source counts the same, however many tracks it has. Intervals are 95 % over resampled
-groups.
+needs no music: it reads the lessons that lie beside the shipped model, what its decision was fitted to. They are the
+labelled clips, excerpts of ten to twenty seconds, speakers, choirs and singers mixed over scores, and scores of one
+minute to an hour, looped and medleys, half of them with one passage of 8 to 40 s of a song. Detector, weights and
+bounds of an answer never met its artist, source or origin. By group, each artist or source counts the same, however
+many tracks it has. Intervals are 95 % over resampled groups.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import click
 import numpy as np
-from folds import Folds, read_folds
 from numpy.typing import NDArray
-from shipped_model import HERE
 
 from songscore.decision import SHORTEST_CERTAIN, Question
-from songscore.training.decision.bounds import is_spoken
+from songscore.model import MODEL, load_model
+from songscore.model.bounds import LONG
+from songscore.training.decision.bounds import Answers, DecisionSet, calibrate, cross_validated
+from songscore.training.decision.lessons import lessons_of
 
 QUESTIONS = [Question(threshold, prior) for threshold in (0.5, 0.9, 0.97) for prior in (None, 0.5, 0.116, 0.03)]
 LENGTHS = {"10 to 20 s": (10, 20), "20 s to 1 min": (20, 60), "1 to 10 min": (60, 600), "10 to 60 min": (600, 4000)}
@@ -31,9 +33,24 @@ N_DRAWS = 300
 Booleans = NDArray[np.bool_]
 
 
-def answered(data: Folds, question: Question, *, thorough: bool) -> tuple[Booleans, Booleans]:
+@dataclass(frozen=True, eq=False)
+class Judged:
+    """The lessons, the answers to them by weights of other folds, and the bounds without each fold."""
+
+    given: DecisionSet
+    answers: Answers
+    bounds: list[dict[str, Any]]
+
+    @classmethod
+    def of(cls, name: str) -> Judged:
+        given = lessons_of(load_model(name), name)
+        answers = cross_validated(given)
+        return cls(given, answers, [calibrate(given, answers, given.fold != part) for part in np.unique(given.fold)])
+
+
+def answered(data: Judged, question: Question, *, thorough: bool) -> tuple[Booleans, Booleans]:
     """Whether each example is called a song, and whether that is certain."""
-    song, certain = np.zeros((2, len(data.examples)), np.bool_)
+    song, certain = np.zeros((2, len(data.given.song)), np.bool_)
     for part, bounds in enumerate(data.bounds):
         here = data.given.fold == part
         song[here], certain[here] = _answered(data, here, bounds, question, thorough)
@@ -41,20 +58,21 @@ def answered(data: Folds, question: Question, *, thorough: bool) -> tuple[Boolea
 
 
 def _answered(
-    data: Folds, here: Booleans, bounds: Mapping[str, Any], question: Question, thorough: bool
+    data: Judged, here: Booleans, bounds: Mapping[str, Any], question: Question, thorough: bool
 ) -> tuple[Booleans, Booleans]:
     whole, part = data.answers.whole[here], data.answers.part[here]
-    score_below = bounds["part"]["score_below"]
+    score_below, speech = bounds["part"]["score_below"], data.given.speech[here]
+    sung, played = speech < bounds["song_speech_below"], speech < bounds["score_speech_below"]
     left = data.given.early[here] & (
-        (part >= max(question.cut, bounds["song_left_above"]))
-        | (part <= min(score_below, question.cut - bounds["part"]["rise"]))
+        (sung & (part >= max(question.cut, bounds["song_left_above"])))
+        | (played & (part <= min(score_below, question.cut - bounds["part"]["rise"])))
     )
     left &= not thorough
     log_odds = np.where(left, part, whole)
     song = log_odds >= question.cut
-    low = np.where(left, score_below, bounds["score_below"])
-    sung = (log_odds >= bounds["song_above"]) & ~is_spoken(data.given)[here]
-    certain = np.where(song, sung, log_odds <= low)
+    long = data.given.seconds[here] >= LONG
+    low = np.where(left, score_below, np.where(long, bounds["long_score_below"], bounds["score_below"]))
+    certain = np.where(song, sung & (log_odds >= bounds["song_above"]), played & (log_odds <= low))
     return song, certain & (data.answers.music[here] >= bounds["music_above"])
 
 
@@ -79,7 +97,7 @@ def interval(hits: Booleans, group: NDArray[np.str_]) -> str:
     return f"{hits.mean():.1%} [{low:.1%}, {high:.1%}]"
 
 
-def by_length(data: Folds) -> Iterator[str]:
+def by_length(data: Judged) -> Iterator[str]:
     """At the default question."""
     heads = "certain", "certainly wrong, by track", "by group"
     yield f"| length, read | {' | '.join(f'{label}: {head}' for label in ('songs', 'scores') for head in heads)} |"
@@ -97,7 +115,7 @@ def by_length(data: Folds) -> Iterator[str]:
             yield f"| {' | '.join(cells)} |"
 
 
-def by_question(data: Folds) -> Iterator[str]:
+def by_question(data: Judged) -> Iterator[str]:
     """Over all lengths."""
     shown = " | ".join(f"{label}: certain, wrong by track, by group" for label in ("songs", "scores"))
     yield f"| threshold, prior | labels that differ from reading the whole | of these certain | {shown} |"
@@ -120,7 +138,7 @@ def by_question(data: Folds) -> Iterator[str]:
         yield f"| {' | '.join(cells)} |"
 
 
-def by_kind(data: Folds) -> Iterator[str]:
+def by_kind(data: Judged) -> Iterator[str]:
     """What is right, certain and refused of each kind, at the default question."""
     song, certain = answered(data, Question(), thorough=False)
     yield "| kind | label | number | right | certain | certainly wrong | called no music |"
@@ -140,22 +158,21 @@ def by_kind(data: Folds) -> Iterator[str]:
     yield f"| no music | none | {nothing.sum()} | | | | {(data.answers.music < 0)[nothing].mean():.1%} |"
 
 
-def _chosen(data: Folds, low: float, high: float, label: bool) -> Booleans:
+def _chosen(data: Judged, low: float, high: float, label: bool) -> Booleans:
     given = data.given
     inside = (given.seconds >= low) & (given.seconds < high)
     return np.asarray(given.trusted & given.is_music & inside & (given.song == label))
 
 
 @click.command()
-@click.option("--work", type=click.Path(path_type=Path, exists=True), default=HERE.parent / "build" / "training")
 @click.option(
     "--markdown",
     type=click.Path(path_type=Path),
     help="File for the first two tables; the third goes beside it, into kinds.md.",
 )
-def main(work: Path, markdown: Path | None) -> None:
+def main(markdown: Path | None) -> None:
     """Print the tables."""
-    data = read_folds(work)
+    data = Judged.of(MODEL)
     text, kinds = "\n".join([*by_length(data), "", *by_question(data)]) + "\n", "\n".join(by_kind(data)) + "\n"
     click.echo(f"{text}\n{kinds}")
     if markdown:

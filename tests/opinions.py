@@ -12,8 +12,11 @@ BOUNDS = Bounds(
     song_above=2.0,
     song_above_with_choir=2.0,
     score_below=-2.0,
+    long_score_below=-2.0,
     song_left_above=3.0,
     music_above=0.0,
+    song_speech_below=2.0,
+    score_speech_below=2.0,
     part=PartBounds(score_below=-3.0, rise=1.0),
 )
 

@@ -279,7 +279,7 @@ def test_new_bounds_are_never_laxer_for_parts_and_choirs_than_for_the_whole() ->
     after = adapted(BASE, LESSONS, marks, everything(marks))
     bounds = adapted_bounds(BEFORE, after, LESSONS, marks, cross_validated(BASE, LESSONS, marks))
     assert bounds["song_above_with_choir"] >= bounds["song_above"] >= BEFORE["song_above"]
-    assert bounds["part"]["score_below"] <= bounds["score_below"] <= BEFORE["score_below"]
+    assert bounds["part"]["score_below"] <= bounds["long_score_below"] <= BEFORE["long_score_below"]
     assert bounds["part"]["rise"] >= BEFORE["part"]["rise"]
     assert bounds["music_above"] == BEFORE["music_above"]
     scores, _ = bounds["calibrated_on"]["song_above"].values()

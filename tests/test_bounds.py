@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from scipy.special import logit
 
 from songscore.features.detector import KINDS, STEP
 from songscore.features.track_vector import Activity
@@ -88,9 +90,7 @@ def test_tied_scores_are_all_kept_below_the_bound() -> None:
 def test_a_larger_error_rate_needs_fewer_tracks_and_gives_lower_bounds() -> None:
     scores = np.linspace(0, 12, 50)
     assert upper_bound(scores, alone(50)) == NEVER
-    assert (
-        MIN_CERTAIN_LOG_ODDS < upper_bound(scores, alone(50), 0.2, 0.2) < upper_bound(scores, alone(50), 0.05) < NEVER
-    )
+    assert MIN_CERTAIN_LOG_ODDS < upper_bound(scores, alone(50), 0.2) < upper_bound(scores, alone(50), 0.05) < NEVER
 
 
 def test_separable_classes_are_separated() -> None:
@@ -188,43 +188,62 @@ def test_what_is_not_trusted_moves_no_answer() -> None:
 
 
 def test_each_bound_rests_on_the_trusted_tracks_of_the_other_class() -> None:
-    n = 2 * ENOUGH + 2
-    song = np.arange(n) % 2 == 0
-    whole = np.where(song, -5.0, 3.0)
+    n = 4 * ENOUGH + 4
+    song, short = np.arange(n) % 2 == 0, np.arange(n) % 4 < 2
+    whole = np.where(song, np.where(short, -4.0, -5.0), 3.0)
     given = DecisionSet(
         whole=np.zeros((n, 1)),
         part=np.ones((n, 1)),
         choir=np.zeros((n, 1)),
-        music=np.zeros((n, 1)),
+        music=spoken([0.01] * n),
         song=song,
         is_music=np.ones(n, np.bool_),
         fold=np.zeros(n, np.int64),
         kind=np.full(n, "recording"),
         group=alone(n),
-        trusted=np.arange(n) >= 2,
-        seconds=np.full(n, 60.0),
+        trusted=np.arange(n) >= 4,
+        seconds=np.where(short, 59.9, 60.0),
     )
-    whole[:2] = -90.0, 90.0
+    whole[:4] = -90.0, 90.0, -90.0, 90.0
     answers = Answers(whole, whole - 1, whole + 1, np.ones(n))
     found = calibrate(given, answers)
     assert found["song_above"] == pytest.approx(3)
     assert found["song_above_with_choir"] == pytest.approx(4)
-    assert found["score_below"] == pytest.approx(-5)
+    assert (found["score_below"], found["long_score_below"]) == pytest.approx((-4, -5))
     assert found["part"]["score_below"] == pytest.approx(-6)
-    assert found["calibrated_on"]["score_below"] == {"tracks": ENOUGH, "groups": ENOUGH}
+    assert found["calibrated_on"]["long_score_below"] == {"tracks": ENOUGH, "groups": ENOUGH}
     Bounds.from_dict(found)
-    short = calibrate(replace(given, seconds=np.full(n, 5.0)), answers)
-    assert (short["song_above"], short["score_below"]) == (NEVER, -NEVER)
+    too_short = calibrate(replace(given, seconds=np.full(n, 5.0)), answers)
+    assert (too_short["song_above"], too_short["score_below"]) == (NEVER, -NEVER)
 
 
-def test_certain_is_what_lies_on_a_bound_or_beyond_is_music_long_enough_and_no_song_under_speech() -> None:
-    log_odds = np.array([-3.0, -2.0, -1.9, 2.4, 2.5, 9.0, 9.0, 9.0, 9.0, -3.0])
-    answers = Answers(log_odds, log_odds, log_odds, np.array([0.0, 1, 1, 1, 1, 1, -1, 1, 1, 1]))
-    music = np.full((10, len(MUSIC)), -9.0)
-    music[8:, MUSIC.index("speech_mean")] = 0.0
-    given = replace(GIVEN, seconds=np.array([10.0] * 7 + [9.9, 10.0, 10.0]), music=music)
-    found = is_certain(given, answers, {"song_above": 2.5, "score_below": -2.0, "music_above": 0.0})
-    assert found.tolist() == [True, True, False, False, True, True, False, False, False, True]
+def spoken(speech: Sequence[float] | NDArray[np.float64]) -> NDArray[np.float64]:
+    """Features of music with that mean probability of speech."""
+    music = np.zeros((len(speech), len(MUSIC)))
+    music[:, MUSIC.index("speech_mean")] = logit(speech)
+    return music
+
+
+def test_certain_is_what_lies_on_a_bound_or_beyond_is_music_long_enough_and_not_spoken() -> None:
+    bounds = {"song_above": 2.5, "score_below": -2.0, "long_score_below": -3.0, "music_above": 0.0}
+    bounds |= {"song_speech_below": 0.2, "score_speech_below": 0.05}
+    log_odds = np.array([-3.0, -2.0, -1.9, 2.4, 2.5, 9.0, 9.0, 9.0, 9.0, 9.0, -9.0, -9.0, -2.9, -3.0])
+    music = np.array([0.0, 1, 1, 1, 1, 1, -1, 1, 1, 1, 1, 1, 1, 1])
+    speech = spoken([0.01] * 8 + [0.19, 0.21, 0.04, 0.06] + [0.01] * 2)
+    given = replace(GIVEN, seconds=np.array([10.0] * 7 + [9.9] + [10.0] * 4 + [60.0] * 2), music=speech)
+    found = is_certain(given, log_odds, music, bounds)
+    assert found[:8].tolist() == [True, True, False, False, True, True, False, False]
+    assert found[8:].tolist() == [True, False, True, False, False, True]
+
+
+def test_what_speech_keeps_from_being_certain_moves_no_bound() -> None:
+    song = np.arange(N) < N // 2
+    whole = np.where(song, -9.0, 9.0)
+    given = replace(GIVEN, song=song, is_music=EVERYTHING)
+    answers = Answers(whole, whole, whole, np.ones(N))
+    for songs, scores, bound in ((0.06, 0.21, MIN_CERTAIN_LOG_ODDS), (0.04, 0.19, 9)):
+        found = calibrate(replace(given, music=spoken(np.where(song, songs, scores))), answers)
+        assert (found["song_above"], -found["long_score_below"]) == pytest.approx((bound, bound))
 
 
 def test_coverage_is_the_certain_share_and_the_wrong_share_of_it() -> None:

@@ -94,6 +94,19 @@ def test_a_song_over_which_somebody_speaks_is_not_certain(model: TrackModel, spe
     assert is_settled(heard(sung=p(5), speech=speech, gap=SHORT_GAP), model, Question()) == certain
 
 
+@pytest.mark.parametrize(("seconds", "certain"), [(59.0, True), (61.0, False)])
+def test_a_long_score_has_to_be_clearer(tmp_path: Path, seconds: float, certain: bool) -> None:
+    strict = tiny(tmp_path, bounds=BOUNDS | {"long_score_below": -3.0})
+    assert answer(heard(sung=p(-2.5), seconds=seconds), strict).certain is certain
+
+
+@pytest.mark.parametrize(("speech", "certain"), [(0.09, True), (0.11, False)])
+def test_a_score_that_sounds_spoken_may_hide_a_rap(model: TrackModel, speech: float, certain: bool) -> None:
+    track = answer(heard(sung=p(-5), speech=speech), model)
+    assert (track.label, track.certain) == (SCORE, certain)
+    assert is_settled(heard(sung=p(-6), speech=speech, gap=SHORT_GAP), model, Question()) == certain
+
+
 @pytest.mark.parametrize("log_odds", [-5.0, -2.5, -1.0, 1.0, 2.5, 3.5, 5.0])
 def test_certainty_belongs_to_the_label_whatever_is_asked(model: TrackModel, log_odds: float) -> None:
     for threshold, prior in itertools.product([0.03, 0.5, 0.97, 0.999], [0.01, 0.5, 0.99]):

@@ -20,8 +20,11 @@ BOUNDS: dict[str, Any] = {
     "song_above": 3.0,
     "song_above_with_choir": 4.0,
     "score_below": -2.0,
+    "long_score_below": -2.0,
     "song_left_above": 3.5,
     "music_above": 1.0,
+    "song_speech_below": 0.2,
+    "score_speech_below": 0.1,
     "part": {"score_below": -3.0, "rise": 2.0},
 }
 

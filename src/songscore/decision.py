@@ -45,9 +45,6 @@ VOICES: dict[VoiceKind, int] = {"sung": SUNG, "choir": CHOIR, "speech": SPEECH}
 CHOIR_HEARD = 0.5
 """Share of a track with voices without words from which a score is not certain: they may sing words."""
 
-SPOKEN_OVER = 0.2
-"""Mean probability of speech from which a song is not certain: somebody may speak over music, and nobody sing."""
-
 SPOKEN = 0.3
 """Mean probability of speech in what is called speech; a speaker pauses."""
 
@@ -112,11 +109,12 @@ def is_settled(activity: Activity, model: TrackModel, question: Question) -> boo
         return False
     log_odds = model.log_odds(activity, choir=question.counts_choir)
     if log_odds >= max(question.cut, bounds.song_left_above, _song_above(model, question)):
-        return not _is_spoken(activity)
+        return _speech(activity) < bounds.song_speech_below
     part = bounds.part
     return (
         part is not None
         and _is_heard_everywhere(activity, model)
+        and _speech(activity) < bounds.score_speech_below
         and log_odds <= min(part.score_below, question.cut - part.rise)
     )
 
@@ -164,21 +162,23 @@ def _is_certain(
     voices: dict[VoiceKind, float],
 ) -> bool:
     """Whether at most the stated share of the tracks of the other class look like this one."""
-    bounds = model.bounds
-    if analysis.damage or analysis.analysed < SHORTEST_CERTAIN or model.music(analysis.activity) < bounds.music_above:
+    bounds, activity = model.bounds, analysis.activity
+    if analysis.damage or analysis.analysed < SHORTEST_CERTAIN or model.music(activity) < bounds.music_above:
         return False
     if answer == SONG:
-        return log_odds >= _song_above(model, question) and not _is_spoken(analysis.activity)
-    if not question.counts_choir and voices["choir"] >= CHOIR_HEARD:
+        return log_odds >= _song_above(model, question) and _speech(activity) < bounds.song_speech_below
+    may_be_words = _speech(activity) >= bounds.score_speech_below
+    if may_be_words or (not question.counts_choir and voices["choir"] >= CHOIR_HEARD):
         return False
-    if analysis.activity.is_whole:
-        return log_odds <= bounds.score_below
+    if activity.is_whole:
+        return log_odds <= bounds.score_below_at(activity.n_steps * STEP)
     part = bounds.part
-    return part is not None and _is_heard_everywhere(analysis.activity, model) and log_odds <= part.score_below
+    return part is not None and _is_heard_everywhere(activity, model) and log_odds <= part.score_below
 
 
-def _is_spoken(activity: Activity) -> bool:
-    return bool(activity.kinds[:, SPEECH].mean() >= SPOKEN_OVER)
+def _speech(activity: Activity) -> float:
+    """Mean probability of speech."""
+    return float(activity.kinds[:, SPEECH].mean())
 
 
 def _song_above(model: TrackModel, question: Question) -> float:

@@ -87,7 +87,8 @@ def _about(model: TrackModel) -> Iterator[tuple[str, str]]:
     yield "feature set", f"{metadata['feature_set']}, {len(metadata['features'])} features"
     yield (
         "certain",
-        f"song from {_probability(bounds.song_above):.4f}, score up to {_probability(bounds.score_below):.4f}",
+        f"song from {_probability(bounds.song_above):.4f}, score up to {_probability(bounds.score_below):.4f}"
+        f" (from a minute of length {_probability(bounds.long_score_below):.4f})",
     )
     if adapted:
         for when in ("before", "after"):

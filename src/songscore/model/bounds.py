@@ -8,6 +8,9 @@ from typing import Any, Self
 
 import numpy as np
 
+LONG = 60.0
+"""Seconds from which a track is long."""
+
 
 @dataclass(frozen=True, slots=True)
 class PartBounds:
@@ -33,12 +36,16 @@ class Bounds:
     ----------
     song_above, song_above_with_choir : float
         Log-odds from which "song" is certain, the second where voices without words count as a voice.
-    score_below : float
-        Log-odds up to which "instrumental score" is certain, for a track that was heard whole.
+    score_below, long_score_below : float
+        Log-odds up to which "instrumental score" is certain, for a track that was heard whole; the second from `LONG`
+        seconds, since a long track may hold a short verse.
     song_left_above : float
         Log-odds from which a song need not be heard to its end.
     music_above : float
         Log-odds of music from which anything is certain at all.
+    song_speech_below, score_speech_below : float
+        Mean probabilities of speech from which neither is certain: somebody may speak over music and nobody sing, or
+        what sounds spoken may be rapped.
     part : PartBounds or None
         The same for scores; None where all of a score has to be heard.
     """
@@ -46,8 +53,11 @@ class Bounds:
     song_above: float
     song_above_with_choir: float
     score_below: float
+    long_score_below: float
     song_left_above: float
     music_above: float
+    song_speech_below: float
+    score_speech_below: float
     part: PartBounds | None
 
     @classmethod
@@ -64,15 +74,23 @@ class Bounds:
             song_above=_finite(fields, "song_above"),
             song_above_with_choir=_finite(fields, "song_above_with_choir"),
             score_below=_finite(fields, "score_below"),
+            long_score_below=_finite(fields, "long_score_below"),
             song_left_above=_finite(fields, "song_left_above"),
             music_above=_finite(fields, "music_above"),
+            song_speech_below=_finite(fields, "song_speech_below"),
+            score_speech_below=_finite(fields, "score_speech_below"),
             part=None if part is None else PartBounds(_finite(part, "score_below"), _finite(part, "rise")),
         )
-        low = max(bounds.score_below, bounds.part.score_below) if bounds.part else bounds.score_below
+        parts = [bounds.part.score_below] if bounds.part else []
+        low = max(bounds.score_below, bounds.long_score_below, *parts)
         high = min(bounds.song_above, bounds.song_above_with_choir, bounds.song_left_above)
         if not low < 0 < high or (bounds.part and bounds.part.rise < 0):
             raise ValueError(f"bounds of certainty on the wrong side: {fields}")
         return bounds
+
+    def score_below_at(self, seconds: float) -> float:
+        """Log-odds up to which a track of that length, heard whole, is a certain score."""
+        return self.long_score_below if seconds >= LONG else self.score_below
 
 
 def _finite(fields: Mapping[str, Any], key: str) -> float:

@@ -23,8 +23,11 @@ def as_current(metadata: Mapping[str, Any], arrays: Arrays) -> tuple[dict[str, A
         "song_above": certain["song_above"],
         "song_above_with_choir": certain["song_above"],
         "score_below": certain["score_below"],
+        "long_score_below": certain["score_below"],
         "song_left_above": max(3.0, certain["song_above"]),
         "music_above": 0.5,
+        "song_speech_below": 0.2,
+        "score_speech_below": 1.1,
     }
     kinds = ["sung", "speech", "music"]
     renamed = {_CANARIES.get(name, name): _renewed(name, array) for name, array in arrays.items()}

@@ -72,9 +72,10 @@ from the same origin. In brackets: 95 % interval over resampled artists and sour
 
 The probability is calibrated for a collection of as many songs as instrumental scores; `prior` shifts it for others.
 
-`certain` belongs to the label: among the tracks of the other class at most {error_rate:.0%} look like this one, or
-{group_rate:.1%} averaged over groups, and the odds are nine to one or better, whatever the threshold and the prior. A
-score that was left early has a bound of its own, and no song is certain over which somebody speaks a fifth of the time.
+`certain` belongs to the label: among the tracks of the other class at most {error_rate:.0%} look like this one, by
+track and averaged over groups, and the odds are nine to one or better, whatever the threshold and the prior. A score
+that was left early has a bound of its own. Speech keeps a label from being certain: a song from a mean probability of
+{song_speech_below:g}, since somebody may speak over music; a score from {score_speech_below:g}, since rap may sound so.
 The bounds were calibrated on the following tracks, of ten seconds to an hour, none of whose groups the detector and
 the weights behind its answer had met:
 
@@ -243,7 +244,8 @@ def render_card(name: str, rows: Sequence[Row], about: Mapping[str, Any], roles:
         licences="\n".join(f"| {licence} | {count} |" for licence, count in _licences(rows)),
         metrics=metrics_table(about["metrics"]),
         error_rate=bounds["error_rate"],
-        group_rate=bounds["group_rate"],
+        song_speech_below=bounds["song_speech_below"],
+        score_speech_below=bounds["score_speech_below"],
         calibrated="\n".join(_calibrated(bounds)),
         coverage=_coverage(about["coverage"]),
         seed=about["seed"],
@@ -281,10 +283,11 @@ def _adapted_figures(before: Mapping[str, Any], after: Mapping[str, Any]) -> Ite
 def _calibrated(bounds: Mapping[str, Any]) -> Iterator[str]:
     values = {
         "song_above": ("song from", bounds["song_above"]),
-        "score_below": ("score up to, heard whole", bounds["score_below"]),
+        "score_below": ("score up to, shorter than a minute", bounds["score_below"]),
+        "long_score_below": ("score up to, longer", bounds["long_score_below"]),
     }
     if bounds["part"] and bounds["part"]["score_below"] > -NEVER_BELOW:
-        values["part"] = ("score up to, every other window heard", bounds["part"]["score_below"])
+        values["part"] = ("score up to, longer, every other window heard", bounds["part"]["score_below"])
     for key, (text, value) in values.items():
         behind = bounds["calibrated_on"][key]
         yield f"| {text} | {value:.2f} | {behind['tracks']} | {behind['groups']} |"

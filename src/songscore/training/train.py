@@ -102,7 +102,7 @@ def train(
     given = DecisionSet.of(examples)
     answers = cross_validated(given)
     bounds = calibrate(given, answers)
-    certain = is_certain(given, answers, bounds)
+    certain = is_certain(given, answers.whole, answers.music, bounds)
     _write_tracks(folder / f"{name}.tracks.csv", rows, corpus, examples[: len(clip)], clip, answers, certain)
     settling = given.trusted & given.is_music
     detector, everything = trained.detectors[ALL], np.ones(len(given.song), np.bool_)

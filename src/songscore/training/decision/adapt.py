@@ -17,6 +17,7 @@ from scipy.special import expit
 
 from songscore.model import Linear
 from songscore.training.decision.bounds import (
+    CALIBRATED,
     ERROR_RATE,
     NEVER,
     RISING,
@@ -120,11 +121,12 @@ def adapted_bounds(
     ours, theirs = evidence(lessons, heard), evidence(marks, answers, chosen)
     part = before["part"]
     known = {name: before[name] for name in ("song_above", "song_above_with_choir")}
-    known |= {"score_below": -before["score_below"], "part": -part["score_below"] if part else NEVER}
+    known |= {name: -before[name] for name in ("score_below", "long_score_below")}
+    known |= {"part": -part["score_below"] if part else NEVER}
     found = {name: supported_bound(ours[name], theirs[name], known[name]) for name in known}
     # More is heard of a whole track, and of one in which choirs count: what they need, the others need too.
     found["song_above_with_choir"] = max(found["song_above_with_choir"], found["song_above"])
-    found["part"] = max(found["part"], found["score_below"])
+    found["part"] = max(found["part"], found["long_score_below"])
     rises = max(part["rise"] if part else 0.0, rise(lessons, heard, -found["part"]))
     return as_metadata(found) | {
         "music_above": before["music_above"],
@@ -134,7 +136,7 @@ def adapted_bounds(
                 "tracks": len(ours[name][0]) + len(theirs[name][0]),
                 "groups": len(np.unique(ours[name][1])) + len(np.unique(theirs[name][1])),
             }
-            for name in ("song_above", "score_below", "part")
+            for name in CALIBRATED
         },
     }
 

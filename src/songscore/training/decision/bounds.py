@@ -14,18 +14,20 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit
 
-from songscore.decision import SHORTEST_CERTAIN, SPOKEN_OVER
+from songscore.decision import SHORTEST_CERTAIN
 from songscore.features.detector import STEP
 from songscore.features.track_vector import Activity, track_vector
 from songscore.model import Linear
+from songscore.model.bounds import LONG
 from songscore.training.decision.compose import Example, halved, leaves_early
 from songscore.training.decision.linear import Booleans, Floats, balanced_weights, fit_linear, log_odds_of
 
 ERROR_RATE = 0.01
-"""Stated share of the tracks of a class that may look certain of the other."""
+"""Stated share of the tracks of a class that may look certain of the other, by track and averaged over groups."""
 
-GROUP_RATE = 0.025
-"""The same averaged over groups; some seventy groups of songs cannot support a smaller one."""
+SONG_SPEECH_BELOW = 0.2
+SCORE_SPEECH_BELOW = 0.05
+"""Mean probabilities of speech from which a song, or a score, is not certain; rap may sound like speech."""
 
 NOISE_RATE = 0.03
 """Share of the sounds that are no music which may look like music for certain."""
@@ -56,6 +58,9 @@ REFUSED = 0.001
 
 RECORDED = ("recording", "generated", "pair", "excerpt")
 """Kinds of tracks that are music as people have it."""
+
+CALIBRATED = ("song_above", "score_below", "long_score_below", "part")
+"""Bounds of which a model says how many tracks and groups are behind them."""
 
 CHANGED = 0.005
 """Share of the tracks left early whose log-odds may rise further than expected."""
@@ -116,6 +121,11 @@ class DecisionSet:
             trusted=column("trusted"),
             seconds=np.array([example.activity.n_steps * STEP for example in examples]),
         )
+
+    @property
+    def speech(self) -> Floats:
+        """Mean probability of speech in each track."""
+        return np.asarray(expit(self.music[:, MUSIC.index("speech_mean")]))
 
     @property
     def early(self) -> Booleans:
@@ -179,8 +189,7 @@ def calibrate(given: DecisionSet, answers: Answers, chosen: Booleans | None = No
         "music_above": _music_above(given, answers),
         "part": {"score_below": -found["part"], "rise": rise(given, answers, -found["part"], chosen)},
         "calibrated_on": {
-            name: {"tracks": len(behind[name][0]), "groups": len(np.unique(behind[name][1]))}
-            for name in ("song_above", "score_below", "part")
+            name: {"tracks": len(behind[name][0]), "groups": len(np.unique(behind[name][1]))} for name in CALIBRATED
         },
     }
 
@@ -190,18 +199,26 @@ def evidence(
 ) -> dict[str, tuple[Floats, NDArray[np.str_]]]:
     """What each bound has to keep out: how far tracks of the other class go towards it, and their groups.
 
-    Those of scores are turned round, so that more is always worse.
+    Those of scores are turned round, so that more is always worse. A track with too much speech to be certain goes
+    nowhere.
     """
     used = given.trusted & given.is_music & (given.seconds >= SHORTEST_CERTAIN)
     if chosen is not None:
         used = used & chosen
     songs, scores = used & given.song, used & ~given.song
     no_choir, early = scores & np.isin(given.kind, CHOIRLESS), songs & given.early
+    long = given.seconds >= LONG
+    sung, played = given.speech < SONG_SPEECH_BELOW, given.speech < SCORE_SPEECH_BELOW
+    towards = {
+        "song_above": (answers.whole, sung, scores),
+        "song_above_with_choir": (answers.choir, sung, no_choir),
+        "score_below": (-answers.whole, played, songs & ~long),
+        "long_score_below": (-answers.whole, played, songs & long),
+        "part": (-answers.part, played, early),
+    }
     return {
-        "song_above": (answers.whole[scores], given.group[scores]),
-        "song_above_with_choir": (answers.choir[no_choir], given.group[no_choir]),
-        "score_below": (-answers.whole[songs], given.group[songs]),
-        "part": (-answers.part[early], given.group[early]),
+        name: (np.where(possible, far, -NEVER)[here], given.group[here])
+        for name, (far, possible, here) in towards.items()
     }
 
 
@@ -211,9 +228,11 @@ def as_metadata(found: Mapping[str, float]) -> dict[str, Any]:
         "song_above": found["song_above"],
         "song_above_with_choir": found["song_above_with_choir"],
         "score_below": -found["score_below"],
+        "long_score_below": -found["long_score_below"],
         "song_left_above": max(found["song_above"], LEFT_ABOVE),
+        "song_speech_below": SONG_SPEECH_BELOW,
+        "score_speech_below": SCORE_SPEECH_BELOW,
         "error_rate": ERROR_RATE,
-        "group_rate": GROUP_RATE,
     }
 
 
@@ -231,22 +250,25 @@ def _music_above(given: DecisionSet, answers: Answers) -> float:
     return max(0.0, float(np.quantile(none, 1 - NOISE_RATE))) if len(none) else 0.0
 
 
-def is_spoken(given: DecisionSet) -> Booleans:
-    """In which tracks somebody speaks so much that they are no certain songs."""
-    return np.asarray(expit(given.music[:, MUSIC.index("speech_mean")]) >= SPOKEN_OVER)
+def is_certain(given: DecisionSet, log_odds: Floats, music: Floats, bounds: Mapping[str, Any]) -> Booleans:
+    """Which tracks are certain at a cut of 0, heard whole.
+
+    Parameters
+    ----------
+    given : DecisionSet
+    log_odds, music : (n_tracks,) float64
+        Log-odds of "song" and of music.
+    bounds : mapping
+        As `calibrate` makes them.
+    """
+    sung = (log_odds >= bounds["song_above"]) & (given.speech < bounds["song_speech_below"])
+    low = np.where(given.seconds >= LONG, bounds["long_score_below"], bounds["score_below"])
+    played = (log_odds <= low) & (given.speech < bounds["score_speech_below"])
+    return np.asarray((sung | played) & (given.seconds >= SHORTEST_CERTAIN) & (music >= bounds["music_above"]))
 
 
-def is_certain(given: DecisionSet, answers: Answers, bounds: Mapping[str, Any]) -> Booleans:
-    """Which tracks are certain at a cut of 0, heard whole."""
-    sung = (answers.whole >= bounds["song_above"]) & ~is_spoken(given)
-    beyond = sung | (answers.whole <= bounds["score_below"])
-    return np.asarray(beyond & (given.seconds >= SHORTEST_CERTAIN) & (answers.music >= bounds["music_above"]))
-
-
-def upper_bound(
-    scores: Floats, group: NDArray[np.str_], error_rate: float = ERROR_RATE, group_rate: float = GROUP_RATE
-) -> float:
-    """The smallest bound that few scores reach: a share `error_rate` by track, and `group_rate` averaged over groups.
+def upper_bound(scores: Floats, group: NDArray[np.str_], error_rate: float = ERROR_RATE) -> float:
+    """The smallest bound that a share `error_rate` of the scores reaches, by track and averaged over groups.
 
     By track it is the conformal bound (Vovk et al. 2005, section 4.5): a new track, exchangeable with these, reaches it
     with a probability of at most `error_rate`. By group, each group counts the same, however many tracks it has. With
@@ -258,7 +280,7 @@ def upper_bound(
     _, index, sizes = np.unique(group, return_inverse=True, return_counts=True)
     by_group = np.cumsum(1 / sizes[index][order]) / len(sizes)
     by_track = (np.arange(len(scores)) + 2) / (len(scores) + 1)
-    too_many = (by_track > error_rate) | (by_group > group_rate)
+    too_many = (by_track > error_rate) | (by_group > error_rate)
     allowed = int(np.argmax(np.append(too_many, True)))
     return max(float(np.nextafter(scores[order[min(allowed, len(scores) - 1)]], np.inf)), MIN_CERTAIN_LOG_ODDS)
 
