@@ -373,6 +373,7 @@ def no_room(folder: Path) -> dict[str, int | str]:
         with mounted(folder / "disk", "1m") as disk:
             for name in outputs:
                 (disk.folder / name).write_text("as it was")
+            (disk.folder / "undo").touch()  # a journal without a record, which a tag run would leave
             music = [shutil.copy(path, disk.folder) for path in before][:2]
             on_disk = write_answers(folder / "on disk.jsonl", music, 0.25)
             for left in (0, PAGE):
