@@ -37,6 +37,7 @@ VOCAL = tuple(name for name in feature_names(["vocal"]) if name not in LEFT_OUT)
 SPECTRAL = tuple(name for name in feature_names(["spectral"]) if not name.startswith(LEFT_OUT))
 SETS = {"spectral alone": SPECTRAL, "vocal alone": VOCAL, "both": (*VOCAL, *SPECTRAL)}
 SHOWN = {name: FIGURES[name] for name in ("auc", "balanced_accuracy")}
+AUC = {"auc": FIGURES["auc"]}
 
 Track = dict[str, str]
 
@@ -94,19 +95,33 @@ def tables(tracks: list[Track], spectral: list[dict[str, float]]) -> Iterator[st
     is_pair = np.array([track["kind"] == "pair" for track in tracks])
     songs, scores = int((song & ~is_pair).sum()), int((~song & ~is_pair).sum())
     pairs = {track["path"] for track in tracks if track["kind"] == "pair"}
-    heads = f"AUC | balanced accuracy | AUC with and without the singer, {len(pairs)} pairs | singer above"
+    heads = f"AUC | balanced accuracy | AUC, artists on both sides | AUC, {len(pairs)} pairs | singer above"
     yield f"| features, {songs} songs and {scores} instrumentals | {heads} |"
-    yield "|---|---|---|---|---|"
+    yield "|---|---|---|---|---|---|"
+    strewn, alone = np.random.default_rng(0).integers(3, size=len(song)).astype(str), np.arange(len(song)).astype(str)
     for name, features in SETS.items():
         x = np.array([[row[feature] for feature in features] for row in rows])
-        probability = np.full(len(x), np.nan)
-        for part in np.unique(fold):
-            here, others = fold == part, ~is_pair & (fold != part)
-            probability[here] = fitted(x[others], song[others], group[others]).predict_proba(x[here])[:, 1]
+        probability = judged(x, song, group, fold, is_pair)
         found = figures(song[~is_pair], probability[~is_pair], group[~is_pair], SHOWN)
-        of_pairs = figures(song[is_pair], probability[is_pair], group[is_pair], {"auc": FIGURES["auc"]})
-        cells = [*map(str, found.values()), str(of_pairs["auc"]), _above(tracks, probability)]
-        yield f"| {name} ({len(features)}) | {' | '.join(cells)} |"
+        mixed = figures(song[~is_pair], judged(x, song, alone, strewn, is_pair)[~is_pair], group[~is_pair], AUC)
+        of_pairs = figures(song[is_pair], probability[is_pair], group[is_pair], AUC)
+        cells = [*map(str, (found | {"mixed": mixed["auc"], "pairs": of_pairs["auc"]}).values())]
+        yield f"| {name} ({len(features)}) | {' | '.join(cells)} | {_above(tracks, probability)} |"
+
+
+def judged(
+    x: NDArray[np.float64],
+    song: NDArray[np.bool_],
+    group: NDArray[np.str_],
+    fold: NDArray[np.str_],
+    is_pair: NDArray[np.bool_],
+) -> NDArray[np.float64]:
+    """The probability of a song of each sound, from one that was fitted to the recordings of the other folds."""
+    probability = np.full(len(x), np.nan)
+    for part in np.unique(fold):
+        here, others = fold == part, ~is_pair & (fold != part)
+        probability[here] = fitted(x[others], song[others], group[others]).predict_proba(x[here])[:, 1]
+    return probability
 
 
 def _above(tracks: list[Track], probability: NDArray[np.float64]) -> str:
@@ -129,7 +144,7 @@ def telling(tracks: list[Track], spectral: list[dict[str, float]], most: int = 1
     for name in SPECTRAL:
         values = np.array([found[name] for found in spectral])
         areas[name] = [auc(values[~song & here], values[song & here]) for here in (~is_pair, is_pair)]
-    yield "| spectral feature | AUC, recordings | AUC, with and without the singer |"
+    yield "| spectral feature | AUC, recordings | AUC, pairs |"
     yield "|---|---|---|"
     for name in sorted(areas, key=lambda name: -abs(areas[name][0] - 0.5))[:most]:
         yield f"| `{name}` | {areas[name][0]:.2f} | {areas[name][1]:.2f} |"

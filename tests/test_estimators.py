@@ -24,8 +24,8 @@ from songscore.audio import open_audio
 from songscore.errors import UnreadableAudio
 from songscore.estimators import SongClassifier, SpectralFeatures, VocalFeatures
 from songscore.extract import feature_names
-from songscore.features import spectral
 from songscore.features.spectral import NAMES as SPECTRAL_NAMES
+from songscore.features.spectral import curves
 from songscore.features.track_vector import FEATURES
 
 NAMES = [feature.name for feature in FEATURES]
@@ -264,7 +264,7 @@ def test_a_grid_search_hears_each_track_once(
         return open_audio(source, rate=rate)
 
     monkeypatch.setattr(sampling, "open_audio", counted)
-    monkeypatch.setattr(spectral, "open_audio", counted)
+    monkeypatch.setattr(curves, "open_audio", counted)
     both = make_union(VocalFeatures(cache=tmp_path / "kept"), SpectralFeatures(cache=tmp_path / "kept"))
     search = GridSearchCV(make_pipeline(both, SongClassifier()), {"songclassifier__C": [0.1, 1.0]}, cv=3)
     search.fit(library[:6], [0, 1] * 3)

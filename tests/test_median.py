@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.ndimage import median_filter
 
-from songscore.features.median import WIDTH, running_median
+from songscore.features.spectral.median import WIDTH, running_median
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (3, 3), (2, 15), (17, 31), (40, 100)])

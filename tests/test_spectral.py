@@ -14,7 +14,16 @@ from numpy.typing import NDArray
 from sounds import sine, write
 
 from songscore.features import spectral
-from songscore.features.spectral import CURVES, FAMILIES, HOP_LENGTH, NAMES, SAMPLE_RATE, spectral_curves, summarise
+from songscore.features.spectral import (
+    CURVES,
+    FAMILIES,
+    HOP_LENGTH,
+    NAMES,
+    SAMPLE_RATE,
+    blocks,
+    spectral_curves,
+    summarise,
+)
 
 LAST_DIGITS = {"rtol": 2e-5, "atol": 2e-5}
 """Sums in float32 that end in another order; of numbers around 1."""
@@ -150,7 +159,7 @@ def test_no_feature_depends_on_the_level(gain: float, sound: Sound, features: di
 def test_blocks_of_any_length_give_the_same(
     sound: Sound, curves: dict[str, Sound], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(spectral, "_AT_ONCE", 100)
+    monkeypatch.setattr(blocks, "AT_ONCE", 100)
     other = spectral_curves((sound, SAMPLE_RATE))
     for name, curve in curves.items():
         np.testing.assert_allclose(other[name], curve, **LAST_DIGITS_DB)

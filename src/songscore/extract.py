@@ -132,7 +132,7 @@ def vocal_features(analysis: Analysis, model: TrackModel) -> dict[str, float]:
 
 
 def spectral_features(source: Source) -> dict[str, float]:
-    """`songscore.features.spectral.spectral_features` of a sound that is long enough.
+    """The features of librosa, of a sound that is long enough.
 
     Raises
     ------
