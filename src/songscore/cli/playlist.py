@@ -98,7 +98,7 @@ def playlist(
     wanted = [track for track in answers if track.label == label and (track.certain or not certain_only)]
     wanted.sort(key=lambda track: track.path or "")
     if dry_run or output is None:
-        options.name_each(track.path or "" for track in wanted)
+        options.name_each((track.path or "" for track in wanted), "track", quiet=quiet)
     else:
         _write(wanted, tally, output, absolute, quiet)
     complete = tally.n_answers and (tally.is_complete if read is None else not read.n_refused)
