@@ -87,7 +87,9 @@ class SongscorePlugin(BeetsPlugin):
         if label is None or (force and by != "hand"):
             return True
         state = file_state(item.filepath) if marks else None
-        mark = state and marks.of(TrackResult(path=str(item.filepath), sound_digest=state.sound_digest))
+        if state is None:
+            return False
+        mark = marks.of(TrackResult(path=str(item.filepath), sound_digest=state.sound_digest))
         return mark is not None and (mark.label, "hand") != (label, by)
 
     def label(self, items: Iterable[Item], marks: Marks, *, pretend: bool = False) -> None:
