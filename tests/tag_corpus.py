@@ -7,10 +7,15 @@ to pieces by its own headers, with the five entries that songscore writes left o
 
 from __future__ import annotations
 
+import json
 import re
 import struct
+import subprocess
 import zlib
 from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
 
 OURS = (
     "INSTRUMENTAL", "INSTRUMENTAL_CONFIDENCE", "SONGSCORE_LABEL", "SONGSCORE_PROBABILITY", "SONGSCORE_MODEL",
@@ -547,3 +552,29 @@ def _chunks(content: bytes) -> Iterator[Part]:
             yield f"chunk {kind!r}", body
         at += 8 + size + size % 2
     yield "behind", content[end:]
+
+
+# A reader of another kind
+
+_TAGLIB = """
+import json, pathlib, sys, taglib
+found = {}
+for path in sorted(pathlib.Path(sys.argv[1]).iterdir()):
+    try:
+        file = taglib.File(str(path))
+    except OSError:
+        continue
+    found[path.name] = [dict(file.tags), [name.rpartition(":")[2] for name in file.unsupported]]
+print(json.dumps(found))
+"""
+
+
+def in_taglib(folder: Path) -> dict[str, tuple[dict[str, list[str]], list[str]]]:
+    """What each file says, and the names of what TagLib reads without a name for it, as of MP4 before TagLib 2."""
+    done = subprocess.run(["/usr/bin/python3", "-c", _TAGLIB, folder], capture_output=True, check=False)
+    if done.returncode:
+        pytest.skip("TagLib for Python is not installed (Debian: python3-taglib)")
+    return {
+        name: ({key: [text.strip() for text in texts] for key, texts in tags.items()}, others)
+        for name, (tags, others) in json.loads(done.stdout).items()
+    }

@@ -10,6 +10,8 @@ from pathlib import Path
 import mutagen
 import pytest
 
+from songscore import Mark, classify_track, write_marks
+
 pytest.importorskip("beets", reason="beets is not installed")
 
 CONFIG = """\
@@ -110,6 +112,66 @@ def test_another_model_is_asked_by_its_path_and_a_wrong_one_is_said(tracks: Path
     configure(tmp_path, model="./missing")
     with pytest.raises(AssertionError, match=r"no model .*missing"):
         beet(tmp_path, "songscore", "--force")
+
+
+def test_pretending_shows_labels_and_changes_nothing(tracks: Path, tmp_path: Path) -> None:
+    configure(tmp_path, auto="no", write="yes")
+    beet(tmp_path, "import", "-A", tracks)
+    before = {path: path.read_bytes() for path in (tmp_path / "library").rglob("*.flac")}
+    lines = sorted(beet(tmp_path, "songscore", "--pretend").stdout.splitlines())
+    assert lines[0].startswith("Somebody - A Film - End Credits: no label -> song, 0.9")
+    assert lines[1].startswith("Somebody - A Film - Main Title: no label -> instrumental score, 0.0")
+    assert listed(tmp_path, "songscore_label::.") == {}
+    assert {path: path.read_bytes() for path in (tmp_path / "library").rglob("*.flac")} == before
+
+
+@pytest.fixture
+def marks(tracks: Path, tmp_path: Path) -> Path:
+    """Marks that contradict the model, of files that are copied since."""
+    names = {"01 Main Title.flac": "song", "02 End Credits.flac": "neither"}
+    path = tmp_path / "marks.csv"
+    write_marks([Mark.of(classify_track(tracks / name), label) for name, label in names.items()], path)
+    return path
+
+
+def test_a_mark_outranks_the_model_on_import(tracks: Path, tmp_path: Path, marks: Path) -> None:
+    configure(tmp_path, marks=marks.name)
+    beet(tmp_path, "import", "-A", tracks)
+    assert listed(tmp_path, "songscore_by:hand")["Main Title"][:2] == ["song", "1.0000"]
+    assert listed(tmp_path)["End Credits"][0] == "$songscore_label"
+
+
+@pytest.mark.slow
+def test_marks_change_labels_that_are_there_and_nothing_else_changes_a_mark(
+    tracks: Path, tmp_path: Path, marks: Path
+) -> None:
+    configure(tmp_path)
+    beet(tmp_path, "import", "-A", tracks)
+    shown = beet(tmp_path, "songscore", "--pretend", "--marks", marks).stdout
+    assert "Main Title: instrumental score -> song, 1.00\n" in shown
+    assert "End Credits: song -> neither\n" in shown
+    beet(tmp_path, "songscore", "--marks", marks)
+    assert listed(tmp_path, "songscore_label::.")["Main Title"][0] == "song"
+    beet(tmp_path, "songscore", "--force")
+    assert listed(tmp_path, "songscore_by:hand")["Main Title"][0] == "song"
+    assert listed(tmp_path, "songscore_by:model", "songscore_certain:true")["End Credits"][0] == "song"
+
+
+def test_a_line_that_is_no_mark_is_named_and_a_file_that_holds_none_is_said(tracks: Path, tmp_path: Path) -> None:
+    configure(tmp_path, auto="no")
+    beet(tmp_path, "import", "-A", tracks)
+    (tmp_path / "marks.csv").write_text("path,label\nx.flac,pop\n")
+    warned = beet(tmp_path, "songscore", "title:Main", "--marks", tmp_path / "marks.csv").stderr
+    assert "line 2: label is 'pop'" in warned
+    with pytest.raises(AssertionError, match=r"songscore: .*none\.csv"):
+        beet(tmp_path, "songscore", "--marks", tmp_path / "none.csv")
+
+
+def test_a_model_is_named_on_the_command_line_too(tracks: Path, tmp_path: Path) -> None:
+    configure(tmp_path, auto="no")
+    beet(tmp_path, "import", "-A", tracks)
+    with pytest.raises(AssertionError, match=r"no model .*other"):
+        beet(tmp_path, "songscore", "--model", "./other")
 
 
 def test_a_file_without_a_label_is_named(tracks: Path, tmp_path: Path) -> None:

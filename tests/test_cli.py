@@ -660,6 +660,7 @@ def test_the_demo_is_right_and_keeps_its_files_where_asked(tmp_path: Path) -> No
     assert result.exit_code == 0
     assert {path.name for path in tmp_path.iterdir()} == {"song.wav", "score.wav"}
     assert "both answers are right" in result.stderr
+    assert "your own music:\n  songscore label FOLDER" in result.stderr
     labelled = run("label", tmp_path / "song.wav", tmp_path / "score.wav", "--format", "jsonl").stdout.splitlines()
     assert [json.loads(line)["label"] for line in labelled] == ["song", "instrumental score"]
 
@@ -680,6 +681,9 @@ def test_evaluate_judges_the_files_of_a_manifest(album, tmp_path):
     answer = json.loads(done.stdout)
     assert (answer["tracks"], answer["failed"], done.exit_code) == (3, 1, 1)
     assert answer["figures"]["balanced_accuracy"][0] == 1
+    assert "missing.wav: no such file" in done.stderr
+    assert done.stderr.endswith("3 files: 1 song, 1 score, 1 could not be read\n")
+    assert CliRunner().invoke(main, ["evaluate", str(manifest), "--root", str(album), "-q"]).stderr == ""
 
 
 def test_train_without_its_packages_names_the_group(tmp_path, monkeypatch):

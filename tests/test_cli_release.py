@@ -104,6 +104,8 @@ def test_the_table_marks_what_is_not_certain_and_shows_the_share_of_songs() -> N
     assert lines[1].split() == ["Deluxe", "score", "100%", "14%", "14%-14%", "14"]
     assert lines[2].split() == ["Doubtful", "soundtrack?", "60%", "60%", "0%-100%", "1"]
     assert lines[3].strip() == "? less than 95 % sure"
+    after = "1 less than 95 % sure: label with -o FILE.jsonl, then songscore report FILE.jsonl"
+    assert run("release", "Deluxe", "Doubtful").stderr.endswith(f"{after}\n")
 
 
 @pytest.mark.usefixtures("library")

@@ -143,6 +143,7 @@ def test_a_file_with_several_names_is_answered_once(tmp_path: Path, monkeypatch:
 def test_a_dry_run_names_the_files_and_labels_none(album: Path, tmp_path: Path) -> None:
     done = run("label", album, "-n", "--exclude", "01*", "-o", tmp_path / "out.csv")
     assert (done.exit_code, done.stdout) == (0, f"{album / '02 End Credits.flac'}\n")
+    assert done.stderr == "passed over: 1 excluded\ndry run: 1 file, and nothing is written\n"
     assert not list(tmp_path.iterdir())
 
 

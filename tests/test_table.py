@@ -19,6 +19,7 @@ from songscore.batch.cache import Cache
 from songscore.batch.measure import Features, features_of, read_features
 from songscore.batch.table import features_of_files
 from songscore.cli import main
+from songscore.cli.tally import shown
 from songscore.extract import feature_names
 from songscore.model import MODEL
 
@@ -101,6 +102,7 @@ def test_the_command_writes_a_line_for_each_file(sound: Path, bad: Path, tmp_pat
     assert done.exit_code == 1
     assert done.stderr.startswith("unreadable: ")
     assert "\x1b" not in done.stderr
+    assert done.stderr.endswith(f"2 files: 1 with features, 1 could not be read; in {shown(output)}\n")
     with output.open(newline="") as lines:
         good, failed = csv.DictReader(lines)
     assert [*good] == ["path", "status", "message", *feature_names(["spectral"])]

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import tag_corpus
 from sounds import FORMATS, sine, write, write_m4a
-from tag_corpus import OURS, TITLE, Part, parts
+from tag_corpus import OURS, TITLE, Part, in_taglib, parts
 
 from songscore.results import SCORE, SONG, TrackResult
 from songscore.tags import UndoJournal, Writing, tag_track, undo
@@ -137,30 +137,6 @@ def exiftool(folder: Path) -> dict[str, Counter[tuple[str, str]]]:
     }
 
 
-_TAGLIB = """
-import json, pathlib, sys, taglib
-found = {}
-for path in sorted(pathlib.Path(sys.argv[1]).iterdir()):
-    try:
-        file = taglib.File(str(path))
-    except OSError:
-        continue
-    found[path.name] = [dict(file.tags), [name.rpartition(":")[2] for name in file.unsupported]]
-print(json.dumps(found))
-"""
-
-
-def taglib(folder: Path) -> dict[str, tuple[dict[str, list[str]], list[str]]]:
-    """What each file says, and the names of what TagLib reads without a name for it, as of MP4 before TagLib 2."""
-    done = subprocess.run(["/usr/bin/python3", "-c", _TAGLIB, folder], capture_output=True, check=False)
-    if done.returncode:
-        pytest.skip("TagLib for Python is not installed (Debian: python3-taglib)")
-    return {
-        name: ({key: [text.strip() for text in texts] for key, texts in tags.items()}, others)
-        for name, (tags, others) in json.loads(done.stdout).items()
-    }
-
-
 UNREAD = {"id3 extended 3.mp3"}
 """What neither program reads, before and after: they take the size of an extended header of ID3v2.3 for one of 2.4."""
 
@@ -183,7 +159,7 @@ def test_exiftool_reads_all_that_it_read_before_and_ours(tagged: tuple[Path, Pat
 
 @pytest.mark.slow
 def test_taglib_reads_all_that_it_read_before_and_ours(tagged: tuple[Path, Path]) -> None:
-    was, now = map(taglib, tagged)
+    was, now = map(in_taglib, tagged)
     assert len(was) > 50
     for name, (read, _) in was.items():
         tags, others = now[name]

@@ -135,3 +135,11 @@ def test_what_is_excluded_is_passed_over_and_counted(tmp_path: Path, pattern: st
     found = audio_files([tmp_path], passed_over, exclude=[pattern])
     assert sorted(str(path.relative_to(tmp_path)) for path in found) == left
     assert passed_over[EXCLUDED] == 1
+
+
+@pytest.mark.parametrize("pattern", ["*.opus", "*/Podcasts/*"])
+def test_what_is_excluded_is_passed_over_where_it_is_named_too(tmp_path: Path, pattern: str) -> None:
+    passed_over = Counter[str]()
+    named = [tmp_path / "a.mp3", tmp_path / "Podcasts" / "2.opus"]
+    assert list(audio_files(named, passed_over, exclude=[pattern])) == named[:1]
+    assert passed_over[EXCLUDED] == 1

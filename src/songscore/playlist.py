@@ -1,4 +1,6 @@
-"""Playlists: extended M3U in UTF-8 (``.m3u8``), one track a line.
+"""Playlists: extended M3U in UTF-8 (``.m3u8``), or what FFmpeg joins (``.ffconcat``), one track a line.
+
+FFmpeg opens no M3U but that of streams; its own list of files is that of its demuxer ``concat``.
 
 A path that is not UTF-8, or that has a line break in it, cannot be written and is left out: it would name another file.
 """
@@ -12,6 +14,9 @@ from pathlib import Path
 from songscore._files import write_whole
 from songscore.results import TrackResult, as_utf8
 
+CONCAT = ".ffconcat"
+"""How the name of a list for FFmpeg ends."""
+
 
 def write_playlist(
     results: Iterable[TrackResult], path: str | os.PathLike[str], *, absolute: bool = False
@@ -23,7 +28,7 @@ def write_playlist(
     results : iterable of TrackResult
         The tracks, in order.
     path : path
-        The playlist.
+        The playlist: a list for FFmpeg where it ends in ``.ffconcat``, extended M3U otherwise.
     absolute : bool, default False
         Absolute paths; without it, paths relative to the folder of the playlist.
 
@@ -33,11 +38,14 @@ def write_playlist(
         Tracks that could not be written, because of their names.
     """
     path = Path(path)
-    left_out, lines = [], ["#EXTM3U"]
+    for_ffmpeg = path.suffix.lower() == CONCAT
+    left_out, lines = [], ["ffconcat version 1.0" if for_ffmpeg else "#EXTM3U"]
     for track in results:
         entry = _entry(track, path.parent, absolute)
         if entry is None:
             left_out.append(track)
+        elif for_ffmpeg:
+            lines.append("file '" + entry.replace("'", r"'\''") + "'")
         else:
             lines += [f"#EXTINF:{round(track.duration or -1)},{_title(track)}", entry]
     write_whole(path, "\n".join([*lines, ""]))

@@ -31,7 +31,7 @@ def audio_files(
     passed_over : Counter, optional
         Counts what is left out, by `NOT_SOUND`, `HIDDEN`, `LINK`, `CLOSED`, `AGAIN` and `EXCLUDED`.
     exclude : sequence of str
-        Patterns as of `fnmatch`; a file or folder inside a folder is passed over where its name or its path matches.
+        Patterns as of `fnmatch`; a file, or a folder in a folder, is passed over where its name or path matches.
     """
     counts = Counter[str]() if passed_over is None else passed_over
     seen = set[str]()
@@ -63,6 +63,8 @@ def _found(paths: Iterable[str | os.PathLike[str]], counts: Counter[str], exclud
     for path in map(Path, paths):
         if os.path.isdir(path):  # noqa: PTH112 - Path.is_dir raises where the folder above cannot be read
             yield from _walk(path, counts, exclude)
+        elif _is_excluded(str(path), exclude):
+            counts[EXCLUDED] += 1
         else:
             yield path
 
@@ -83,7 +85,11 @@ def _wanted(folder: str, names: list[str], counts: Counter[str], exclude: Sequen
     for name in names:
         if name.startswith("."):
             counts[HIDDEN] += 1
-        elif any(fnmatch(name, pattern) or fnmatch(os.path.join(folder, name), pattern) for pattern in exclude):  # noqa: PTH118
+        elif _is_excluded(os.path.join(folder, name), exclude):  # noqa: PTH118
             counts[EXCLUDED] += 1
         else:
             yield name
+
+
+def _is_excluded(path: str, exclude: Sequence[str]) -> bool:
+    return any(fnmatch(os.path.basename(path), pattern) or fnmatch(path, pattern) for pattern in exclude)  # noqa: PTH119

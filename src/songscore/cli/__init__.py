@@ -35,7 +35,10 @@ __all__ = ["main"]
 
 
 class _Commands(click.Group):
-    """Commands whose expected failures are a sentence and not a traceback."""
+    """Commands in the order in which they were added, whose expected failures are a sentence and not a traceback."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(self.commands)
 
     def invoke(self, ctx: click.Context) -> Any:
         from concurrent.futures import BrokenExecutor
@@ -87,7 +90,7 @@ def main() -> None:
     """Say whether music files are songs or instrumental score, how sure it is, and where the voice is."""
 
 
-_LABELLING = label, release, review, tag, playlist, report, export
+_LABELLING = label, report, review, tag, playlist, release, export
 _OTHERS = plot, features, adapt, train, evaluate, info, cache, demo
 for command in (*_LABELLING, *_OTHERS):
     command.short_help = command.get_short_help_str(limit=1000)  # the whole first sentence, however narrow the screen

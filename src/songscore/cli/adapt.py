@@ -82,8 +82,11 @@ def _heard(n: int, of: int) -> None:
 
 
 def _report(found: Adaptation) -> Iterator[str]:
+    from songscore.cli.tally import count
+
     passed = ", ".join(f"{n} {why}" for why, n in found.passed_over.items())
-    yield f"{found.songs} songs and {found.scores} instrumental scores" + (f"; passed over: {passed}" if passed else "")
+    marked = f"{count(found.songs, 'song')} and {count(found.scores, 'instrumental score')}"
+    yield marked + (f"; passed over: {passed}" if passed else "")
     if found.before and found.after and found.gain:
         yield ""
         yield f"{'':<20}{'before':<24}after"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -30,7 +31,10 @@ def demo(keep: Path | None, quiet: bool) -> None:
         if not quiet:
             click.echo("rendering a song and a score, 20 seconds each", err=True)
         pieces = write_demo(Path(folder))
-        answers = list(watched(classify_files(pieces), len(pieces), progress=False, verbose=not quiet, quiet=quiet))
+        found = classify_files(pieces)
+        if keep is None:  # the folder is gone when this is read
+            found = (replace(answer, path=Path(answer.path or "").name) for answer in found)
+        answers = list(watched(found, len(pieces), progress=False, verbose=not quiet, quiet=quiet))
         with writing("table", None) as write:
             for answer in answers:
                 write(answer)
@@ -38,4 +42,15 @@ def demo(keep: Path | None, quiet: bool) -> None:
     if not right:
         raise click.ClickException("a wrong answer: this installation does not work")
     if not quiet:
-        click.echo("both answers are right\nyour own music: songscore label FOLDER -o run.jsonl", err=True)
+        click.echo(_after(keep), err=True)
+
+
+def _after(keep: Path | None) -> str:
+    """What the demo showed, and how to go on."""
+    from songscore.cli.tally import shown
+
+    hear = "songscore demo --keep FOLDER keeps both files" if keep is None else f"both files are in {shown(keep)}"
+    return f"""both answers are right; to hear them: {hear}
+your own music:
+  songscore label FOLDER -o run.jsonl   label every file
+  songscore report run.jsonl            see and hear the answers, the doubtful first"""

@@ -90,21 +90,26 @@ def features(
         for row in _watched(rows, len(files), shown, quiet):
             write(row)
             n_read += row.status == "ok"
+    if files and not quiet:
+        click.echo(_summary(len(files), n_read, output), err=True)
     click.get_current_context().exit(0 if files and n_read == len(files) else 1)
+
+
+def _summary(n_files: int, n_read: int, output: Path | None) -> str:
+    from songscore.cli.tally import count, placed
+
+    unread = f", {n_files - n_read} could not be read" if n_read < n_files else ""
+    return f"{count(n_files, 'file')}: {n_read} with features{unread}{placed(output)}"
 
 
 def _watched(rows: Iterable[FeatureRow], total: int, shown: bool, quiet: bool) -> Iterator[FeatureRow]:
     """Pass rows on, and say on standard error how far it is and what went wrong."""
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
 
-    from songscore.cli.terminal import clean
+    from songscore.cli.terminal import clean, progress_bar
 
     console = Console(stderr=True, highlight=False)
-    columns = BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
-    with Progress(
-        *columns, console=console, transient=console.is_terminal, disable=not shown, redirect_stdout=False
-    ) as bar:
+    with progress_bar(console, shown=shown) as bar:
         task = bar.add_task("", total=total)
         for row in rows:
             if row.message and not quiet:

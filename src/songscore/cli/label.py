@@ -111,7 +111,7 @@ def label(
         _close(tally, form, output, quiet)
     files = inputs.find(quiet=quiet)
     if dry_run:
-        context.exit(0 if options.name_each(map(str, files)) else 1)
+        context.exit(0 if options.name_each(map(str, files), "file", quiet=quiet) else 1)
     progress = not quiet and options.shows_progress(progress, form, output)
     with ExitStack() as stack:
         if scheduler is not None:

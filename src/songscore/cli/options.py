@@ -211,8 +211,9 @@ def shows_progress(progress: bool | None, form: str, output: Path | None) -> boo
     return sys.stderr.isatty() and (form == "table" or output is not None or not sys.stdout.isatty())
 
 
-def name_each(names: Iterable[str]) -> int:
-    """Print what a dry run found, each on a line, and count it."""
+def name_each(names: Iterable[str], noun: str, *, quiet: bool) -> int:
+    """Print what a dry run found, each on a line, and count it; `noun` says what it is."""
+    from songscore.cli.tally import count
     from songscore.cli.terminal import clean
 
     if sys.stdout is None:
@@ -220,6 +221,8 @@ def name_each(names: Iterable[str]) -> int:
     n_names = 0
     for n_names, name in enumerate(names, 1):  # noqa: B007
         click.echo(clean(name))
+    if not quiet:
+        click.echo(f"dry run: {count(n_names, noun)}, and nothing is written", err=True)
     return n_names
 
 

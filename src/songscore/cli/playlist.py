@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from songscore.cli.tally import Tally
     from songscore.results import TrackResult
 
-SUFFIXES = (".m3u8", ".m3u")
+SUFFIXES = (".m3u8", ".m3u", ".ffconcat")
 
 EXAMPLES = options.examples(
     "playlist ~/Music --label song -o songs.m3u8",
@@ -50,7 +50,7 @@ def _exact_label(ctx: click.Context, param: click.Parameter, label: str) -> str:
     help="Only tracks of releases (folders) with this verdict.",
 )
 @click.option("--absolute", is_flag=True, help="Absolute paths.  [default: relative to the playlist]")
-@options.output_file("The .m3u8 file to write; only --dry-run does without.")
+@options.output_file("The .m3u8 file to write, or .ffconcat for FFmpeg; only --dry-run does without.")
 @options.jobs
 @options.question
 @options.marks
@@ -98,7 +98,7 @@ def playlist(
     wanted = [track for track in answers if track.label == label and (track.certain or not certain_only)]
     wanted.sort(key=lambda track: track.path or "")
     if dry_run or output is None:
-        options.name_each(track.path or "" for track in wanted)
+        options.name_each((track.path or "" for track in wanted), "track", quiet=quiet)
     else:
         _write(wanted, tally, output, absolute, quiet)
     complete = tally.n_answers and (tally.is_complete if read is None else not read.n_refused)

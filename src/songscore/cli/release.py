@@ -87,13 +87,13 @@ def release(
     read, or lines of RESULTS, 2 for wrong usage.
     """
     from songscore.cli.formats import writing
-    from songscore.cli.tally import Tally
+    from songscore.cli.tally import Tally, how_to_hear
     from songscore.release import classify_releases
 
     options.check_together({"results": (*options.LISTENING, "threshold", "choir", "model")})
     form = options.form_for(form, output, FORMS)
     progress = not quiet and options.shows_progress(progress, form, output)
-    tally, verdicts, answers = Tally(), Counter[str](), None
+    tally, verdicts, n_unsure, answers = Tally(), Counter[str](), 0, None
     folders: Iterable[str]
     if results is not None:
         answers = Answers(results, "--from", how["marks"])
@@ -106,13 +106,16 @@ def release(
         folders = map(str, dict.fromkeys(home.values()))
     context = click.get_current_context()
     if dry_run:
-        context.exit(0 if options.name_each(folders) else 1)
+        context.exit(0 if options.name_each(folders, "release", quiet=quiet) else 1)
     with writing(form, output, _forms()) as write:
         for answer in found:
             write(answer)
             verdicts[answer.verdict or "no verdict"] += 1
+            n_unsure += answer.verdict is not None and not answer.certain
     if verdicts and not quiet:
         click.echo(_summary(verdicts, tally, output), err=True)
+    if n_unsure and not quiet:
+        click.echo(f"{n_unsure} less than 95 % sure: {how_to_hear(results)}", err=True)
     complete = tally.is_complete if answers is None else not answers.n_refused
     context.exit(0 if verdicts and complete else 1)
 
@@ -179,7 +182,7 @@ def _table_of(releases: list[ReleaseResult]) -> Table:
 
     folder = common_folder([answer.path or "" for answer in releases])
     table = new_table("Release", "Sure", "Songs", "", "Tracks")
-    for answer in releases:
+    for answer in sorted(releases, key=lambda answer: answer.path or ""):
         table.add_row(*_cells(answer, folder))
     notes = [f"in {clean(folder)}"] if folder else []
     if any(answer.verdict is not None and not answer.certain for answer in releases):

@@ -72,11 +72,7 @@ class Tally:
         line = f"{count(self.n_answers, 'file')}: {self.counts()}{placed(output)}"
         if not self.n_doubtful:
             return line
-        if answers is None:
-            after = "label with -o FILE.jsonl, then songscore report FILE.jsonl"
-        else:
-            after = f"songscore report {shown(answers)}"
-        return f"{line}\n{self.n_doubtful} in doubt: {after}"
+        return f"{line}\n{self.n_doubtful} in doubt: {how_to_hear(answers)}"
 
 
 def _kinds(track: TrackResult) -> Iterator[str]:
@@ -91,6 +87,13 @@ def _kinds(track: TrackResult) -> Iterator[str]:
 def count(number: int, noun: str) -> str:
     """A number with its noun, of which the plural has an s."""
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def how_to_hear(answers: Path | None) -> str:
+    """The command that shows tracks to listen to, whose answers are in a file of JSON Lines, or in none."""
+    if answers is None:
+        return "label with -o FILE.jsonl, then songscore report FILE.jsonl"
+    return f"songscore report {shown(answers)}"
 
 
 def placed(output: Path | None) -> str:

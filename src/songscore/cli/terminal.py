@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import contextmanager
 
 from rich.console import Console
 from rich.progress import (
@@ -41,13 +42,23 @@ def clean(text: str) -> str:
 def watched(
     results: Iterable[TrackResult], total: int, progress: bool, verbose: bool, *, quiet: bool = False
 ) -> Generator[TrackResult]:
-    """Pass results on, and say on standard error how far it is and what went wrong.
+    """Pass results on, and say on standard error how far it is and what went wrong; parameters as for `watching`."""
+    with watching(total, progress, verbose, quiet=quiet) as see:
+        for result in results:
+            see(result)
+            yield result
+
+
+@contextmanager
+def watching(
+    total: int | None, progress: bool, verbose: bool, *, quiet: bool = False
+) -> Iterator[Callable[[TrackResult], None]]:
+    """A function that is called with each result, and says on standard error how far it is and what went wrong.
 
     Parameters
     ----------
-    results : iterable of TrackResult
-    total : int
-        How many there will be.
+    total : int or None
+        How many there will be, if that is known.
     progress : bool
         Show a bar with counts, rate and time left.
     verbose : bool
@@ -56,23 +67,29 @@ def watched(
         Show no complaints.
     """
     console, tally = Console(stderr=True, highlight=False), Tally()
-    counts = TextColumn("{task.description}", table_column=Column(ratio=1, no_wrap=True, overflow="ellipsis"))
-    columns = BarColumn(12), MofNCompleteColumn(), _Rate(), TimeRemainingColumn(compact=True), counts
-    with Progress(
-        *columns,
-        console=console,
-        transient=console.is_terminal,
-        disable=not progress,
-        redirect_stdout=False,
-        expand=True,
-    ) as bar:
+    with progress_bar(console, shown=progress) as bar:
         task = bar.add_task("", total=total)
-        for result in results:
+
+        def see(result: TrackResult) -> None:
             for line in () if quiet else _remarks(result, verbose):
                 console.print(line, soft_wrap=True)
             tally.add(result)
             bar.update(task, advance=1, description=tally.counts(doubt=True))
-            yield result
+
+        yield see
+
+
+def progress_bar(console: Console, *, shown: bool) -> Progress:
+    """A bar with counts, rate, time left, and a description; on a terminal it goes when it ends."""
+    counts = TextColumn("{task.description}", table_column=Column(ratio=1, no_wrap=True, overflow="ellipsis"))
+    return Progress(
+        *(BarColumn(12), MofNCompleteColumn(), _Rate(), TimeRemainingColumn(compact=True), counts),
+        console=console,
+        transient=console.is_terminal,
+        disable=not shown,
+        redirect_stdout=False,
+        expand=True,
+    )
 
 
 class _Rate(ProgressColumn):

@@ -90,16 +90,24 @@ def train(
 @options.question
 @options.jobs
 @options.text_or_json
-def evaluate(manifest: Path, root: Path | None, jobs: int, form: str, **asked: Any) -> None:
+@options.progress
+@options.quiet
+def evaluate(
+    manifest: Path, root: Path | None, jobs: int, form: str, progress: bool | None, quiet: bool, **asked: Any
+) -> None:
     """Say how often a model is right on labelled music.
 
     MANIFEST is a CSV with the columns path, label and group; its files are labelled, and the labels compared. The exit
     status is 1 where some files got no label.
     """
+    from songscore.cli.tally import Tally, count
+    from songscore.cli.terminal import watching
     from songscore.training import evaluate as judge
 
+    shown = not quiet and options.shows_progress(progress, "table", None)
     try:
-        evaluation = judge(manifest, root=root, jobs=jobs, **asked)
+        with watching(None, shown, False, quiet=quiet) as see:
+            evaluation = judge(manifest, root=root, jobs=jobs, progress=see, **asked)
     except ValueError as error:
         raise click.UsageError(str(error)) from error
     if form == "json":
@@ -108,6 +116,11 @@ def evaluate(manifest: Path, root: Path | None, jobs: int, form: str, **asked: A
     else:
         click.echo(f"{len(evaluation.results)} tracks, {evaluation.failed} without a label")
         click.echo("\n".join(f"{key:<32}{figure}" for key, figure in evaluation.figures.items()))
+    if not quiet:
+        tally = Tally()
+        for track in evaluation.results:
+            tally.add(track)
+        click.echo(f"{count(tally.n_answers, 'file')}: {tally.counts(doubt=True)}", err=True)
     if evaluation.failed:
         raise SystemExit(1)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from songscore.batch.run import classify_files
+from songscore.batch.run import Progress, classify_files
 from songscore.decision import Choir
 from songscore.errors import ManifestError
 from songscore.model import MODEL
@@ -45,6 +45,7 @@ def evaluate(
     prior: float | None = None,
     choir: Choir = "score",
     model: str | os.PathLike[str] = MODEL,
+    progress: Progress | None = None,
 ) -> Evaluation:
     """Label the files of a manifest and compare.
 
@@ -54,7 +55,7 @@ def evaluate(
         CSV with ``path,label,group``; rows without a label are passed over.
     root : path, optional
         What the paths in the manifest are relative to; without it, the manifest's folder.
-    jobs, threshold, prior, choir, model
+    jobs, threshold, prior, choir, model, progress
         As for `classify_folder`.
 
     Returns
@@ -70,7 +71,11 @@ def evaluate(
     rows = [row for row in read_manifest(manifest, root) if row.label and row.role != "pair"]
     paths = [row.path for row in rows]
     asked = classify_files(paths, jobs=jobs, ordered=True, threshold=threshold, prior=prior, choir=choir, model=model)
-    results = list(asked)
+    results = []
+    for result in asked:
+        results.append(result)
+        if progress is not None:
+            progress(result)
     judged = [(row, result) for row, result in zip(rows, results, strict=True) if result.label]
     song = np.array([row.label == SONG for row, _ in judged])
     if not 0 < song.sum() < len(song):
