@@ -526,6 +526,29 @@ def test_the_last_mark_of_a_file_counts(base: Path, tmp_path: Path) -> None:
     assert songscore.adapt(path, model=base).passed_over == {"neither": 1, "not found": 1}
 
 
+def test_a_marked_file_is_known_by_its_sound_wherever_it_is_now(base: Path, folder: Path, tmp_path: Path) -> None:
+    was, now = tmp_path / "was.wav", tmp_path / "now.wav"
+    shutil.copy(next(files(folder)), was)
+    (track,) = songscore.classify_folder(tmp_path, model=base)
+    marks = [songscore.Mark.of(track, SCORE)]
+    assert songscore.adapt(marks, model=base).scores == 1
+    was.rename(now)
+    again = list(songscore.classify_folder(tmp_path, model=base))
+    assert songscore.adapt(marks, model=base).passed_over == {"not found": 1}
+    found = songscore.adapt(marks, model=base, among=again)
+    assert (found.scores, found.passed_over, found.mark_next) == (1, {}, ())
+    shutil.copy(list(files(folder))[1], was)
+    assert songscore.adapt(marks, model=base).passed_over == {"another sound": 1}
+    now.unlink()
+    assert songscore.adapt(marks, model=base, among=again).passed_over == {"another sound": 1}
+
+
+def test_labels_by_path_are_labels(base: Path) -> None:
+    assert songscore.adapt({"a.wav": "score", "file:b.wav": SONG}, model=base).passed_over == {"not found": 2}
+    with pytest.raises(ManifestError, match="label is 'vocal'"):
+        songscore.adapt({"a.wav": "vocal"}, model=base)
+
+
 def test_an_adapted_model_of_the_first_format_is_not_to_be_had() -> None:
     with pytest.raises(ModelError, match="'track-v1' has no lessons"):
         songscore.adapt({}, model="track-v1")

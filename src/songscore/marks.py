@@ -163,15 +163,23 @@ class Marks:
         )
 
 
-MarkSource = str | os.PathLike[str] | Iterable[Mark] | Marks | None
+MarkSource = str | os.PathLike[str] | Mapping[str, str] | Iterable[Mark] | Marks | None
 
 
 def as_marks(source: MarkSource) -> Marks:
-    """Marks from a file, or as they are."""
+    """Marks from a file, as they are, or from labels by path.
+
+    Raises
+    ------
+    ValueError
+        As of `read_marks`, or a label of a mapping is none.
+    """
     if isinstance(source, Marks):
         return source
     if isinstance(source, (str, os.PathLike)):
         return Marks(read_marks(source))
+    if isinstance(source, Mapping):
+        return Marks(_mark({"path": portable_path(os.fspath(p)), "label": label}) for p, label in source.items())
     return Marks(source or ())
 
 

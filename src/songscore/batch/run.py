@@ -78,7 +78,7 @@ def classify_folder(
         Yield in order of path, also with several jobs.
     threshold, prior, choir, thorough, model
         As for `classify_track`.
-    marks : path or iterable of Mark, optional
+    marks : path, iterable of Mark, or mapping of path to label, optional
         Labels given by a person, or the file of them. They outrank the model: such an answer is `by` "hand".
 
     Yields

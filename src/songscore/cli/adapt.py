@@ -29,7 +29,12 @@ _FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
     "-o", "--output", type=click.Path(path_type=Path), metavar="PATH", help="The new model: path without suffix."
 )
 @options.dry_run("Say what would be gained, and write nothing.")
-@click.option("--among", type=_FILE, metavar="RESULTS", help="Answers among which to look for tracks to mark next.")
+@click.option(
+    "--among",
+    type=_FILE,
+    metavar="RESULTS",
+    help="Answers among which to look for tracks to mark next, and for marked files that were moved.",
+)
 @options.jobs
 @options.model
 @options.progress
@@ -55,6 +60,7 @@ def adapt(
 
     A model is written only where it is better by more than chance explains; the exit status is 1 where it is not. Then
     --among RESULTS, a file that `songscore label --format jsonl` wrote, names the tracks whose marks would teach most.
+    Marked files that were moved are found there too, by their sound.
     """
     from songscore.cli.answers import Answers
     from songscore.cli.terminal import clean

@@ -19,10 +19,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from songscore.analysis.record import Analysis
+from songscore.audio.identity import file_state
 from songscore.batch.run import CacheFolder, analyse_files
 from songscore.decision import Question, label
 from songscore.errors import ManifestError, ModelError
-from songscore.marks import NEITHER, as_marks
+from songscore.marks import NEITHER, Mark, Marks, MarkSource, as_marks
 from songscore.model import MODEL, TrackModel, load_model, shipped_models
 from songscore.results import SONG, TrackResult
 from songscore.training.decision.adapt import MARKED, to_mark_next
@@ -82,7 +83,7 @@ class Adaptation:
 
 
 def adapt(
-    marks: str | os.PathLike[str] | Mapping[str, str],
+    marks: MarkSource,
     output: str | os.PathLike[str] | None = None,
     *,
     model: str | os.PathLike[str] = MODEL,
@@ -95,14 +96,15 @@ def adapt(
 
     Parameters
     ----------
-    marks : path or mapping of path to label
+    marks : path, iterable of Mark, or mapping of path to label
         CSV with the columns ``path`` and ``label``; a label is "song", "instrumental score" or "neither".
     output : path, optional
         The new model, without suffix, as ``models/mine``. It is written only where it is better than the old one.
     model : str or path, default "track-v2"
         The model to adapt.
     among : iterable of TrackResult, optional
-        Answers of that model, among which to look for tracks to mark next.
+        Answers among which to look for marked files that were moved since, and where they are of that model, for
+        tracks to mark next.
     jobs : int, default 1
         Processes that listen to what is not in the cache.
     cache : path or bool, default True
@@ -126,13 +128,14 @@ def adapt(
     base, name = load_model(model), os.fspath(model)
     lessons = lessons_of(base, name)
     stem = None if output is None else _stem(output)
-    wanted = marks if isinstance(marks, Mapping) else _labels(marks)
-    given, paths, passed_over = _heard(wanted, base, name, jobs, cache, progress)
-    likely = _to_mark_next(base, lessons, given, list(among), wanted)
+    wanted, answers = _read(marks), list(among)
+    found, passed_over = _found(wanted, answers)
+    given, paths = _heard(found, base, name, jobs, cache, progress, passed_over)
+    likely = _to_mark_next(base, lessons, given, answers, wanted)
     counted: dict[str, Any] = {
         "songs": int(given.song.sum()),
         "scores": int((~given.song).sum()),
-        "passed_over": passed_over,
+        "passed_over": dict(+passed_over),
         "mark_next": likely,
     }
     if len(paths) < FEWEST:
@@ -150,27 +153,49 @@ def adapt(
     return Adaptation(trial.message, better=True, model=written, **counted)
 
 
-def _labels(path: str | os.PathLike[str]) -> dict[str, str]:
-    """Labels by path; of several marks of a file the last one counts."""
+def _read(marks: MarkSource) -> Marks:
     try:
-        return {mark.path: mark.label for mark in as_marks(path)}
+        return as_marks(marks)
     except (OSError, ValueError) as error:
         raise ManifestError(str(error)) from error
 
 
+def _found(wanted: Marks, answers: Sequence[TrackResult]) -> tuple[dict[str, Mark], Counter[str]]:
+    """The marks by where their files are now, and why others cannot be used."""
+    elsewhere = {track.sound_digest: track.path for track in answers if track.sound_digest and track.path}
+    found, passed_over = dict[str, Mark](), Counter({NEITHER: 0, "not found": 0})
+    for mark in wanted:
+        if mark.label == NEITHER:
+            passed_over[NEITHER] += 1
+        elif path := _place(mark, elsewhere.get(mark.sound)):
+            found[path] = mark
+        else:
+            passed_over["another sound" if Path(mark.path).is_file() else "not found"] += 1
+    return found, passed_over
+
+
+def _place(mark: Mark, elsewhere: str | None) -> str | None:
+    """Where the sound of a mark is: where it was, or else where an answer has it."""
+    if not mark.sound:
+        return mark.path if Path(mark.path).is_file() else None
+    for path in (mark.path, elsewhere):
+        state = file_state(path) if path else None
+        if state and state.sound_digest == mark.sound:
+            return path
+    return None
+
+
 def _heard(
-    wanted: Mapping[str, str],
+    found: Mapping[str, Mark],
     base: TrackModel,
     name: str,
     jobs: int,
     cache: CacheFolder,
     progress: Callable[[int, int], None] | None,
-) -> tuple[DecisionSet, list[str], dict[str, int]]:
-    """The marks as the decision sees them, their paths, and why others cannot be used."""
-    passed_over, examples, paths = Counter[str](), [], []
-    sought = [path for path, said in wanted.items() if said != NEITHER]
-    found = [path for path in sought if Path(path).is_file()]
-    passed_over.update({NEITHER: len(wanted) - len(sought), "not found": len(sought) - len(found)})
+    passed_over: Counter[str],
+) -> tuple[DecisionSet, list[str]]:
+    """The marks as the decision sees them, and the files; counts those of which nothing can be learnt."""
+    examples, paths = [], []
     for n, (path, reading) in enumerate(analyse_files(found, jobs=jobs, cache=cache, model=name), start=1):
         if progress is not None:
             progress(n, len(found))
@@ -179,24 +204,19 @@ def _heard(
             passed_over[status.replace("_", " ")] += 1
             continue
         folder = str(Path(path).absolute().parent)
-        examples.append(Example(reading.activity, wanted[path] == SONG, True, MARKED, folder, 0))
+        examples.append(Example(reading.activity, found[path].label == SONG, True, MARKED, folder, 0))
         paths.append(path)
-    return DecisionSet.of(examples), paths, dict(+passed_over)
+    return DecisionSet.of(examples), paths
 
 
 def _to_mark_next(
-    base: TrackModel,
-    lessons: DecisionSet,
-    given: DecisionSet,
-    answers: Sequence[TrackResult],
-    marked: Mapping[str, str],
+    base: TrackModel, lessons: DecisionSet, given: DecisionSet, answers: Sequence[TrackResult], marked: Marks
 ) -> tuple[str, ...]:
-    known = {os.path.abspath(path) for path in marked}  # noqa: PTH100 - follows no links
     usable = [
         (track.path, [track.features[name] for name in DECIDING])
         for track in answers
         if track.path and track.label is not None and track.model == base.name and set(DECIDING) <= set(track.features)
-        if os.path.abspath(track.path) not in known  # noqa: PTH100
+        if marked.of(track) is None
     ]
     if not usable:
         return ()

@@ -57,7 +57,7 @@ def write_report(
         The file to write. Music that lies beside it, or anywhere on the same disk, can be played from the page.
     title : str
         Heading of the page.
-    marks : path or iterable of Mark, optional
+    marks : path, iterable of Mark, or mapping of path to label, optional
         Labels given by a person, or the file of them, to begin with in the page.
     """
     path = Path(path)
