@@ -32,7 +32,8 @@ CARD = """
 
 def copy_notebooks() -> None:
     """Put the notebooks beside the pages, each with a thumbnail of its first picture."""
-    PAGES.mkdir(exist_ok=True)
+    shutil.rmtree(PAGES, ignore_errors=True)
+    PAGES.mkdir()
     for path in _notebooks():
         shutil.copy2(path, PAGES)
         imsave((PAGES / path.stem).with_suffix(".png"), _thumbnail(_first_picture(_cells(path))))
