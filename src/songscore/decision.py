@@ -107,18 +107,17 @@ def is_settled(activity: Activity, model: TrackModel, question: Question) -> boo
         return True
     if not model.rises or len(activity.step) * STEP < SHORTEST_CERTAIN or activity.peak < SILENCE:
         return False
-    bounds = model.bounds
-    if model.music(activity) < max(0.0, bounds.music_above):
-        return False
     log_odds = model.log_odds(activity, choir=question.counts_choir)
-    if log_odds >= max(question.cut, bounds.song_left_above, _song_above(model, question)):
-        return not _is_spoken(activity)
-    part = bounds.part
-    return (
-        part is not None
-        and _is_heard_everywhere(activity, model)
-        and log_odds <= min(part.score_below, question.cut - part.rise)
-    )
+    if log_odds >= max(question.cut, model.bounds.song_left_above, _song_above(model, question)):
+        stays = not _is_spoken(activity)
+    else:
+        part = model.bounds.part
+        stays = (
+            part is not None
+            and log_odds <= min(part.score_below, question.cut - part.rise)
+            and _is_heard_everywhere(activity, model)
+        )
+    return stays and model.music(activity) >= max(0.0, model.bounds.music_above)
 
 
 def label(analysis: Analysis, model: TrackModel, question: Question) -> TrackResult:
