@@ -21,7 +21,6 @@ from songscore.features.detector import (
     TIME_STRIDES,
     VoiceDetector,
     level,
-    network_input,
     step_times,
 )
 from songscore.features.spectrum import N_MELS, SAMPLE_RATE, mel_spectrum
@@ -71,13 +70,6 @@ def test_a_flat_spectrum_is_levelled_to_zero_and_20_db_below_the_mean_to_minus_o
 
 def test_silence_is_levelled_to_the_floor() -> None:
     np.testing.assert_allclose(level(np.zeros((5, N_MELS), np.float32)), FLOOR_DB / 20, rtol=1e-6)
-
-
-def test_the_second_input_has_no_mean_over_time() -> None:
-    inputs = network_input(random_mel(50))
-    assert inputs.shape == (50, N_MELS, 2)
-    np.testing.assert_allclose(inputs[:, :, 1].mean(axis=0), 0, atol=1e-5)
-    np.testing.assert_array_equal(inputs[:, :, 0], level(random_mel(50)))
 
 
 def test_the_time_of_a_step_is_the_middle_of_its_two_frames() -> None:

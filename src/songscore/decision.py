@@ -104,19 +104,18 @@ def is_settled(activity: Activity, model: TrackModel, question: Question) -> boo
         return True
     if not model.rises or len(activity.step) * STEP < SHORTEST_CERTAIN or activity.peak < SILENCE:
         return False
-    bounds = model.bounds
-    if model.music(activity) < max(0.0, bounds.music_above):
-        return False
     log_odds = model.log_odds(activity, choir=question.counts_choir)
+    bounds, part = model.bounds, model.bounds.part
     if log_odds >= max(question.cut, bounds.song_left_above, _song_above(model, question)):
-        return _speech(activity) < bounds.song_speech_below
-    part = bounds.part
-    return (
-        part is not None
-        and _is_heard_everywhere(activity, model)
-        and _speech(activity) < bounds.score_speech_below
-        and log_odds <= min(part.score_below, question.cut - part.rise)
-    )
+        stays = _speech(activity) < bounds.song_speech_below
+    else:
+        stays = (
+            part is not None
+            and log_odds <= min(part.score_below, question.cut - part.rise)
+            and _is_heard_everywhere(activity, model)
+            and _speech(activity) < bounds.score_speech_below
+        )
+    return stays and model.music(activity) >= max(0.0, bounds.music_above)
 
 
 def label(analysis: Analysis, model: TrackModel, question: Question) -> TrackResult:

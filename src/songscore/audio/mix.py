@@ -15,6 +15,7 @@ from functools import lru_cache
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import fft
 
 from songscore.audio.decoders import FloatArray
@@ -98,15 +99,17 @@ class MonoMix:
             found = min(1.0, max(0.0, (share - _FEW) / (_MANY - _FEW)))
         before = found if self._gain is None else self._gain
         self._gain = max(found, before - _RELEASE)
-        n_late = len(self._late)
+        n, n_late = len(mid), len(self._late)
         if not before and not self._gain:
             self._late = np.concatenate([self._late, block[-n_late:] @ _SIDE])[-n_late:]
             return mid
-        side = np.concatenate([self._late, block @ _SIDE])
-        self._late = side[len(mid) :].copy()
-        late = side[: len(mid)]
+        side = np.empty(n_late + n, np.float32)
+        side[:n_late] = self._late
+        np.matmul(block, _SIDE, out=side[n_late:])
+        self._late = side[n:].copy()
+        late = side[:n]
         if before != self._gain:
-            late *= np.linspace(before, self._gain, len(mid), dtype=np.float32)
+            late *= _ramp(n) * np.float32(self._gain - before) + np.float32(before)
         elif self._gain != 1:
             late *= np.float32(self._gain)
         late += mid
@@ -114,15 +117,22 @@ class MonoMix:
 
 
 def antiphase_share(block: FloatArray, rate: int) -> float:
-    """How much of the spectrum between 200 and 5000 Hz two channels have as the negative of each other, from 0 to 1."""
+    """How much of the spectrum between 200 and 5000 Hz two channels have as the negative of each other, from 0 to 1.
+
+    One transform of left and i times right gives both spectra: with its bin a and the conjugate b of the bin of the
+    negative frequency, their sum has the magnitude of a + ib and their difference that of a - ib, but for one factor.
+    """
     if len(block) < _N_FFT:
         return 0.0
-    left, right = np.stack([block[start : start + _N_FFT] for start in _look_starts(len(block))]).transpose(2, 0, 1)
-    looks = np.stack([left + right, left - right])
+    both_channels = np.ascontiguousarray(block).view(np.complex64)[:, 0]
+    looks = np.stack([both_channels[start : start + _N_FFT] for start in _look_starts(len(block))])
     looks *= _window()
-    bins = slice(round(_LOWEST / rate * _N_FFT), round(_HIGHEST / rate * _N_FFT) + 1)
-    spectrum = fft.rfft(looks, axis=2)[:, :, bins]
-    mid, side = np.sqrt(spectrum.real**2 + spectrum.imag**2)
+    spectrum = fft.fft(looks, axis=1, overwrite_x=True)
+    lowest, highest = round(_LOWEST / rate * _N_FFT), round(_HIGHEST / rate * _N_FFT)
+    a = spectrum[:, lowest : highest + 1]
+    ib = spectrum[:, _N_FFT - lowest : _N_FFT - highest - 1 : -1].conj()
+    ib *= np.complex64(1j)
+    mid, side = _magnitude(a + ib), _magnitude(a - ib)
     both = mid + side
     counted = both > _FLOOR * both.max(initial=0.0)
     total = float(both[counted].sum())
@@ -180,3 +190,13 @@ def _look_starts(n_frames: int) -> list[int]:
 @lru_cache(1)
 def _window() -> FloatArray:
     return np.hanning(_N_FFT).astype(np.float32)
+
+
+@lru_cache(2)
+def _ramp(n_frames: int) -> FloatArray:
+    """From 0 to 1 over a block."""
+    return np.linspace(0, 1, n_frames, dtype=np.float32)
+
+
+def _magnitude(spectrum: NDArray[np.complex64]) -> FloatArray:
+    return np.sqrt(spectrum.real**2 + spectrum.imag**2)

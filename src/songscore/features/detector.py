@@ -47,12 +47,6 @@ def level(mel: FloatArray) -> FloatArray:
     return (np.log10(mel / np.float32(mean) + np.float32(10 ** (FLOOR_DB / 10))) * np.float32(0.5)).astype(np.float32)
 
 
-def network_input(mel: FloatArray) -> FloatArray:
-    """`level`, and beside it the same less each band's mean over time: ``(n_frames, N_MELS, 2)``."""
-    levelled = level(mel)
-    return np.stack([levelled, levelled - levelled.mean(axis=0)], axis=2)
-
-
 def step_times(step: NDArray[np.int64]) -> NDArray[np.float64]:
     """Centre of each step, in seconds from the start of the track."""
     return (step * FRAMES_PER_STEP * HOP_LENGTH + (HOP_LENGTH * (FRAMES_PER_STEP - 1) + N_FFT) / 2) / SAMPLE_RATE
@@ -75,13 +69,16 @@ class VoiceDetector:
         if len({*outputs}) < len(outputs):
             raise ValueError(f"a kind of sound comes twice: {outputs}")
         self._columns = [KINDS.index(kind) for kind in outputs]
-        self._convolutions, channels = [], 2
-        for i in range(len(TIME_STRIDES)):
-            self._convolutions.append(_layer(arrays, f"conv{i}", 9 * channels))
-            channels = len(self._convolutions[i][1])
-        self._join = _layer(arrays, "join", N_MELS // 2 ** len(TIME_STRIDES) * channels)
+        self._first = _FirstLayer(*_layer(arrays, "conv0", 9 * 2))
+        self._convolutions, channels, bands = [], self._first.n_outputs, N_MELS // 2
+        for i in range(1, len(TIME_STRIDES)):
+            weight, bias = _layer(arrays, f"conv{i}", 9 * channels)
+            channels, bands = len(bias), bands // 2
+            self._convolutions.append((weight, np.tile(bias, bands)))
+        self._join = _layer(arrays, "join", bands * channels)
         width = len(self._join[1])
-        self._context = [_layer(arrays, f"context{i}", 3, width, width) for i in range(len(DILATIONS))]
+        context = [_layer(arrays, f"context{i}", 3, width, width) for i in range(len(DILATIONS))]
+        self._context = [(np.concatenate(weight, axis=1), bias) for weight, bias in context]
         self._head = _layer(arrays, "head", width, len(outputs))
 
     def __call__(self, mel: FloatArray) -> FloatArray:
@@ -96,17 +93,45 @@ class VoiceDetector:
         -------
         (ceil(n_frames / 2), 5) float32
         """
-        h = network_input(mel)
-        for (weight, bias), stride in zip(self._convolutions, TIME_STRIDES, strict=True):
-            patches = _patches(h, stride)
-            rows = _rectify(patches.reshape(-1, len(weight)) @ weight, bias)
-            h = rows.reshape(*patches.shape[:2], len(bias))
-        h = _rectify(h.reshape(len(h), -1) @ self._join[0], self._join[1])
+        h, bands = self._first(level(mel)), N_MELS // 2
+        for (weight, bias), stride in zip(self._convolutions, TIME_STRIDES[1:], strict=True):
+            patches = _patches(h.reshape(len(h), bands, -1), stride)
+            h, bands = _rectify((patches.reshape(-1, len(weight)) @ weight).reshape(len(patches), -1), bias), bands // 2
+        h = _rectify(h @ self._join[0], self._join[1])
         for dilation, (weight, bias) in zip(DILATIONS, self._context, strict=True):
-            h += _rectify(_dilated(h, weight, dilation), bias)
+            h += _rectify(_dilated(h @ weight, dilation), bias)
         kinds = np.zeros((len(h), len(KINDS)), np.float32)
         kinds[:, self._columns] = np.rint(expit(h @ self._head[0] + self._head[1]) * LEVELS) / np.float32(LEVELS)
         return kinds
+
+
+class _FirstLayer:
+    """The first convolution, of which the second input is the first less the mean of each band over time.
+
+    So the kernels of both inputs are applied as one, and what that of the second makes of the means is subtracted: the
+    same in every frame, but for the first and the last, which have a neighbour less.
+    """
+
+    def __init__(self, weight: FloatArray, bias: FloatArray) -> None:
+        self._weight, self._bias, self.n_outputs = weight[::2] + weight[1::2], np.tile(bias, N_MELS // 2), len(bias)
+        self._of_means = weight[1::2].reshape(3, 3, -1)
+
+    def __call__(self, levelled: FloatArray) -> FloatArray:
+        """``(n_frames, N_MELS) -> (n_frames, N_MELS / 2 * n_outputs)``, bands before outputs."""
+        n, half = len(levelled), N_MELS // 2
+        padded = np.zeros((n + 2, N_MELS + 2), np.float32)
+        padded[1:-1, 1:-1] = levelled
+        patches = np.empty((3, 3, n, half), np.float32)
+        for i, j in np.ndindex(3, 3):
+            patches[i, j] = padded[i : i + n, j : j + N_MELS : 2]
+        h = (patches.reshape(9, -1).T @ self._weight).reshape(n, -1)
+        means = np.zeros(N_MELS + 2, np.float32)
+        levelled.mean(axis=0, out=means[1:-1])
+        beside = np.stack([means[j : j + N_MELS : 2] for j in range(3)], axis=1)
+        before, at, after = (beside @ self._of_means).reshape(3, -1)
+        h[0] += before
+        h[-1] += after
+        return _rectify(h, self._bias - before - at - after)
 
 
 def _layer(arrays: Mapping[str, FloatArray], name: str, *shape: int) -> tuple[FloatArray, FloatArray]:
@@ -131,15 +156,18 @@ def _patches(x: FloatArray, stride: int) -> FloatArray:
     return np.concatenate([runs[i : i + n : stride] for i in range(3)], axis=2)
 
 
-def _dilated(x: FloatArray, weight: FloatArray, dilation: int) -> FloatArray:
-    """Convolution over time with three taps `dilation` steps apart, zeros outside: ``(t, c) -> (t, o)``."""
-    out = x @ weight[1]
-    if dilation < len(x):
-        out[dilation:] += x[:-dilation] @ weight[0]
-        out[:-dilation] += x[dilation:] @ weight[2]
+def _dilated(taps: FloatArray, dilation: int) -> FloatArray:
+    """Convolution over time from three taps `dilation` steps apart, with zeros outside: ``(t, 3 o) -> (t, o)``."""
+    before, at, after = np.split(taps, 3, axis=1)
+    out = at.copy()
+    if dilation < len(out):
+        out[dilation:] += before[:-dilation]
+        out[:-dilation] += after[dilation:]
     return out
 
 
 def _rectify(x: FloatArray, bias: FloatArray) -> FloatArray:
+    """``max(x + bias, 0)`` in place; in this order, because NumPy compares with a row three times as fast as with 0."""
+    np.maximum(x, -bias, out=x)
     x += bias
-    return np.maximum(x, 0, out=x)
+    return x

@@ -28,7 +28,9 @@ F_MIN, F_MAX = 60.0, 8000.0
 WINDOW = 128
 """Frames that are judged together, 5.12 s; the last window of a sound has up to half as many more."""
 
-_FRAMES_AT_ONCE = 256
+_FRAMES_AT_ONCE = 128
+_BANDS_AT_ONCE = 16
+"""Neighbouring bands, which share few bins: a product of all bins and bands would be zeros for the most part."""
 
 
 def frame_times(n_frames: int) -> NDArray[np.float64]:
@@ -68,6 +70,18 @@ def mel_bank() -> FloatArray:
     return (triangles * 2 / (edges[2:] - edges[:-2])).astype(np.float32)
 
 
+@cache
+def _bank_in_parts() -> tuple[tuple[slice, slice, FloatArray], ...]:
+    """The mel bank as bins, bands and their weights, `_BANDS_AT_ONCE` at a time."""
+    parts = []
+    for first in range(0, N_MELS, _BANDS_AT_ONCE):
+        bands = slice(first, min(first + _BANDS_AT_ONCE, N_MELS))
+        used = np.flatnonzero(mel_bank()[:, bands].any(axis=1))
+        bins = slice(int(used[0]), int(used[-1]) + 1)
+        parts.append((bins, bands, np.ascontiguousarray(mel_bank()[bins, bands])))
+    return tuple(parts)
+
+
 def power_spectrum(y: FloatArray) -> FloatArray:
     """Power of the short-time Fourier transform.
 
@@ -95,7 +109,9 @@ def mel_spectrum(y: FloatArray) -> FloatArray:
     for first in range(0, n_frames, _FRAMES_AT_ONCE):
         last = min(first + _FRAMES_AT_ONCE, n_frames)
         chunk = y[first * HOP_LENGTH : (last - 1) * HOP_LENGTH + N_FFT]
-        np.matmul(power_spectrum(chunk), mel_bank(), out=mel[first:last])
+        power = power_spectrum(chunk)
+        for bins, bands, weights in _bank_in_parts():
+            np.matmul(power[:, bins], weights, out=mel[first:last, bands])
     return mel
 
 
