@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -108,3 +111,13 @@ def test_the_voice_of_the_song_is_found_where_it_is_and_nowhere_in_the_score(tmp
     assert score.vocal_fraction < 0.05
     assert sum(s.end - s.start for s in song.vocal_segments) > 0.6 * (end - start)
     assert all(start - 1 < s.start < s.end < end + 1 for s in song.vocal_segments)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="the processor time of children is counted elsewhere")
+def test_the_demo_takes_three_seconds_of_an_idle_machine() -> None:
+    """In processor time, with as much again for machines that are slower or do other things beside."""
+    before = os.times()
+    subprocess.run([sys.executable, "-m", "songscore", "demo", "-q"], capture_output=True, check=True)
+    after = os.times()
+    assert after.children_user - before.children_user + after.children_system - before.children_system < 6

@@ -1,4 +1,8 @@
-"""The examples of README and docs run as they are printed, in a folder with two synthesised tracks."""
+"""The examples of README and docs run as printed, in a folder with two synthesised tracks, and links lead somewhere.
+
+Blocks in ``console`` are commands of songscore, each of which must succeed; those in ``sh``, ``r`` and ``javascript``
+run as they are, one after the other; `test_wheel` runs the first ten minutes. What is in ``text`` is not run.
+"""
 
 from __future__ import annotations
 
@@ -11,35 +15,87 @@ import sys
 from pathlib import Path
 
 import pytest
+from pages import PAGES, ROOT, examples
 
-ROOT = Path(__file__).parents[1]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
-BLOCK = re.compile(r"^```(python|console)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
-
-
-def blocks(language: str) -> list[object]:
-    """The page's examples in one language, a page at a time."""
-    found = {page.stem: BLOCK.findall(page.read_text("utf-8")) for page in PAGES}
-    examples = {stem: [text for kind, text in texts if kind == language] for stem, texts in found.items()}
-    return [pytest.param(texts, id=stem) for stem, texts in examples.items() if texts]
+INTERPRETERS = {"sh": ["bash", "-euo", "pipefail"], "r": ["Rscript"], "javascript": ["node"]}
+PROGRAMS = ("jq", "ffmpeg", "sqlite3")
+"""What blocks in ``sh`` call beside what every system has."""
 
 
-@pytest.mark.parametrize("examples", blocks("python"))
-def test_python_examples_run_in_order(
-    examples: list[str], album: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def pages_with(language: str, but: str = "") -> list[object]:
+    """Pages with examples in a language, but for one."""
+    return [pytest.param(page, id=page.stem) for page in PAGES if examples(page, language) and page.stem != but]
+
+
+@pytest.mark.parametrize("page", pages_with("python"))
+def test_python_examples_run_in_order(page: Path, album: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(shutil.copytree(album, tmp_path / "album"))
     names: dict[str, object] = {}
-    for example in examples:
+    for _, example in examples(page, "python"):
         exec(compile(example, "<example>", "exec"), names)
 
 
-@pytest.mark.parametrize("examples", blocks("console"))
-def test_songscore_commands_succeed(examples: list[str], album: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("page", pages_with("console"))
+def test_songscore_commands_succeed(page: Path, album: Path, tmp_path: Path) -> None:
     folder = shutil.copytree(album, tmp_path / "album")
     environment = {**os.environ, "XDG_STATE_HOME": str(tmp_path / "state")}
-    for line in "".join(examples).splitlines():
+    for line in "".join(text for _, text in examples(page, "console")).splitlines():
         if line.startswith("$ songscore "):
             command = [sys.executable, "-m", "songscore", *shlex.split(line, comments=True)[2:]]
             answer = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
             assert answer.returncode == 0, f"{line}\n{answer.stderr}"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="the recipes are for a POSIX shell")
+@pytest.mark.slow
+@pytest.mark.parametrize("page", pages_with("sh", but="ten-minutes"))
+def test_scripts_run_in_order(page: Path, album: Path, tmp_path: Path) -> None:
+    music = shutil.copytree(album, tmp_path / "home" / "Music")
+    program = tmp_path / "bin" / "songscore"
+    program.parent.mkdir()
+    program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m songscore "$@"\n')
+    program.chmod(0o755)
+    path = f"{program.parent}{os.pathsep}{os.environ['PATH']}"
+    environment = {**os.environ, "HOME": str(music.parent), "PATH": path, "XDG_STATE_HOME": str(tmp_path / "state")}
+    missing = set[str]()
+    for language, text in examples(page, *INTERPRETERS):
+        command = INTERPRETERS[language]
+        wanted = {command[0], *(name for name in PROGRAMS if re.search(rf"\b{name}\b", text) and language == "sh")}
+        if absent := {name for name in wanted if shutil.which(name) is None}:
+            missing |= absent
+            continue
+        script = tmp_path / f"example.{language}"
+        script.write_text(text, "utf-8")
+        answer = subprocess.run(
+            [*command, script], cwd=music, env=environment, capture_output=True, text=True, check=False
+        )
+        assert answer.returncode == 0, f"{text}\n{answer.stdout}\n{answer.stderr}"
+        assert "Error" not in answer.stderr
+    if missing:
+        pytest.skip(f"not installed: {', '.join(sorted(missing))}; the other examples ran")
+
+
+LINK = re.compile(r"\[[^\]]*\]\(([^)#\s]+)(?:#[^)]*)?\)")
+
+
+@pytest.mark.parametrize("page", [pytest.param(page, id=page.stem) for page in [*PAGES, ROOT / "CONTRIBUTING.md"]])
+def test_links_within_the_project_lead_to_files(page: Path) -> None:
+    targets = [target for target in LINK.findall(page.read_text("utf-8")) if "://" not in target]
+    assert [target for target in targets if not (page.parent / target).exists()] == []
+
+
+def test_every_page_is_in_the_table_of_contents() -> None:
+    listed = re.findall(r"^(?:.*<)?([a-z-]+)>?$", (ROOT / "docs" / "index.md").read_text("utf-8"), re.MULTILINE)
+    assert {page.stem for page in PAGES} - {"README", "index"} <= set(listed)
+
+
+def test_the_messages_that_are_explained_are_those_that_are_given() -> None:
+    """Each symptom in code, without what stands for names and numbers, is in the sources."""
+    text = (ROOT / "docs" / "what-can-go-wrong.md").read_text("utf-8")
+    symptoms = [symptom for line in text.splitlines() for symptom in re.findall(r"^\| `([^`]+)`", line)]
+    sources = "".join(path.read_text("utf-8") for path in (ROOT / "src").rglob("*.py"))
+    of_others = {"songscore: command not found"}
+    assert len(symptoms) > 20
+    for symptom in set(symptoms) - of_others:
+        for part in re.split(r"…|run\.jsonl|--prior none, not 0\.1|INSTRUMENTAL=1|^\w+(?:: |, )", symptom):
+            assert part.strip(" :,") in sources, symptom

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import click
 import pytest
+from click.shell_completion import BashComplete
+from click.testing import CliRunner
 
 from songscore.cli import main
 
@@ -106,3 +108,24 @@ def test_commands_are_named_in_the_order_of_their_use() -> None:
     names = main.list_commands(click.Context(main))
     assert names[:5] == ["label", "report", "review", "tag", "playlist"]
     assert sorted(names) == sorted(main.commands)
+
+
+@pytest.mark.parametrize(
+    ("before", "begun", "found"),
+    [
+        ([], "la", ["label"]),
+        (["label"], "--ch", ["--choir"]),
+        (["label", "--choir"], "", ["score", "song"]),
+        (["cache"], "", ["info", "clear"]),
+    ],
+)
+def test_a_shell_completes_commands_options_and_values(before: list[str], begun: str, found: list[str]) -> None:
+    shell = BashComplete(main, {}, "songscore", "_SONGSCORE_COMPLETE")
+    assert sorted(item.value for item in shell.get_completions(before, begun)) == sorted(found)
+
+
+@pytest.mark.parametrize("path", [path for path, command in EVERY.items() if "--jobs" in spellings(command)])
+def test_no_command_works_with_no_process(path: str) -> None:
+    done = CliRunner().invoke(main, [*path.split()[1:], "-j", "0"])
+    assert done.exit_code == 2
+    assert "0 is less than 1" in done.stderr

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 import subprocess
 import sys
 import venv
+from hashlib import sha256
 from pathlib import Path
 from zipfile import ZipFile
 
 import pytest
+from pages import ROOT, examples
 
 from songscore.model import MODEL
 
 pytestmark = pytest.mark.slow
-
-ROOT = Path(__file__).parents[1]
 
 
 @pytest.fixture(scope="module")
@@ -59,6 +61,28 @@ def test_the_installed_wheel_labels_files(songscore: Path, album: Path) -> None:
         "01 Main Title.flac": "instrumental score",
         "02 End Credits.flac": "song",
     }
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the script is for a POSIX shell")
+def test_the_first_ten_minutes_go_as_the_page_says(songscore: Path, wheel: Path, album: Path, tmp_path: Path) -> None:
+    """In an environment with nothing else, a home folder without a past, and no variables but these two."""
+    home = songscore.parents[1]
+    subprocess.run([sys.executable, "-m", "pip", "--python", home, "install", "--quiet", f"{wheel}[tags]"], check=True)
+    music = shutil.copytree(album, tmp_path / "Music")
+    before = {path.name: path.read_bytes() for path in music.iterdir()}
+    pieces = [text for _, text in examples(ROOT / "docs" / "ten-minutes.md", "sh")]
+    pieces[-1:-1] = ["sha256sum *.flac > tagged\n"]  # between writing the tags and taking them back
+    environment = {"HOME": str(tmp_path), "PATH": f"{songscore.parent}:{os.defpath}"}
+    script = ["bash", "-euo", "pipefail", "-c", "".join(pieces)]
+    done = subprocess.run(script, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "both answers are right" in done.stderr
+    assert "2 files: 1 song, 1 score; in run.jsonl" in done.stderr
+    assert "+ SONGSCORE_LABEL=song" in done.stdout
+    assert {path.name: path.read_bytes() for path in music.glob("*.flac")} == before
+    tagged = dict(reversed(line.split(maxsplit=1)) for line in (music / "tagged").read_text().splitlines())
+    assert all(sha256(before[name]).hexdigest() != digest for name, digest in tagged.items())
+    assert "<html" in (music / "run.html").read_text("utf-8")
 
 
 def test_the_installed_wheel_passes_its_own_check(songscore: Path) -> None:

@@ -36,6 +36,12 @@ def _shipped() -> str:
     return MODEL
 
 
+def _at_least_one(ctx: click.Context, param: click.Parameter, value: int) -> int:
+    if value < 1:
+        raise click.BadParameter(f"{value} is less than 1")
+    return value
+
+
 def _cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
@@ -43,9 +49,10 @@ def _cores() -> int:
 jobs = click.option(
     "-j",
     "--jobs",
-    type=click.IntRange(1),
+    type=int,
     metavar="N",
     default=_cores,
+    callback=_at_least_one,
     help="Processes to use.  [default: all cores]",
 )
 
