@@ -1,19 +1,21 @@
-"""How quickly the report of a large run opens, sorts and filters in a headless browser.
+"""How quickly the report of a large run is written, opens, sorts, scrolls and takes marks in a headless browser.
 
-    python benchmarks/report.py --tracks 30000
+    python -m benchmarks report --tracks 100000
 
 needs Playwright's Python package and Chromium (``--chromium``).
 """
 
 from __future__ import annotations
 
+import hashlib
 import time
+from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import click
 import numpy as np
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import Page, sync_playwright
 
 from songscore.display.report import write_report
 from songscore.model import MODEL
@@ -21,13 +23,14 @@ from songscore.results import SCORE, SONG, Segment, TrackResult, VocalTimeline
 
 
 def library(n: int) -> list[TrackResult]:
-    """Made-up answers: a third songs, a tenth in doubt, one in two hundred unreadable."""
+    """Made-up answers: a third songs, some with speech or choirs, one in forty in doubt, and unreadable ones."""
     random = np.random.default_rng(0)
     return [_track(i, random) for i in range(n)]
 
 
 def _track(i: int, random: np.random.Generator) -> TrackResult:
-    path = f"Composer {i % 400:03d}/Album {i % 3000:04d}/{i % 20 + 1:02d} Track {i}.flac"
+    album = i // 15
+    path = f"Composer {album % 400:03d}/Album {album:04d}/{i % 15 + 1:02d} Track {i}.flac"
     if i % 200 == 7:
         return TrackResult(path=path, status="unreadable", message=f"{path}: damaged from the start")
     song = i % 3 == 0
@@ -40,26 +43,41 @@ def _track(i: int, random: np.random.Generator) -> TrackResult:
         song_probability=p,
         certain=p > 0.85 or p < 0.2,
         vocal_fraction=float((voice > 0.3).mean()),
-        vocal_segments=(Segment(10.0, 20.0, 0.9),) if song else (),
+        vocal_segments=_passages(i, song),
         timeline=VocalTimeline(times, voice),
         duration=float(times[-1] + 0.5),
         analysed=float(times[-1] + 0.5),
         model=MODEL,
+        sound_digest=hashlib.sha256(path.encode()).hexdigest(),
     )
 
 
+def _passages(i: int, song: bool) -> tuple[Segment, ...]:
+    sung = (Segment(10.0, 20.0, 0.9),) if song else ()
+    choir = (Segment(20.0, 40.0, 0.7, "choir"),) if i % 7 == 0 else ()
+    return (*sung, *choir, *((Segment(45.0, 55.0, 0.7, "speech"),) if i % 11 == 0 else ()))
+
+
+def _measured(page: Page, name: str, act: Callable[[], object]) -> None:
+    began = time.perf_counter()
+    act()
+    page.evaluate("() => new Promise(requestAnimationFrame)")
+    click.echo(f"{name}: {time.perf_counter() - began:.2f} s")
+
+
 @click.command()
-@click.option("--tracks", default=30_000, show_default=True)
+@click.option("--tracks", default=100_000, show_default=True)
 @click.option("--chromium", default="/usr/bin/chromium", show_default=True)
 @click.option("--pictures", type=click.Path(path_type=Path), help="Folder for screenshots.")
 def main(tracks: int, chromium: str, pictures: Path | None) -> None:
     """Measure and print."""
     with TemporaryDirectory() as folder, sync_playwright() as playwright:
         page_file = Path(folder, "report.html")
+        answers = library(tracks)
         began = time.perf_counter()
-        write_report(library(tracks), page_file, title="My library")
+        write_report(answers, page_file, title="My library")
         size = page_file.stat().st_size / 1e6
-        click.echo(f"written: {time.perf_counter() - began:.1f} s with the made-up answers, {size:.1f} MB")
+        click.echo(f"written: {time.perf_counter() - began:.1f} s, {size:.1f} MB")
         browser = playwright.chromium.launch(
             executable_path=chromium, args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
         )
@@ -73,15 +91,25 @@ def main(tracks: int, chromium: str, pictures: Path | None) -> None:
             "sorted by probability": lambda: page.click("th >> text=P(song)"),
             "filtered by text": lambda: page.fill("#search", "composer 123 track"),
             "text removed": lambda: page.fill("#search", ""),
+            "scrolled to the end": lambda: page.evaluate("window.scrollTo(0, 1e9)"),
+            "next in doubt, by key": lambda: page.keyboard.press("d"),
+            "marked, by key": lambda: page.keyboard.press("s"),
+            "next track, by key": lambda: page.keyboard.press("j"),
+            "albums": lambda: page.keyboard.press("a"),
+            "an album opened": lambda: (page.keyboard.press("d"), page.keyboard.press("Enter")),
+            "left again": lambda: (page.keyboard.press("Escape"), page.keyboard.press("a")),
             "filtered by kind": lambda: page.get_by_role("radio", name="In doubt").check(),
         }.items():
-            began = time.perf_counter()
-            act()
-            page.evaluate("() => new Promise(requestAnimationFrame)")
-            click.echo(f"{name}: {time.perf_counter() - began:.2f} s")
+            _measured(page, name, act)
+        rows = page.locator("tbody tr").count()
+        memory = page.evaluate("performance.memory.usedJSHeapSize") / 1e6
+        click.echo(f"drawn: {rows} rows; memory of the page: {memory:.0f} MB")
         if pictures:
             pictures.mkdir(parents=True, exist_ok=True)
             page.screenshot(path=pictures / "desktop.png")
+            page.keyboard.press("a")
+            page.screenshot(path=pictures / "albums.png")
+            page.keyboard.press("a")
             page.emulate_media(color_scheme="dark")
             page.screenshot(path=pictures / "dark.png")
             page.set_viewport_size({"width": 390, "height": 844})

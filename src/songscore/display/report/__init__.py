@@ -1,8 +1,9 @@
 """A run as one HTML page that needs nothing else: no network, no framework, no other file.
 
-The page holds the tracks as JSON, one array each in the order of `COLUMNS`; ``page.js`` shows them a hundred at a time,
-so that 30,000 stay usable. A timeline is text, one character per `CELLS`-th of the track: ``0`` to ``f`` for the
-probability of a voice in sixteenths, ``.`` where nothing was heard.
+The page holds the tracks as JSON, one array each in the order of `COLUMNS`; its scripts draw only the rows that can be
+seen, so that 100,000 stay usable. A timeline is text, one character per `CELLS`-th of the track: ``0`` to ``f`` for the
+probability of a voice in sixteenths, ``.`` where nothing was heard. Where voices without words or speech were heard,
+a text of the same length has ``c`` and ``p``.
 
 Tracks can be marked in the page. The browser keeps the marks of a page, known by where it was written, and the page
 saves them as `songscore.marks` reads them.
@@ -15,6 +16,7 @@ import hashlib
 import json
 import os
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from html import escape
 from importlib import resources
 from pathlib import Path
@@ -25,19 +27,24 @@ from urllib.parse import quote_from_bytes
 import numpy as np
 
 from songscore._files import write_whole
+from songscore.display.scales import COLOURS, VOICES
 from songscore.marks import COLUMNS as MARK_COLUMNS
 from songscore.marks import NEITHER, Mark, MarkLabel, Marks, MarkSource, as_marks, csv_lines, written_path
-from songscore.results import SCORE, SONG, TrackResult, VocalTimeline, as_utf8
+from songscore.results import SCORE, SONG, Segment, TrackResult, VocalTimeline, as_utf8
 
 COLUMNS = (
-    "path", "url", "label", "p", "certain", "status", "message", "duration", "voice", "strip", "listen",
-    "mark", "sound", "file",
+    "path", "url", "label", "p", "certain", "status", "message", "duration", "voice", "strip", "kinds",
+    "listen", "mark", "sound", "file",
 )  # fmt: skip
 """What is known of a track: `label`, `p`, `certain` and `status` as the model has it, `mark` as a person has. `file` is
 the path as it stands in ``marks.csv``, "" where that is `path`."""
 
 CELLS = 96
 BINS = 20
+
+_SCRIPTS = ("tracks.js", "strips.js", "rows.js", "list.js", "page.js")
+_HEIGHTS = np.frombuffer(b".0123456789abcdef", np.uint8)
+_KINDS = {"choir": "c", "speech": "p"}
 _LABELS: dict[MarkLabel | None, int] = {None: 0, SONG: 1, SCORE: 2, NEITHER: 3}
 
 
@@ -62,34 +69,45 @@ def write_report(
     """
     path = Path(path)
     run = hashlib.sha256(os.fsencode(path.resolve())).hexdigest()[:16]
-    write_whole(path, render(list(results), path.parent, title, marks=as_marks(marks), run=run))
+    write_whole(path, render(results, path.parent, title, marks=as_marks(marks), run=run))
 
 
 def render(
-    results: Sequence[TrackResult], folder: Path, title: str, *, marks: Marks | None = None, run: str = ""
+    results: Iterable[TrackResult], folder: Path, title: str, *, marks: Marks | None = None, run: str = ""
 ) -> str:
     """The page as text; links to music are relative to `folder`, and the browser keeps its marks under `run`."""
-    given = marks or Marks()
-    found = [given.of(track) for track in results]
-    met = {id(mark) for mark in found}
+    given, met, totals = marks or Marks(), set[int](), _Totals()
+    rows = list[str]()
+    for track in results:
+        mark = given.of(track)
+        met.add(id(mark))
+        totals.add(track)
+        rows.append(_json(_row(track, folder, mark)))
     others = [mark for mark in given if id(mark) not in met]
     data = {
         "columns": COLUMNS,
-        "rows": [_row(track, folder, mark) for track, mark in zip(results, found, strict=True)],
         "run": run,
         "marks": {"head": ",".join(MARK_COLUMNS), "others": csv_lines(others)},
+        "colours": COLOURS,
     }
-    css, script, html = (_resource(name) for name in ("page.css", "page.js", "page.html"))
+    css, html = _resource("page.css"), _resource("page.html")
+    script = "".join(['(() => {\n"use strict";\n', *map(_resource, _SCRIPTS), "})();\n"])
     return Template(html).substitute(
         title=escape(as_utf8(title)),
         css=css,
         css_hash=_csp_hash(css),
         script=script,
         script_hash=_csp_hash(script),
-        totals=_totals(results),
-        histogram=_histogram(results),
-        data=json.dumps(data, separators=(",", ":")).replace("<", "\\u003c"),
+        totals=totals.html(),
+        histogram=totals.histogram(),
+        legend=_legend(),
+        data=f'{_json(data)[:-1]},"rows":[{",".join(rows)}]}}',
     )
+
+
+def _json(content: Any) -> str:
+    """JSON that ends no script."""
+    return json.dumps(content, separators=(",", ":")).replace("<", "\\u003c")
 
 
 def _resource(name: str) -> str:
@@ -117,6 +135,7 @@ def _row(track: TrackResult, folder: Path, mark: Mark | None) -> list[Any]:
         None if track.duration is None else round(track.duration, 1),
         None if track.vocal_fraction is None else round(track.vocal_fraction, 2),
         "" if track.timeline is None else strip(track.timeline, track.duration),
+        "" if track.timeline is None else other_voices(track.vocal_segments, end_of(track.timeline, track.duration)),
         listen,
         _LABELS[mark.label if mark else own_mark],
         track.sound_digest or "",
@@ -135,43 +154,87 @@ def _url(path: str | None, folder: Path) -> str:
     return "./" + quote_from_bytes(os.fsencode(Path(relative).as_posix()))
 
 
+def end_of(timeline: VocalTimeline, duration: float | None) -> float:
+    """Where a strip ends, in seconds."""
+    times = timeline.times
+    return max(duration or 0.0, float(times[-1]) + _step(timeline) / 2) if len(times) else 0.0
+
+
+def _step(timeline: VocalTimeline) -> float:
+    return float(np.median(np.diff(timeline.times))) if len(timeline.times) > 1 else 1.0
+
+
 def strip(timeline: VocalTimeline, duration: float | None) -> str:
     """A timeline as text: the highest probability in each cell that its steps reach."""
-    times = timeline.times
+    times, half = timeline.times, _step(timeline) / 2
     if not len(times):
         return ""
-    step = float(np.median(np.diff(times))) if len(times) > 1 else 1.0
-    end = max(duration or 0.0, float(times[-1]) + step / 2)
-    first = ((times - step / 2) / end * CELLS).clip(0, CELLS - 1).astype(int)
-    last = np.ceil((times + step / 2) / end * CELLS - 1e-6).clip(1, CELLS).astype(int)
-    highest = np.full(CELLS, -1.0)
-    for a, b, p in zip(first, last, np.nan_to_num(timeline.probability), strict=True):
-        highest[a:b] = np.maximum(highest[a:b], p)
-    return "".join("." if p < 0 else "0123456789abcdef"[min(15, int(p * 16))] for p in highest)
+    scale = CELLS / end_of(timeline, duration)
+    first = ((times - half) * scale).clip(0, CELLS - 1).astype(int)
+    last = np.ceil((times + half) * scale - 1e-6).clip(1, CELLS).astype(int)
+    height = 1 + (16 * np.nan_to_num(timeline.probability)).astype(int).clip(0, 15)
+    highest = np.zeros(CELLS, int)
+    for reach in range(int((last - first).max())):
+        there = first + reach < last
+        np.maximum.at(highest, first[there] + reach, height[there])
+    return _HEIGHTS[highest].tobytes().decode()
 
 
-def _totals(results: Sequence[TrackResult]) -> str:
-    hours = sum(track.duration or 0 for track in results) / 3600
-    counts = {
-        "tracks": len(results),
-        "songs": sum(track.label == SONG for track in results),
-        "instrumental scores": sum(track.label == SCORE for track in results),
-        "in doubt": sum(track.label is not None and not track.certain for track in results),
-        "without a label": sum(track.label is None for track in results),
-    }
-    items = [*((f"{count:,}", name) for name, count in counts.items()), (f"{hours:,.1f}", "hours")]
-    return "".join(f"<div><dt>{name}</dt><dd>{number}</dd></div>" for number, name in items)
+def other_voices(segments: Sequence[Segment], end: float) -> str:
+    """Where voices without words and speech are, one character per cell; "" where there are none."""
+    others = [segment for segment in segments if segment.kind in _KINDS]
+    if not others or not end:
+        return ""
+    cells = [" "] * CELLS
+    for segment in others:
+        first = min(CELLS - 1, int(segment.start / end * CELLS))
+        last = max(first + 1, min(CELLS, round(segment.end / end * CELLS)))
+        cells[first:last] = _KINDS[segment.kind] * (last - first)
+    return "".join(cells)
 
 
-def _histogram(results: Sequence[TrackResult]) -> str:
-    """Bars of the song probabilities as SVG, the height a square root so that few tracks are seen beside many."""
-    known = [track.song_probability for track in results if track.song_probability is not None]
-    counts, _ = np.histogram(known, BINS, (0, 1))
-    tallest = float(np.sqrt(counts.max(initial=1)))
-    bars = []
-    for i, count in enumerate(counts.tolist()):
-        height = 100 * np.sqrt(count) / tallest
-        about = f"{count:,} tracks with a song probability of {i / BINS:.2f} to {(i + 1) / BINS:.2f}"
-        place = f'x="{i * 20 + 1}" y="{100 - height:.1f}" width="18" height="{height:.1f}"'
-        bars.append(f"<rect {place}><title>{about}</title></rect>")
-    return "".join(bars)
+def _legend() -> str:
+    names = {kind: name for kind, (name, _) in VOICES.items()} | {"heard": "no voice", "unheard": "not heard"}
+    return "".join(f'<li><span class="{kind}"></span>{name}</li>' for kind, name in names.items())
+
+
+@dataclass
+class _Totals:
+    """What stands above the table."""
+
+    counts: dict[str, int] = field(
+        default_factory=lambda: dict.fromkeys(
+            ("tracks", "songs", "instrumental scores", "in doubt", "without a label"), 0
+        )
+    )
+    seconds: float = 0.0
+    known: list[float] = field(default_factory=list)
+
+    def add(self, track: TrackResult) -> None:
+        self.counts["tracks"] += 1
+        self.counts["songs"] += track.label == SONG
+        self.counts["instrumental scores"] += track.label == SCORE
+        self.counts["in doubt"] += track.label is not None and not track.certain
+        self.counts["without a label"] += track.label is None
+        self.seconds += track.duration or 0
+        if track.song_probability is not None:
+            self.known.append(track.song_probability)
+
+    def html(self) -> str:
+        items = [
+            *((f"{count:,}", name) for name, count in self.counts.items()),
+            (f"{self.seconds / 3600:,.1f}", "hours"),
+        ]
+        return "".join(f"<div><dt>{name}</dt><dd>{number}</dd></div>" for number, name in items)
+
+    def histogram(self) -> str:
+        """Bars of the song probabilities as SVG, the height a square root so that few tracks are seen beside many."""
+        counts, _ = np.histogram(self.known, BINS, (0, 1))
+        tallest = float(np.sqrt(counts.max(initial=1)))
+        bars = []
+        for i, count in enumerate(counts.tolist()):
+            height = 100 * np.sqrt(count) / tallest
+            about = f"{count:,} tracks with a song probability of {i / BINS:.2f} to {(i + 1) / BINS:.2f}"
+            place = f'x="{i * 20 + 1}" y="{100 - height:.1f}" width="18" height="{height:.1f}"'
+            bars.append(f"<rect {place}><title>{about}</title></rect>")
+        return "".join(bars)
