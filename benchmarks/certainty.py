@@ -1,8 +1,9 @@
 """How often ``certain`` is wrong, and how often a label is certain, over thresholds, priors, lengths, ways of reading.
 
-    python -m benchmarks certainty --work build/training --markdown docs/figures/certainty.md
+    python -m benchmarks certainty --markdown docs/figures/certainty.md
+    python -m benchmarks certainty --kinds --markdown docs/figures/kinds.md
 
-needs the cache that ``shipped_model`` leaves. The tracks are the labelled clips, excerpts of ten to twenty seconds,
+needs the cache that training leaves. The tracks are the labelled clips, excerpts of ten to twenty seconds,
 speakers, choirs and singers mixed over scores, and scores of one minute to an hour, looped and medleys, half of them
 with one passage of 8 to 40 s of a song. Detector, weights and bounds of an answer never met its artist, source or
 origin. By group, each artist or source counts the same, however many tracks it has. Intervals are 95 % over resampled
@@ -12,17 +13,17 @@ groups.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 import click
 import numpy as np
-from folds import Folds, read_folds
 from numpy.typing import NDArray
-from shipped_model import HERE
 
 from songscore.decision import SHORTEST_CERTAIN, Question
 from songscore.training.decision.bounds import is_spoken
+
+from .material.folds import Folds, read_folds
+from .material.place import Place
 
 QUESTIONS = [Question(threshold, prior) for threshold in (0.5, 0.9, 0.97) for prior in (None, 0.5, 0.116, 0.03)]
 LENGTHS = {"10 to 20 s": (10, 20), "20 s to 1 min": (20, 60), "1 to 10 min": (60, 600), "10 to 60 min": (600, 4000)}
@@ -147,21 +148,11 @@ def _chosen(data: Folds, low: float, high: float, label: bool) -> Booleans:
 
 
 @click.command()
-@click.option("--work", type=click.Path(path_type=Path, exists=True), default=HERE.parent / "build" / "training")
-@click.option(
-    "--markdown",
-    type=click.Path(path_type=Path),
-    help="File for the first two tables; the third goes beside it, into kinds.md.",
-)
-def main(work: Path, markdown: Path | None) -> None:
-    """Print the tables."""
-    data = read_folds(work)
-    text, kinds = "\n".join([*by_length(data), "", *by_question(data)]) + "\n", "\n".join(by_kind(data)) + "\n"
-    click.echo(f"{text}\n{kinds}")
-    if markdown:
-        markdown.write_text(text, "utf-8")
-        markdown.with_name("kinds.md").write_text(kinds, "utf-8")
-
-
-if __name__ == "__main__":
-    main()
+@click.option("--kinds", is_flag=True, help="By kind of sound instead.")
+def main(place: Place, kinds: bool) -> Iterator[str]:
+    """The tables by length and by question, or the one by kind."""
+    data = read_folds(place)
+    if kinds:
+        yield from by_kind(data)
+    else:
+        yield from [*by_length(data), "", *by_question(data)]

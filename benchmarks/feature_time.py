@@ -9,23 +9,21 @@ importing and compiling, is the difference between its first and its second call
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
-
-os.environ |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
-
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from functools import partial
+from pathlib import Path
 
 import click
 import librosa
 import numpy as np
 from numpy.typing import NDArray
-from speed import cpu
 
 from songscore import classify_track, extract_features
+
+from .material.clock import cpu
+from .material.place import Place
 
 FRESH = """
 import time
@@ -82,15 +80,7 @@ def table(path: Path) -> Iterator[str]:
 
 
 @click.command()
-@click.argument("file", type=click.Path(path_type=Path, exists=True))
-@click.option("--markdown", type=click.Path(path_type=Path), help="File for the tables.")
-def main(file: Path, markdown: Path | None) -> None:
-    """Print both tables."""
-    text = "\n".join(table(file)) + "\n"
-    click.echo(text)
-    if markdown:
-        markdown.write_text(text, "utf-8")
-
-
-if __name__ == "__main__":
-    main()
+@click.argument("file", required=False, type=click.Path(path_type=Path, exists=True))
+def main(place: Place, file: Path | None) -> Iterator[str]:
+    """Both tables, of a song of the labelled music where no file is named."""
+    yield from table(file or place.examples()[0])

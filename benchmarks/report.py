@@ -1,13 +1,15 @@
 """How quickly the report of a large run opens, sorts and filters in a headless browser.
 
-    python benchmarks/report.py --tracks 30000
+    python -m benchmarks report --tracks 30000
 
 needs Playwright's Python package and Chromium (``--chromium``).
 """
 
 from __future__ import annotations
 
+import shutil
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -18,6 +20,10 @@ from playwright.sync_api import sync_playwright
 from songscore.display.report import write_report
 from songscore.model import MODEL
 from songscore.results import SCORE, SONG, Segment, TrackResult, VocalTimeline
+
+from .material.place import Place, Skipped
+
+QUICK = {"tracks": 300}
 
 
 def library(n: int) -> list[TrackResult]:
@@ -50,24 +56,27 @@ def _track(i: int, random: np.random.Generator) -> TrackResult:
 
 @click.command()
 @click.option("--tracks", default=30_000, show_default=True)
-@click.option("--chromium", default="/usr/bin/chromium", show_default=True)
+@click.option("--chromium", default="chromium", show_default=True)
 @click.option("--pictures", type=click.Path(path_type=Path), help="Folder for screenshots.")
-def main(tracks: int, chromium: str, pictures: Path | None) -> None:
-    """Measure and print."""
+def main(place: Place, tracks: int, chromium: str, pictures: Path | None) -> Iterator[str]:
+    """A line for each act."""
+    if not shutil.which(chromium):
+        raise Skipped(f"there is no {chromium}")
     with TemporaryDirectory() as folder, sync_playwright() as playwright:
         page_file = Path(folder, "report.html")
         began = time.perf_counter()
         write_report(library(tracks), page_file, title="My library")
         size = page_file.stat().st_size / 1e6
-        click.echo(f"written: {time.perf_counter() - began:.1f} s with the made-up answers, {size:.1f} MB")
+        yield f"written: {time.perf_counter() - began:.1f} s with the made-up answers, {size:.1f} MB"
         browser = playwright.chromium.launch(
-            executable_path=chromium, args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+            executable_path=shutil.which(chromium),
+            args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"],
         )
         page = browser.new_page(viewport={"width": 1280, "height": 900})
         began = time.perf_counter()
         page.goto(page_file.as_uri())
         page.wait_for_selector("tbody tr")
-        click.echo(f"opened: {time.perf_counter() - began:.2f} s")
+        yield f"opened: {time.perf_counter() - began:.2f} s"
         for name, act in {
             "sorted by file": lambda: page.click("th >> text=File"),
             "sorted by probability": lambda: page.click("th >> text=P(song)"),
@@ -78,7 +87,7 @@ def main(tracks: int, chromium: str, pictures: Path | None) -> None:
             began = time.perf_counter()
             act()
             page.evaluate("() => new Promise(requestAnimationFrame)")
-            click.echo(f"{name}: {time.perf_counter() - began:.2f} s")
+            yield f"{name}: {time.perf_counter() - began:.2f} s"
         if pictures:
             pictures.mkdir(parents=True, exist_ok=True)
             page.screenshot(path=pictures / "desktop.png")
@@ -88,7 +97,3 @@ def main(tracks: int, chromium: str, pictures: Path | None) -> None:
             page.emulate_media(color_scheme="light")
             page.screenshot(path=pictures / "phone.png")
         browser.close()
-
-
-if __name__ == "__main__":
-    main()

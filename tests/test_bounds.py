@@ -223,7 +223,9 @@ def test_certain_is_what_lies_on_a_bound_or_beyond_is_music_long_enough_and_no_s
     music = np.full((10, len(MUSIC)), -9.0)
     music[8:, MUSIC.index("speech_mean")] = 0.0
     given = replace(GIVEN, seconds=np.array([10.0] * 7 + [9.9, 10.0, 10.0]), music=music)
-    found = is_certain(given, answers, {"song_above": 2.5, "score_below": -2.0, "music_above": 0.0})
+    found = is_certain(
+        given, answers.whole, answers.music, {"song_above": 2.5, "score_below": -2.0, "music_above": 0.0}
+    )
     assert found.tolist() == [True, True, False, False, True, True, False, False, False, True]
 
 

@@ -127,7 +127,7 @@ def adapt(
     lessons = lessons_of(base, name)
     stem = None if output is None else _stem(output)
     wanted = marks if isinstance(marks, Mapping) else _labels(marks)
-    given, paths, passed_over = _heard(wanted, base, name, jobs, cache, progress)
+    given, music, passed_over = _heard(wanted, base, name, jobs, cache, progress)
     likely = _to_mark_next(base, lessons, given, list(among), wanted)
     counted: dict[str, Any] = {
         "songs": int(given.song.sum()),
@@ -135,13 +135,13 @@ def adapt(
         "passed_over": passed_over,
         "mark_next": likely,
     }
-    if len(paths) < FEWEST:
-        more = FEWEST - len(paths)
+    if len(music) < FEWEST:
+        more = FEWEST - len(music)
         message = (
-            f"not yet: {counted_marks(len(paths))} can be used, and at least {FEWEST} are needed; mark {more} more"
+            f"not yet: {counted_marks(len(music))} can be used, and at least {FEWEST} are needed; mark {more} more"
         )
         return Adaptation(message, better=False, more=more, **counted)
-    trial = Trial.of(base.decision, base.metadata["bounds"], lessons, in_folds(given))
+    trial = Trial.of(base.decision, base.metadata["bounds"], lessons, in_folds(given), music)
     before, after = trial.standings()
     counted |= {"before": before, "after": after, "gain": trial.gain, "elsewhere": trial.elsewhere}
     if not trial.better:
@@ -165,9 +165,9 @@ def _heard(
     jobs: int,
     cache: CacheFolder,
     progress: Callable[[int, int], None] | None,
-) -> tuple[DecisionSet, list[str], dict[str, int]]:
-    """The marks as the decision sees them, their paths, and why others cannot be used."""
-    passed_over, examples, paths = Counter[str](), [], []
+) -> tuple[DecisionSet, NDArray[np.float64], dict[str, int]]:
+    """The marks as the decision sees them, their log-odds of music, and why others cannot be used."""
+    passed_over, examples, music = Counter[str](), [], []
     sought = [path for path, said in wanted.items() if said != NEITHER]
     found = [path for path in sought if Path(path).is_file()]
     passed_over.update({NEITHER: len(wanted) - len(sought), "not found": len(sought) - len(found)})
@@ -180,8 +180,8 @@ def _heard(
             continue
         folder = str(Path(path).absolute().parent)
         examples.append(Example(reading.activity, wanted[path] == SONG, True, MARKED, folder, 0))
-        paths.append(path)
-    return DecisionSet.of(examples), paths, dict(+passed_over)
+        music.append(base.music(reading.activity))
+    return DecisionSet.of(examples), np.array(music), dict(+passed_over)
 
 
 def _to_mark_next(

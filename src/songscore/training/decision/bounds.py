@@ -236,11 +236,20 @@ def is_spoken(given: DecisionSet) -> Booleans:
     return np.asarray(expit(given.music[:, MUSIC.index("speech_mean")]) >= SPOKEN_OVER)
 
 
-def is_certain(given: DecisionSet, answers: Answers, bounds: Mapping[str, Any]) -> Booleans:
-    """Which tracks are certain at a cut of 0, heard whole."""
-    sung = (answers.whole >= bounds["song_above"]) & ~is_spoken(given)
-    beyond = sung | (answers.whole <= bounds["score_below"])
-    return np.asarray(beyond & (given.seconds >= SHORTEST_CERTAIN) & (answers.music >= bounds["music_above"]))
+def is_certain(given: DecisionSet, log_odds: Floats, music: Floats, bounds: Mapping[str, Any]) -> Booleans:
+    """Which tracks are certain at a cut of 0, heard whole.
+
+    Parameters
+    ----------
+    given : DecisionSet
+    log_odds, music : (n_tracks,) float64
+        Log-odds of "song" and of music.
+    bounds : mapping
+        As `calibrate` makes them.
+    """
+    sung = (log_odds >= bounds["song_above"]) & ~is_spoken(given)
+    beyond = sung | (log_odds <= bounds["score_below"])
+    return np.asarray(beyond & (given.seconds >= SHORTEST_CERTAIN) & (music >= bounds["music_above"]))
 
 
 def upper_bound(
