@@ -1,8 +1,8 @@
 """What each feature of the decision earns, and what the stages before it cost.
 
-    python -m benchmarks ablation --work build/training --markdown docs/figures/ablation.md
+    python -m benchmarks ablation --markdown docs/figures/ablation.md
 
-needs the cache that ``shipped_model`` leaves. The decision is fitted anew to every choice of features, each track is
+needs the cache that training leaves. The decision is fitted anew to every choice of features, each track is
 judged by a detector and weights that never met its artist, source or origin, and weights of the strongest seconds may
 not be negative. Cost is the time of a stage beside that of the mel spectrum it starts from, on four minutes of noise.
 """
@@ -11,13 +11,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import click
 import numpy as np
-from folds import Folds, read_folds
 from numpy.typing import NDArray
-from shipped_model import HERE
 from sklearn.metrics import roc_auc_score
 
 from songscore.features.spectrum import SAMPLE_RATE, mel_spectrum, mel_windows
@@ -27,7 +24,10 @@ from songscore.training.decision.bounds import DECIDING
 from songscore.training.decision.linear import balanced_weights, fit_linear, log_odds_of
 from songscore.training.metrics import balanced_accuracy
 
-SECONDS = 240
+from .material.folds import Folds, read_folds
+from .material.place import Place
+
+QUICK = {"seconds": 10}
 CHOICES = {
     "strongest 2, 5, 10 and 30 seconds, and the length (the shipped choice)": DECIDING,
     "without the length": DECIDING[:-1],
@@ -68,9 +68,9 @@ def accuracy_table(data: Folds) -> Iterator[str]:
         yield f"| {name} | " + " | ".join(f"{cell:.4f}" for cell in cells) + " |"
 
 
-def cost_table() -> Iterator[str]:
+def cost_table(seconds: int) -> Iterator[str]:
     """A row for each stage after decoding, as a ratio to the mel spectrum."""
-    y = np.random.default_rng(0).standard_normal(SECONDS * SAMPLE_RATE).astype(np.float32)
+    y = np.random.default_rng(0).standard_normal(seconds * SAMPLE_RATE).astype(np.float32)
     model, mel = load_model(), mel_spectrum(y)
     windows = list(mel_windows([mel], model.window))
     base, detector = _seconds(lambda: mel_spectrum(y)), _seconds(lambda: [model.detector(w) for w in windows])
@@ -90,15 +90,9 @@ def _seconds(stage: Callable[[], object], repeats: int = 7) -> float:
 
 
 @click.command()
-@click.option("--work", type=click.Path(path_type=Path, exists=True), default=HERE.parent / "build" / "training")
-@click.option("--markdown", type=click.Path(path_type=Path), help="File for the tables.")
-def main(work: Path, markdown: Path | None) -> None:
-    """Print both tables."""
-    text = "\n".join([*accuracy_table(read_folds(work)), "", *cost_table()]) + "\n"
-    click.echo(text)
-    if markdown:
-        markdown.write_text(text, "utf-8")
-
-
-if __name__ == "__main__":
-    main()
+@click.option("--seconds", default=240, show_default=True, help="Length of the noise.")
+def main(place: Place, seconds: int) -> Iterator[str]:
+    """Both tables."""
+    yield from accuracy_table(read_folds(place))
+    yield ""
+    yield from cost_table(seconds)

@@ -2,17 +2,17 @@
 
     python -m benchmarks adapting --markdown docs/figures/adapting.md
 
-reads ``benchmarks/track-v2.tracks.csv``, the features of each labelled clip as a detector heard it that had never met
-its artist or source; no music is heard. For each collection the decision is first fitted without it: that is the model
-before. Then some of its artists are marked, until there are thirty marks, or tracks at random where there are fewer
-than ten artists; the decision is adapted to them, and judged on the artists or tracks that were not marked and on all
-other music. Where ``songscore adapt`` would write no model, nothing changes. Means over draws, in brackets the range
-that holds nine of ten draws. The last two columns are of the rest, over the draws in which a model is written.
+reads ``NAME.tracks.csv`` of the shipped model, the features of each labelled clip as a detector heard it that had
+never met its artist or source; no music is heard. For each collection the decision is first fitted without it: that is
+the model before. Then some of its artists are marked, until there are thirty marks, or tracks at random where there
+are fewer than ten artists; the decision is adapted to them, and judged on the artists or tracks that were not marked
+and on all other music. Where ``songscore adapt`` would write no model, nothing changes. Means over draws, in brackets
+the range that holds nine of ten draws. The last two columns are of the rest, over the draws in which a model is
+written.
 """
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import fields, replace
 from pathlib import Path
@@ -20,26 +20,33 @@ from pathlib import Path
 import click
 import numpy as np
 from numpy.typing import NDArray
-from shipped_model import HERE
 
-from songscore.model import MODEL, Linear
+from songscore.model import Linear
 from songscore.training.decision.adapt import MARKED, answers_of, to_mark_next
-from songscore.training.decision.bounds import DECIDING, MUSIC, DecisionSet, calibrate, fit_decision
+from songscore.training.decision.bounds import (
+    DECIDING,
+    MUSIC,
+    DecisionSet,
+    calibrate,
+    fit_decision,
+    fit_music,
+    is_certain,
+)
 from songscore.training.decision.compose import ALONE, NO_MUSIC
-from songscore.training.trial import Trial, in_folds, is_certain
+from songscore.training.decision.linear import log_odds_of
+from songscore.training.trial import Trial, in_folds
 
-N_MARKS, N_DRAWS = 30, 20
+from .material.place import Place
+from .material.tracks import read_clips
+from .training_data import TRACKS
+
+N_MARKS = 30
+QUICK = {"draws": 1}
 FEWEST_ARTISTS = 10
 
 Row = Mapping[str, str]
 Booleans = NDArray[np.bool_]
 Drawn = NDArray[np.int64]
-
-
-def rows_of(table: Path) -> list[dict[str, str]]:
-    """The table."""
-    with table.open(encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file))
 
 
 def lessons_from(rows: list[dict[str, str]]) -> DecisionSet:
@@ -96,15 +103,16 @@ def at_random(given: DecisionSet, inside: Booleans, rng: np.random.Generator) ->
     return order[:N_MARKS], _of_others(given, pool, order[:N_MARKS])
 
 
-def without(given: DecisionSet, inside: Booleans) -> tuple[DecisionSet, Linear, dict]:
-    """The lessons without a collection, and the decision and bounds that they give."""
+def without(given: DecisionSet, inside: Booleans) -> tuple[DecisionSet, Linear, Linear, dict]:
+    """The lessons without a collection, and what they give: the decision, whether it is music, and the bounds."""
     lessons = part_of(given, ~inside)
-    base = fit_decision(lessons, np.ones(len(lessons.song), np.bool_))
-    return lessons, base, calibrate(lessons, answers_of(base, lessons))
+    everything = np.ones(len(lessons.song), np.bool_)
+    base, music = fit_decision(lessons, everything), fit_music(lessons, everything)
+    return lessons, base, music, calibrate(lessons, answers_of(base, lessons))
 
 
 def outcome(
-    given: DecisionSet, lessons: DecisionSet, base: Linear, bounds: dict, marked: Drawn, rest: Drawn
+    given: DecisionSet, lessons: DecisionSet, base: Linear, music: Linear, bounds: dict, marked: Drawn, rest: Drawn
 ) -> list[float]:
     """Before and after: errors of the rest and elsewhere, certain mistakes and certain labels; and if one is written.
 
@@ -112,13 +120,14 @@ def outcome(
     Where no model is written, what was before is still so after.
     """
     marks = in_folds(replace(part_of(given, marked), kind=np.full(len(marked), MARKED)))
-    trial = Trial.of(base, bounds, lessons, marks)
+    trial = Trial.of(base, bounds, lessons, marks, log_odds_of(music, marks.music))
     new = (trial.linear, trial.bounds) if trial.better else (base, bounds)
     judged, others = part_of(given, rest), part_of(lessons, lessons.is_music & lessons.trusted)
     found = []
     for linear, limits in ((base, bounds), new):
         log_odds = answers_of(linear, judged).whole
-        wrong, certain = (log_odds >= 0) != judged.song, is_certain(log_odds, judged, limits)
+        wrong = (log_odds >= 0) != judged.song
+        certain = is_certain(judged, log_odds, log_odds_of(music, judged.music), limits)
         elsewhere = ((answers_of(linear, others).whole >= 0) != others.song).mean()
         looks_other = [(wrong & certain)[judged.song == song].mean() for song in np.unique(judged.song)]
         found += [wrong.mean(), elsewhere, max(looks_other), certain.mean()]
@@ -180,19 +189,8 @@ def _cell(found: NDArray[np.float64], i: int) -> str:
 
 
 @click.command()
-@click.option("--tracks", type=click.Path(path_type=Path, exists=True), default=HERE / f"{MODEL}.tracks.csv")
-@click.option("--draws", default=N_DRAWS, show_default=True)
-@click.option("--markdown", type=click.Path(path_type=Path), help="File for the table.")
-def main(tracks: Path, draws: int, markdown: Path | None) -> None:
-    """Print the table."""
-    rows = rows_of(tracks)
-    lines = []
-    for line in table(rows, draws):
-        click.echo(line)
-        lines.append(line)
-    if markdown:
-        markdown.write_text("\n".join(lines) + "\n", "utf-8")
-
-
-if __name__ == "__main__":
-    main()
+@click.option("--tracks", type=click.Path(path_type=Path, exists=True), default=TRACKS, show_default=True)
+@click.option("--draws", default=20, show_default=True)
+def main(place: Place, tracks: Path, draws: int) -> Iterator[str]:
+    """A line for each collection and way of choosing the marks."""
+    yield from table(read_clips(tracks), draws)

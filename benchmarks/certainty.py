@@ -1,6 +1,7 @@
 """How often ``certain`` is wrong, and how often a label is certain, over thresholds, priors, lengths, ways of reading.
 
     python -m benchmarks certainty --markdown docs/figures/certainty.md
+    python -m benchmarks certainty --kinds --markdown docs/figures/kinds.md
 
 needs no music: it reads the lessons that lie beside the shipped model, what its decision was fitted to. They are the
 labelled clips, excerpts of ten to twenty seconds, speakers, choirs and singers mixed over scores, and scores of one
@@ -13,7 +14,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import click
@@ -25,6 +25,8 @@ from songscore.model import MODEL, load_model
 from songscore.model.bounds import LONG
 from songscore.training.decision.bounds import Answers, DecisionSet, calibrate, cross_validated
 from songscore.training.decision.lessons import lessons_of
+
+from .material.place import Place
 
 QUESTIONS = [Question(threshold, prior) for threshold in (0.5, 0.9, 0.97) for prior in (None, 0.5, 0.116, 0.03)]
 LENGTHS = {"10 to 20 s": (10, 20), "20 s to 1 min": (20, 60), "1 to 10 min": (60, 600), "10 to 60 min": (600, 4000)}
@@ -165,20 +167,11 @@ def _chosen(data: Judged, low: float, high: float, label: bool) -> Booleans:
 
 
 @click.command()
-@click.option(
-    "--markdown",
-    type=click.Path(path_type=Path),
-    help="File for the first two tables; the third goes beside it, into kinds.md.",
-)
-def main(markdown: Path | None) -> None:
-    """Print the tables."""
+@click.option("--kinds", is_flag=True, help="By kind of sound instead.")
+def main(place: Place, kinds: bool) -> Iterator[str]:
+    """The tables by length and by question, or the one by kind."""
     data = Judged.of(MODEL)
-    text, kinds = "\n".join([*by_length(data), "", *by_question(data)]) + "\n", "\n".join(by_kind(data)) + "\n"
-    click.echo(f"{text}\n{kinds}")
-    if markdown:
-        markdown.write_text(text, "utf-8")
-        markdown.with_name("kinds.md").write_text(kinds, "utf-8")
-
-
-if __name__ == "__main__":
-    main()
+    if kinds:
+        yield from by_kind(data)
+    else:
+        yield from [*by_length(data), "", *by_question(data)]

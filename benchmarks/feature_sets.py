@@ -1,9 +1,9 @@
 """What spectral features tell of songs and scores, beside those of the voice.
 
-    python -m benchmarks feature_sets --data ../shared/data --markdown docs/figures/feature_sets.md
+    python -m benchmarks feature_sets --markdown docs/figures/feature_sets.md
 
 The vocal features are those in ``NAME.tracks.csv`` of the shipped model, each heard by a detector that never met the
-track's artist, source or origin; the spectral ones are measured here and kept in the folder of the work. A logistic
+track's artist, source or origin; the spectral ones are measured here and kept. A logistic
 regression is fitted to each choice of them, its penalty chosen by an inner cross-validation over artists and sources,
 and judges artists, sources and origins that it never met. Then one that was fitted to recordings judges recordings with
 and without their singer, where nothing but the voice differs.
@@ -21,7 +21,6 @@ from pathlib import Path
 
 import click
 import numpy as np
-from accuracy import HERE, TRACKS, read_tracks
 from numpy.typing import NDArray
 from sklearn.model_selection import GridSearchCV, GroupKFold
 
@@ -31,6 +30,9 @@ from songscore.extract import feature_names
 from songscore.features.spectral import SAMPLE_RATE
 from songscore.training.metrics import FIGURES, figures
 
+from .material.place import Place
+from .material.tracks import Track, read_tracks
+
 PENALTIES = (0.001, 0.01, 0.1)
 LEFT_OUT = ("length", "stereo_width")
 VOCAL = tuple(name for name in feature_names(["vocal"]) if name not in LEFT_OUT)
@@ -39,15 +41,13 @@ SETS = {"spectral alone": SPECTRAL, "vocal alone": VOCAL, "both": (*VOCAL, *SPEC
 SHOWN = {name: FIGURES[name] for name in ("auc", "balanced_accuracy")}
 AUC = {"auc": FIGURES["auc"]}
 
-Track = dict[str, str]
 
-
-def chosen(data: Path, most: int) -> list[Track]:
+def chosen(place: Place, most: int) -> list[Track]:
     """Songs, and at most `most` instrumentals and pairs of each artist or source, whose sound is here."""
     counts = Counter[tuple[str, str]]()
     found = []
-    for track in read_tracks(TRACKS):
-        if track["kind"] not in ("recording", "pair") or track["doubt"] or not (data / track["path"]).is_file():
+    for track in read_tracks(place.tracks):
+        if track["kind"] not in ("recording", "pair") or track["doubt"] or not (place.data / track["path"]).is_file():
             continue
         is_recorded_song = track["kind"] == "recording" and track["song"] == "1"
         key = track["group"], track["role"]
@@ -57,9 +57,9 @@ def chosen(data: Path, most: int) -> list[Track]:
     return found
 
 
-def measured(tracks: list[Track], data: Path, work: Path) -> list[dict[str, float]]:
-    """Spectral features of each, from the folder of the work where they were measured before."""
-    kept = work / "spectral.jsonl"
+def measured(tracks: list[Track], place: Place) -> list[dict[str, float]]:
+    """Spectral features of each, from a file where they were measured before."""
+    kept = place.own / "spectral.jsonl"
     known = {}
     if kept.exists():
         known = {tuple(key): features for key, features in map(json.loads, kept.read_text("utf-8").splitlines())}
@@ -68,7 +68,7 @@ def measured(tracks: list[Track], data: Path, work: Path) -> list[dict[str, floa
         for i, track in enumerate(tracks):
             key = track["path"], track["role"]
             if key not in known:
-                known[key] = extract_features(*heard(track, data), sets=["spectral"])
+                known[key] = extract_features(*heard(track, place.data), sets=["spectral"])
                 file.write(json.dumps([key, known[key]]) + "\n")
                 file.flush()
                 click.echo(f"{i + 1} of {len(tracks)}, {time.monotonic() - began:.0f} s", err=True)
@@ -151,21 +151,10 @@ def telling(tracks: list[Track], spectral: list[dict[str, float]], most: int = 1
 
 
 @click.command()
-@click.option("--data", type=click.Path(path_type=Path, exists=True), default=HERE.parent.parent / "shared" / "data")
-@click.option("--work", type=click.Path(path_type=Path), default=HERE.parent / "build" / "feature-sets")
 @click.option("--most", default=2, show_default=True, help="Instrumentals and pairs of an artist or source.")
-@click.option("--markdown", type=click.Path(path_type=Path), help="File for the tables.")
-def main(data: Path, work: Path, most: int, markdown: Path | None) -> None:
-    """Print both tables."""
-    work.mkdir(parents=True, exist_ok=True)
-    tracks = chosen(data, most)
+def main(place: Place, most: int) -> Iterator[str]:
+    """Both tables."""
+    tracks = chosen(place, most)
     click.echo(f"{len(tracks)} sounds", err=True)
-    spectral = measured(tracks, data, work)
-    text = "\n".join([*tables(tracks, spectral), "", *telling(tracks, spectral)]) + "\n"
-    click.echo(text)
-    if markdown:
-        markdown.write_text(text, "utf-8")
-
-
-if __name__ == "__main__":
-    main()
+    spectral = measured(tracks, place)
+    yield from [*tables(tracks, spectral), "", *telling(tracks, spectral)]

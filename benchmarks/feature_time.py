@@ -11,23 +11,22 @@ processes after it.
 from __future__ import annotations
 
 import os
-from pathlib import Path
-
-os.environ |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
-
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from functools import partial
+from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import click
 import librosa
 import numpy as np
 from numpy.typing import NDArray
-from speed import cpu
 
 from songscore import classify_track, extract_features
+
+from .material.clock import cpu
+from .material.place import Place
 
 FRESH = """
 import time
@@ -96,15 +95,7 @@ def fresh(path: Path, **environment: str) -> list[tuple[str, float]]:
 
 
 @click.command()
-@click.argument("file", type=click.Path(path_type=Path, exists=True))
-@click.option("--markdown", type=click.Path(path_type=Path), help="File for the tables.")
-def main(file: Path, markdown: Path | None) -> None:
-    """Print both tables."""
-    text = "\n".join(table(file)) + "\n"
-    click.echo(text)
-    if markdown:
-        markdown.write_text(text, "utf-8")
-
-
-if __name__ == "__main__":
-    main()
+@click.argument("file", required=False, type=click.Path(path_type=Path, exists=True))
+def main(place: Place, file: Path | None) -> Iterator[str]:
+    """Both tables, of a song of the labelled music where no file is named."""
+    yield from table(file or place.examples()[0])

@@ -1,20 +1,30 @@
 """Coverage-guided fuzzing of everything of ours that reads files: bytes may be refused, and nothing else.
 
-    python benchmarks/fuzz.py journal -max_total_time=600
+    python -m benchmarks fuzz journal -max_total_time=600
 
-What follows the target is libFuzzer's. Needs atheris (dependency group ``test``; Linux). What a target finds is
-written to the folder in which it runs, as ``crash-...``.
+What follows the target is libFuzzer's. Needs atheris (dependency group ``test``; Linux). What a target finds is written
+to the benchmark's own folder, as ``crash-...``. It runs in a process of its own, in which nothing of songscore was
+imported before atheris looks at it: ``python -m benchmarks.fuzz``, which writes where it is run.
 """
 
 from __future__ import annotations
 
 import json
+import os
+import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
 
 import atheris
+import click
+
+if TYPE_CHECKING:
+    from .material.place import Place
+
+QUICK = {"options": ("-runs=100",)}
 
 with atheris.instrument_imports(include=["songscore"]):
     from songscore import classify_track
@@ -125,17 +135,31 @@ def seeds(name: str) -> list[bytes]:
     return [line, line * 2 + line[:50]]
 
 
-def main() -> None:
-    name, arguments = sys.argv[1], sys.argv[2:]
-    target = TARGETS[name]
+def fuzz(target: str, options: list[str]) -> None:
+    """Fuzz until libFuzzer ends the process."""
     with TemporaryDirectory(dir="/dev/shm" if Path("/dev/shm").is_dir() else None) as folder:
         corpus = Path(folder) / "corpus"
         corpus.mkdir()
-        for i, seed in enumerate(seeds(name)):
+        for i, seed in enumerate(seeds(target)):
             (corpus / str(i)).write_bytes(seed)
-        atheris.Setup([sys.argv[0], *arguments, str(corpus)], lambda content: target(content, Path(folder)))
+        atheris.Setup([sys.argv[0], *options, str(corpus)], lambda content: TARGETS[target](content, Path(folder)))
         atheris.Fuzz()
 
 
+@click.command()
+@click.argument("target", type=click.Choice(list(TARGETS)), default="journal")
+@click.argument("options", nargs=-1, type=click.UNPROCESSED)
+def main(place: Place, target: str, options: tuple[str, ...]) -> Iterator[str]:
+    """Fuzz, and give the last line of libFuzzer."""
+    command = [sys.executable, "-m", "benchmarks.fuzz", target, *options]
+    path = os.pathsep.join([str(Path(__file__).parents[1]), *sys.path])
+    done = subprocess.run(
+        command, cwd=place.own, env={**os.environ, "PYTHONPATH": path}, stderr=subprocess.PIPE, text=True, check=False
+    )
+    if done.returncode:
+        raise click.ClickException(done.stderr)
+    yield done.stderr.splitlines()[-1]
+
+
 if __name__ == "__main__":
-    main()
+    fuzz(sys.argv[1], sys.argv[2:])

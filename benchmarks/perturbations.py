@@ -1,8 +1,8 @@
 """How often a label changes when the sound changes in a way that no listener would call another piece.
 
-    python benchmarks/perturbations.py --work build/training --markdown docs/figures/perturbations.md
+    python -m benchmarks perturbations --markdown docs/figures/perturbations.md
 
-needs the cache that ``shipped_model.py`` leaves: each track is judged by a model of the cross-validation that never met
+needs the cache that training leaves: each track is judged by a model of the cross-validation that never met
 its artist, source or origin, before and after the change. The first minute and a half of every song of the labelled
 recordings takes part, a hundred instrumentals from as many sources as there are, and every fourth pair with and without
 its singer; what a minute is compared with is the whole track, ten minutes of it at most.
@@ -13,23 +13,25 @@ from __future__ import annotations
 import io
 from collections import defaultdict
 from collections.abc import Callable, Iterator
-from pathlib import Path
+from itertools import islice
 
 import click
 import numpy as np
 import soundfile
 import soxr
-from fold_models import FoldModels, fold_models, judge
 from numpy.typing import NDArray
 from scipy.signal import butter, sosfilt
-from shipped_model import HERE
 
 from songscore.model import TrackModel
 from songscore.results import TrackResult
 from songscore.training.data.manifest import Row
 
+from .material.folds import FoldModels, fold_models, judge
+from .material.place import Place
+
 RATE = 48_000
 SECONDS, AT_MOST, CROP = 90, 600, 60
+QUICK = {"most": 2}
 Sound = NDArray[np.float32]
 """Stereo at `RATE`, ``(n_samples, 2)``."""
 
@@ -113,9 +115,9 @@ def sounds(row: Row) -> Iterator[tuple[str, Sound]]:
     yield "pairs with the singer", np.repeat(y.sum(axis=1, keepdims=True), 2, axis=1) / np.float32(2)
 
 
-def answers(models: FoldModels) -> Iterator[tuple[str, str, TrackResult, TrackResult]]:
+def answers(models: FoldModels, most: int | None) -> Iterator[tuple[str, str, TrackResult, TrackResult]]:
     """Kind of track, change, answer before, answer after."""
-    for row in chosen(models.rows):
+    for row in islice(chosen(models.rows), most):
         model = models.of(row)
         for kind, whole in sounds(row):
             y = whole[: SECONDS * RATE]
@@ -130,9 +132,9 @@ def answer(y: Sound, model: TrackModel) -> TrackResult:
     return judge((np.ascontiguousarray(y.T), RATE), model)
 
 
-def report(models: FoldModels) -> Iterator[str]:
+def report(models: FoldModels, most: int | None) -> Iterator[str]:
     found = defaultdict(list)
-    for kind, change, before, after in answers(models):
+    for kind, change, before, after in answers(models, most):
         flips = before.label != after.label
         effect = flips, flips and before.certain, abs(before.song_probability - after.song_probability)
         found[change, kind].append(effect)
@@ -150,15 +152,7 @@ def report(models: FoldModels) -> Iterator[str]:
 
 
 @click.command()
-@click.option("--work", type=click.Path(path_type=Path, exists=True), default=HERE.parent / "build" / "training")
-@click.option("--markdown", type=click.Path(path_type=Path), help="File for the table.")
-def main(work: Path, markdown: Path | None) -> None:
-    """Print the table."""
-    text = "\n".join(report(fold_models(work))) + "\n"
-    click.echo(text)
-    if markdown:
-        markdown.write_text(text, "utf-8")
-
-
-if __name__ == "__main__":
-    main()
+@click.option("--most", type=int, help="Files to take part.  [all of the sample]")
+def main(place: Place, most: int | None) -> Iterator[str]:
+    """A row for each change."""
+    yield from report(fold_models(place), most)

@@ -1,13 +1,15 @@
 """Draw the pictures of the documentation that show voice curves over spectra.
 
-    python -m benchmarks pictures --work build/training
+    python -m benchmarks pictures
 
 A song (the README's), and beside it a narrator over a score, a choir without words over a score, and birds: what counts
-as a song and what does not. The choir is rendered and the birds are of a game, as ``shipped_model`` leaves them.
+as a song and what does not. The choir is rendered and the birds are of a game, as ``benchmarks.training_data`` leaves
+them.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,17 +17,26 @@ import click
 import numpy as np
 from matplotlib import pyplot as plt
 from numpy.typing import NDArray
-from shipped_model import HERE
 
 from songscore import classify_track, plot_timeline
 from songscore.audio import open_audio
 from songscore.features.spectrum import SAMPLE_RATE
 
-IMAGES = HERE.parent / "docs" / "images"
+from .material.place import ROOT, Place
+
+IMAGES = ROOT / "docs" / "images"
 SONG = "music/songs/let-s-go-fishin-826711.opus"
 SCORE = "music/instrumentals/olivier-militon-vogue-a-lame-464620.opus"
 CHOIR = "rendered/choir-musescore-052-0.flac"
 BIRDS = "debian/megaglest-data/usr/share/games/megaglest/tilesets/dark_forest/sounds/day.ogg"
+QUICK = {
+    "images": None,
+    "song": "music/song-0.flac",
+    "score": "music/score-0.flac",
+    "choir": "music/choir-0.flac",
+    "birds": "music/noise-0.flac",
+    "speaker": "music/speech-0.flac",
+}
 
 Samples = NDArray[np.float32]
 
@@ -38,15 +49,15 @@ def read(path: Path, seconds: float) -> Samples:
     return (0.05 * y / y.std()).astype(np.float32)
 
 
-def kinds(work: Path, speaker: Path) -> dict[str, Samples]:
+def kinds(song: Path, score: Path, choir: Path, birds: Path, speaker: Path) -> dict[str, Samples]:
     """Thirty seconds of each."""
-    score, speech = read(work / SCORE, 30), read(speaker, 30)
+    over, speech = read(score, 30), read(speaker, 30)
     speech[: 6 * SAMPLE_RATE] = speech[24 * SAMPLE_RATE :] = 0
     return {
-        "a song": read(work / SONG, 30),
-        "a narrator over a score, 0:06 to 0:24": score + 1.5 * speech,
-        "a choir without words over a score": score + 1.2 * read(work / CHOIR, 30),
-        "birds": read(work / BIRDS, 30),
+        "a song": read(song, 30),
+        "a narrator over a score, 0:06 to 0:24": over + 1.5 * speech,
+        "a choir without words over a score": over + 1.2 * read(choir, 30),
+        "birds": read(birds, 30),
     }
 
 
@@ -63,25 +74,27 @@ def draw_kinds(sounds: dict[str, Samples], path: Path) -> None:
     figure.savefig(path, dpi=80)
 
 
-def draw_song(work: Path, path: Path) -> None:
+def draw_song(song: Path, path: Path) -> None:
     """A minute of a song, for the README."""
-    y = read(work / SONG, 60)
+    y = read(song, 60)
     track = classify_track(y, SAMPLE_RATE, thorough=True)
     ax = plot_timeline(replace(track, path="Let's Go Fishin' by Karissa Hobbs (CC BY 3.0)"), source=(y, SAMPLE_RATE))
     ax.figure.savefig(path, dpi=110)
 
 
 @click.command()
-@click.option("--work", type=click.Path(path_type=Path, exists=True), default=HERE.parent / "build" / "training")
-@click.option(
-    "--speaker", type=click.Path(path_type=Path, exists=True), help="Speech without music; a reader if left out."
-)
-def main(work: Path, speaker: Path | None) -> None:
+@click.option("--song", default=SONG, show_default=True, help="In the folder of the work, as the others.")
+@click.option("--score", default=SCORE, show_default=True)
+@click.option("--choir", default=CHOIR, show_default=True)
+@click.option("--birds", default=BIRDS, show_default=True)
+@click.option("--speaker", help="Speech without music.  [a reader]")
+@click.option("--images", type=click.Path(path_type=Path), default=IMAGES, show_default=True)
+def main(
+    place: Place, song: str, score: str, choir: str, birds: str, speaker: str | None, images: Path | None
+) -> Iterator[str]:
     """Draw both pictures."""
-    chosen = speaker or sorted((work / "music" / "other").glob("*libri*"))[0]
-    draw_song(work, IMAGES / "timeline.png")
-    draw_kinds(kinds(work, chosen), IMAGES / "kinds.png")
-
-
-if __name__ == "__main__":
-    main()
+    folder, work = images or place.own, place.work
+    speech = work / speaker if speaker else sorted((work / "music" / "other").glob("*libri*"))[0]
+    draw_song(work / song, folder / "timeline.png")
+    draw_kinds(kinds(work / song, work / score, work / choir, work / birds, speech), folder / "kinds.png")
+    yield f"{folder / 'timeline.png'}, {folder / 'kinds.png'}"

@@ -1,8 +1,8 @@
 """How fine the spectrum has to be: accuracy against cost of the working rate, the frame rate, bands and network.
 
-    python benchmarks/rates.py --work build/training --markdown docs/figures/rates.md
+    python -m benchmarks rates --markdown docs/figures/rates.md
 
-needs the cache that ``shipped_model.py`` leaves. Each variant coarsens the spectra of all clips, trains a detector on
+needs the cache that training leaves. Each variant coarsens the spectra of all clips, trains a detector on
 them without two of the five folds, with fewer steps than the shipped one, and judges the recordings of these folds by
 the best 5 s of the voice. The cost is the measured time of resampling, spectrum and detector, each in proportion to the
 samples, frames or bands that a variant leaves.
@@ -10,31 +10,32 @@ samples, frames or bands that a variant leaves.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import click
 import numpy as np
 import soxr
-from shipped_model import HERE, MANIFEST
 from sklearn.metrics import roc_auc_score
 
 from songscore.features.detector import VoiceDetector
 from songscore.features.spectrum import SAMPLE_RATE, mel_frequencies, mel_spectrum, mel_windows
 from songscore.features.track_vector import listen_to_mel
 from songscore.model import load_model
-from songscore.training.data.corpus import Codes, Corpus, build_corpus, dequantise, quantise
-from songscore.training.data.manifest import folds, read_manifest
+from songscore.training.data.corpus import Codes, Corpus, dequantise, quantise
+from songscore.training.data.manifest import folds
 from songscore.training.detector.fit import train_detector
 from songscore.training.detector.settings import Settings
 from songscore.training.metrics import best_balanced_accuracy
 
-STEPS = 1000
+from .material.clock import cpu
+from .material.folds import read_corpus
+from .material.place import Place
+
 LEFT_OUT = (1, 3)
-SHIPPED = Settings(steps=STEPS, average=0.99)
-HALF = Settings(steps=STEPS, average=0.99, channels=(8, 16, 24, 32), width=48)
+SHIPPED = Settings(average=0.99)
+HALF = Settings(average=0.99, channels=(8, 16, 24, 32), width=48)
+QUICK = {"steps": 3, "names": ("40 bands", "a network of half the width"), "seconds": 10}
 
 
 @dataclass(frozen=True)
@@ -82,40 +83,30 @@ def coarser(corpus: Corpus, variant: Variant) -> Corpus:
     return replace(corpus, mel=np.concatenate([variant.coarsen(corpus.clip(i)) for i in range(len(corpus))]))
 
 
-def costs() -> tuple[float, float, Callable[[VoiceDetector], float]]:
-    """Seconds for four minutes: resampling, spectrum, and what gives that of a detector."""
-    y = np.random.default_rng(0).standard_normal(240 * 44_100).astype(np.float32)
+def costs(seconds: int) -> tuple[float, float, Callable[[VoiceDetector], float]]:
+    """Seconds for noise of a length: resampling, spectrum, and what gives that of a detector."""
+    y = np.random.default_rng(0).standard_normal(seconds * 44_100).astype(np.float32)
     low = soxr.resample(y, 44_100, SAMPLE_RATE)
     windows = list(mel_windows([mel_spectrum(low)]))
-    resampling = least(lambda: soxr.resample(y, 44_100, SAMPLE_RATE))
-    spectrum = least(lambda: mel_spectrum(low))
-    return resampling, spectrum, lambda detector: least(lambda: [detector(window) for window in windows])
+    resampling = cpu(lambda: soxr.resample(y, 44_100, SAMPLE_RATE))
+    spectrum = cpu(lambda: mel_spectrum(low))
+    return resampling, spectrum, lambda detector: cpu(lambda: [detector(window) for window in windows])
 
 
-def least(work: Callable[[], object]) -> float:
-    found = []
-    for _ in range(3):
-        began = time.process_time()
-        work()
-        found.append(time.process_time() - began)
-    return min(found)
-
-
-def report(work: Path, names: list[str]) -> Iterator[str]:
-    rows = read_manifest(MANIFEST, work)
-    corpus = build_corpus(rows, work / "cache" / "spectra")
+def report(place: Place, names: tuple[str, ...], steps: int, seconds: int) -> Iterator[str]:
+    rows, corpus = read_corpus(place)
     held_out = np.isin(folds(rows, 5)[corpus.row], LEFT_OUT)
     recording = np.array([rows[i].kind.startswith("recording") and not rows[i].doubt for i in corpus.row])
     judged = np.flatnonzero(held_out & recording & np.isin(corpus.role, ["song", "instrumental"]))
     song = corpus.role[judged] == "song"
-    resampling, spectrum, detecting = costs()
+    resampling, spectrum, detecting = costs(seconds)
     whole = resampling + spectrum + detecting(load_model().detector)
     yield f"| spectrum | cost | AUC, {song.sum()} songs and {(~song).sum()} instrumental | best balanced accuracy |"
     yield "|---|---|---|---|"
     for name in names or VARIANTS:
         variant = VARIANTS[name]
         changed = coarser(corpus, variant)
-        detector = VoiceDetector(train_detector(changed, ~held_out, variant.settings).arrays())
+        detector = VoiceDetector(train_detector(changed, ~held_out, replace(variant.settings, steps=steps)).arrays())
         heard = [listen_to_mel([dequantise(changed.clip(i))], detector) for i in judged.tolist()]
         score = np.array([one.features["voice_top_5s"] for one in heard])
         cost = resampling * variant.resampling + spectrum * variant.spectrum + detecting(detector) * variant.detector
@@ -124,18 +115,9 @@ def report(work: Path, names: list[str]) -> Iterator[str]:
 
 
 @click.command()
-@click.option("--work", type=click.Path(path_type=Path, exists=True), default=HERE.parent / "build" / "training")
 @click.option("--only", "names", multiple=True, type=click.Choice(list(VARIANTS)))
-@click.option("--markdown", type=click.Path(path_type=Path), help="File for the table.")
-def main(work: Path, names: tuple[str, ...], markdown: Path | None) -> None:
-    """Train, and print the table."""
-    lines = []
-    for line in report(work, list(names)):
-        click.echo(line)
-        lines.append(line + "\n")
-    if markdown:
-        markdown.write_text("".join(lines), "utf-8")
-
-
-if __name__ == "__main__":
-    main()
+@click.option("--steps", default=1000, show_default=True, help="Updates of each detector.")
+@click.option("--seconds", default=240, show_default=True, help="Length of the noise on which costs are measured.")
+def main(place: Place, names: tuple[str, ...], steps: int, seconds: int) -> Iterator[str]:
+    """Train; a row for each variant."""
+    yield from report(place, names, steps, seconds)

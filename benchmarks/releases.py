@@ -1,6 +1,6 @@
 """How often the verdict on a release is right, and whether it is as sure as it may be.
 
-    python benchmarks/releases.py
+    python -m benchmarks releases --markdown docs/figures/releases.md
 
 Releases are put together from the cross-validated answers in ``NAME.tracks.csv`` of the shipped model: those of one
 artist or source as they are, and made-up ones of 1 to 30 tracks in which up to a dozen tracks come from the same
@@ -14,10 +14,13 @@ from collections.abc import Iterator, Sequence
 
 import click
 import numpy as np
-from accuracy import TRACKS, read_tracks
 
 from songscore.release import SCORE_UP_TO, SOUNDTRACK_FROM, ReleaseResult, judge
 from songscore.results import TrackResult
+
+from .material.place import Place
+from .material.tracks import read_tracks
+from .training_data import TRACKS
 
 SEED = 1
 N_MADE_UP = 3000
@@ -78,27 +81,22 @@ def measure(releases: Sequence[Sequence[Row]]) -> list[str]:
 
 
 @click.command()
-def main() -> None:
-    """Print the figures as Markdown."""
+def main(place: Place) -> Iterator[str]:
+    """A row for each kind of release."""
     rows = [row for row in read_tracks(TRACKS) if row["kind"] != "pair"]
     real = [release for release in by_artist(rows) if len(release) >= FEWEST_OF_ONE_ARTIST]
     invented = list(made_up(rows, np.random.default_rng(SEED)))
-    click.echo(
-        "| releases | number | right | right by counted labels | certain | wrong of the certain | share inside 5-95 % |"
-    )
-    click.echo("|---|---|---|---|---|---|---|")
+    heads = "number", "right", "right by counted labels", "certain", "wrong of the certain", "share inside 5-95 %"
+    yield f"| releases | {' | '.join(heads)} |"
+    yield "|---|---|---|---|---|---|---|"
     for name, releases in {
         f"{FEWEST_OF_ONE_ARTIST} tracks or more of one artist or source": real,
         "made up": invented,
         "made up, at least four tracks in five of one kind": [r for r in invented if _is_clear(r)],
     }.items():
-        click.echo(f"| {name} | " + " | ".join(measure(releases)) + " |")
+        yield f"| {name} | " + " | ".join(measure(releases)) + " |"
 
 
 def _is_clear(release: Sequence[Row]) -> bool:
     share = np.mean([row["song"] == "1" for row in release])
     return bool(share <= 0.2 or share >= 0.8)
-
-
-if __name__ == "__main__":
-    main()

@@ -8,8 +8,9 @@ needs Playwright's Python package and Chromium (``--chromium``).
 from __future__ import annotations
 
 import hashlib
+import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -20,6 +21,10 @@ from playwright.sync_api import Page, sync_playwright
 from songscore.display.report import write_report
 from songscore.model import MODEL
 from songscore.results import SCORE, SONG, Segment, TrackResult, VocalTimeline
+
+from .material.place import Place, Skipped
+
+QUICK = {"tracks": 300}
 
 
 def library(n: int) -> list[TrackResult]:
@@ -58,34 +63,38 @@ def _passages(i: int, song: bool) -> tuple[Segment, ...]:
     return (*sung, *choir, *((Segment(45.0, 55.0, 0.7, "speech"),) if i % 11 == 0 else ()))
 
 
-def _measured(page: Page, name: str, act: Callable[[], object]) -> None:
+def _seconds(page: Page, act: Callable[[], object]) -> float:
+    """Until the page is drawn again."""
     began = time.perf_counter()
     act()
     page.evaluate("() => new Promise(requestAnimationFrame)")
-    click.echo(f"{name}: {time.perf_counter() - began:.2f} s")
+    return time.perf_counter() - began
 
 
 @click.command()
 @click.option("--tracks", default=100_000, show_default=True)
-@click.option("--chromium", default="/usr/bin/chromium", show_default=True)
+@click.option("--chromium", default="chromium", show_default=True)
 @click.option("--pictures", type=click.Path(path_type=Path), help="Folder for screenshots.")
-def main(tracks: int, chromium: str, pictures: Path | None) -> None:
-    """Measure and print."""
+def main(place: Place, tracks: int, chromium: str, pictures: Path | None) -> Iterator[str]:
+    """A line for each act."""
+    if not shutil.which(chromium):
+        raise Skipped(f"there is no {chromium}")
     with TemporaryDirectory() as folder, sync_playwright() as playwright:
         page_file = Path(folder, "report.html")
         answers = library(tracks)
         began = time.perf_counter()
         write_report(answers, page_file, title="My library")
         size = page_file.stat().st_size / 1e6
-        click.echo(f"written: {time.perf_counter() - began:.1f} s, {size:.1f} MB")
+        yield f"written: {time.perf_counter() - began:.1f} s, {size:.1f} MB"
         browser = playwright.chromium.launch(
-            executable_path=chromium, args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+            executable_path=shutil.which(chromium),
+            args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"],
         )
         page = browser.new_page(viewport={"width": 1280, "height": 900})
         began = time.perf_counter()
         page.goto(page_file.as_uri())
         page.wait_for_selector("tbody tr")
-        click.echo(f"opened: {time.perf_counter() - began:.2f} s")
+        yield f"opened: {time.perf_counter() - began:.2f} s"
         for name, act in {
             "sorted by file": lambda: page.click("th >> text=File"),
             "sorted by probability": lambda: page.click("th >> text=P(song)"),
@@ -100,10 +109,10 @@ def main(tracks: int, chromium: str, pictures: Path | None) -> None:
             "left again": lambda: (page.keyboard.press("Escape"), page.keyboard.press("a")),
             "filtered by kind": lambda: page.get_by_role("radio", name="In doubt").check(),
         }.items():
-            _measured(page, name, act)
+            yield f"{name}: {_seconds(page, act):.2f} s"
         rows = page.locator("tbody tr").count()
         memory = page.evaluate("performance.memory.usedJSHeapSize") / 1e6
-        click.echo(f"drawn: {rows} rows; memory of the page: {memory:.0f} MB")
+        yield f"drawn: {rows} rows; memory of the page: {memory:.0f} MB"
         if pictures:
             pictures.mkdir(parents=True, exist_ok=True)
             page.screenshot(path=pictures / "desktop.png")
@@ -116,7 +125,3 @@ def main(tracks: int, chromium: str, pictures: Path | None) -> None:
             page.emulate_media(color_scheme="light")
             page.screenshot(path=pictures / "phone.png")
         browser.close()
-
-
-if __name__ == "__main__":
-    main()

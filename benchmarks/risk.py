@@ -1,22 +1,26 @@
 """How many labels are wrong among those that are kept, when the doubtful ones are put aside.
 
-    python benchmarks/risk.py --markdown docs/figures/risk.md --figure docs/images/risk-coverage.png
+    python -m benchmarks risk --markdown docs/figures/risk.md --figure docs/images/risk-coverage.png
 
-The answers are those of `accuracy.py`; kept are the tracks whose probability is farthest from one half.
+The answers are those of ``accuracy``; kept are the tracks whose probability is farthest from one half.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
 import matplotlib as mpl
 import numpy as np
-from accuracy import SLICES, TRACKS, read_tracks
 from numpy.typing import NDArray
 
 mpl.use("Agg")
 from matplotlib import pyplot as plt
+
+from .material.place import Place
+from .material.tracks import SLICES, read_tracks
+from .training_data import TRACKS
 
 SHARES = (1.0, 0.95, 0.9, 0.85, 0.8, 0.7, 0.5)
 COLOURS = ("#0072b2", "#cc79a7", "#56b4e9", "#d55e00", "#009e73")
@@ -59,18 +63,10 @@ def draw(found: dict[str, Floats], path: Path) -> None:
 
 @click.command()
 @click.option("--tracks", type=click.Path(path_type=Path, exists=True), default=TRACKS, show_default=True)
-@click.option("--markdown", type=click.Path(path_type=Path), help="File for the table.")
 @click.option("--figure", type=click.Path(path_type=Path), help="Picture of the curves to write.")
-def main(tracks: Path, markdown: Path | None, figure: Path | None) -> None:
-    """Print the table."""
+def main(place: Place, tracks: Path, figure: Path | None) -> Iterator[str]:
+    """A row for each share that is kept."""
     found = curves(read_tracks(tracks))
-    text = "\n".join(table(found)) + "\n"
-    click.echo(text)
-    if markdown:
-        markdown.write_text(text, "utf-8")
-    if figure:
-        draw(found, figure)
-
-
-if __name__ == "__main__":
-    main()
+    yield from table(found)
+    if figure or place.quick:
+        draw(found, figure or place.own / "risk.png")

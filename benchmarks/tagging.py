@@ -1,6 +1,6 @@
 """A library of 200 files in seven formats: tagged, decided again, undone, and byte-identical in the end.
 
-    python benchmarks/tagging.py --seconds 180
+    python -m benchmarks tagging --seconds 180
 
 Each file has its own length, sound and title, and those that take one have a cover. Prints the seconds per file of each
 step and the size of the undo journal. A sample that has changed, or in the end a byte, is an error.
@@ -9,10 +9,10 @@ step and the size of the undo journal. A sample that has changed, or in the end 
 from __future__ import annotations
 
 import hashlib
-import sys
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TypeVar
@@ -29,10 +29,10 @@ from songscore.model import MODEL
 from songscore.results import SCORE, SONG, TrackResult
 from songscore.tags import TagResult, UndoJournal, Writing, relabel, tag_track, undo
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+from .material.place import Place
+from .material.test_files import FORMATS, write, write_m4a
 
-from sounds import FORMATS, write, write_m4a
-
+QUICK = {"files": 7, "seconds": 1.0}
 SUFFIXES = ("mp3", "flac", "ogg", "opus", "m4a", "wav", "aiff")
 RATE = 48_000
 T = TypeVar("T")
@@ -42,28 +42,30 @@ COVER = np.random.default_rng(0).bytes(100_000)
 @click.command()
 @click.option("--files", default=200, show_default=True)
 @click.option("--seconds", default=10.0, show_default=True, help="Mean length of a file.")
-def main(files: int, seconds: float) -> None:
-    """Tag, decide again, undo."""
+def main(place: Place, files: int, seconds: float) -> Iterator[str]:
+    """A line for each step."""
     chance = np.random.default_rng(1)
     with TemporaryDirectory() as folder:
         paths = [make(Path(folder), number, seconds * chance.uniform(0.5, 1.5)) for number in range(files)]
         odds = dict(zip(paths, chance.uniform(0, 1, files), strict=True))
         megabytes = sum(path.stat().st_size for path in paths) / 1e6
-        click.echo(f"{files} files, {megabytes:.0f} MB, of {seconds:.0f} s on average; seconds per file")
-        bytes_before, sound_before = each(paths, "hash", digest), each(paths, "decode", samples)
+        yield f"{files} files, {megabytes:.0f} MB, of {seconds:.0f} s on average; seconds per file"
+        lines: list[str] = []
+        each = partial(timed, lines, paths)
+        bytes_before, sound_before = each("hash", digest), each("decode", samples)
         journal = UndoJournal(Path(folder, "undo.jsonl"))
         writing = Writing(journal=journal)
-        met(each(paths, "tag, dry run", lambda path: tag_track(track(path, odds[path]))), changed=files)
-        met(each(paths, "tag", lambda path: tag_track(track(path, odds[path]), writing=writing)), changed=files)
-        same(sound_before, each(paths, "decode", samples))
+        met(each("tag, dry run", lambda path: tag_track(track(path, odds[path]))), changed=files)
+        met(each("tag", lambda path: tag_track(track(path, odds[path]), writing=writing)), changed=files)
+        same(sound_before, each("decode", samples))
         moved = sum(0.3 <= p < 0.5 for p in odds.values())
-        again = each(paths, "relabel", lambda path: relabel(path, 0.3, writing=writing))
+        again = each("relabel", lambda path: relabel(path, 0.3, writing=writing))
         met(again, changed=moved, unchanged=files - moved)
-        same(sound_before, each(paths, "decode", samples))
-        click.echo(f"undo journal: {journal.path.stat().st_size / (files + moved):.0f} bytes per change")
-        met(each(paths, "undo", lambda path: undo(path, journal)), changed=files)
-        same(bytes_before, each(paths, "hash", digest))
-    click.echo("every byte is what it was")
+        same(sound_before, each("decode", samples))
+        lines.append(f"undo journal: {journal.path.stat().st_size / (files + moved):.0f} bytes per change")
+        met(each("undo", lambda path: undo(path, journal)), changed=files)
+        same(bytes_before, each("hash", digest))
+    yield from [*lines, "every byte is what it was"]
 
 
 def make(folder: Path, number: int, seconds: float) -> Path:
@@ -100,10 +102,10 @@ def track(path: Path, p: float) -> TrackResult:
     return TrackResult(path=str(path), label=SONG if p >= 0.5 else SCORE, song_probability=p, model=MODEL)
 
 
-def each(paths: list[Path], step: str, work: Callable[[Path], T]) -> dict[Path, T]:
+def timed(lines: list[str], paths: list[Path], step: str, work: Callable[[Path], T]) -> dict[Path, T]:
     start = time.perf_counter()
     found = {path: work(path) for path in paths}
-    click.echo(f"{step:<14}{(time.perf_counter() - start) / len(paths):8.4f}")
+    lines.append(f"{step:<14}{(time.perf_counter() - start) / len(paths):8.4f}")
     return found
 
 
@@ -131,7 +133,3 @@ def samples(path: Path) -> str:
         for block in stream.blocks():
             decoded.update(block.tobytes())
     return decoded.hexdigest()
-
-
-if __name__ == "__main__":
-    main()

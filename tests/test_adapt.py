@@ -42,11 +42,12 @@ from songscore.training.decision.bounds import (
     DecisionSet,
     calibrate,
     fit_decision,
+    is_certain,
 )
 from songscore.training.decision.lessons import as_arrays, lessons_of
 from songscore.training.decision.linear import log_odds_of, refit_linear
 from songscore.training.publish import write_lessons, write_model
-from songscore.training.trial import MOST, Trial, in_folds, is_certain
+from songscore.training.trial import MOST, Trial, in_folds
 
 N_LESSONS = 800
 
@@ -73,12 +74,14 @@ def collection(
     tops = clear[:, None] - np.array([0.0, 0.3, 0.6, 1.0]) + 0.2 * rng.normal(size=(n, 4))
     whole = np.column_stack([zero + unit * tops, rng.normal(7.0, 1.0, n)])
     part = whole - np.array([0.3 * unit] * 4 + [0.0])
+    music = rng.normal(size=(n, len(MUSIC)))
+    music[:, MUSIC.index("speech_mean")] = -9.0
     yes = np.ones(n, np.bool_)
     return DecisionSet(
         whole=whole,
         part=part,
         choir=whole,
-        music=rng.normal(size=(n, len(MUSIC))),
+        music=music,
         song=is_song,
         is_music=yes,
         fold=group % 3,
@@ -105,6 +108,15 @@ def marked(given: DecisionSet, n: int = 30) -> tuple[DecisionSet, DecisionSet]:
 
 def error(decision: Linear, given: DecisionSet) -> float:
     return float(((log_odds_of(decision, given.whole) >= 0) != given.song).mean())
+
+
+def all_music(given: DecisionSet) -> Floats:
+    """Log-odds of music that no bound asks for more than."""
+    return np.full(len(given.song), 99.0)
+
+
+def tried(marks: DecisionSet) -> Trial:
+    return Trial.of(BASE, BEFORE, LESSONS, marks, all_music(marks))
 
 
 LESSONS = collection(N_LESSONS)
@@ -170,7 +182,7 @@ def test_many_marks_of_both_classes_weigh_the_same_and_a_single_one_little() -> 
 
 def test_a_decision_that_errs_less_on_marks_it_never_met_is_better() -> None:
     marks, _ = marked(shifted())
-    trial = Trial.of(BASE, BEFORE, LESSONS, marks)
+    trial = tried(marks)
     before, after = trial.standings()
     assert trial.better
     assert trial.more is None
@@ -183,26 +195,20 @@ def test_a_decision_that_errs_less_on_marks_it_never_met_is_better() -> None:
 
 def test_marks_that_the_model_agrees_with_make_no_better_one() -> None:
     marks, _ = marked(collection(40, song=6.0, score=-6.0, width=0.5, seed=5), 40)
-    trial = Trial.of(BASE, BEFORE, LESSONS, marks)
+    trial = tried(marks)
     assert not trial.better
     assert trial.more is None
     assert trial.message == "not better: the model already agrees with all of the 40 marks"
 
 
 def test_marks_of_music_like_the_lessons_seldom_make_a_better_model() -> None:
-    found = [
-        Trial.of(BASE, BEFORE, LESSONS, marked(collection(40, song=1.8, score=-1.8, seed=seed), 40)[0])
-        for seed in range(12)
-    ]
+    found = [tried(marked(collection(40, song=1.8, score=-1.8, seed=seed), 40)[0]) for seed in range(12)]
     assert sum(trial.standings()[0].error.value > 0 for trial in found) > 6
     assert sum(trial.better for trial in found) <= 1
 
 
 def test_a_gain_that_may_be_chance_asks_for_as_many_marks_as_would_tell() -> None:
-    trials = [
-        Trial.of(BASE, BEFORE, LESSONS, marked(collection(24, song=3.0, score=-0.8, kind="new", seed=seed), 24)[0])
-        for seed in range(12)
-    ]
+    trials = [tried(marked(collection(24, song=3.0, score=-0.8, kind="new", seed=seed), 24)[0]) for seed in range(12)]
     undecided = [trial for trial in trials if trial.more is not None]
     assert undecided
     for trial in undecided:
@@ -210,6 +216,20 @@ def test_a_gain_that_may_be_chance_asks_for_as_many_marks_as_would_tell() -> Non
         assert trial.gain.low <= 0 < trial.gain.value
         assert 1 <= trial.more <= MOST
         assert f"About {trial.more} more mark" in trial.message
+
+
+@pytest.mark.parametrize("when", [0, 1], ids=["before", "after"])
+def test_no_marked_song_is_certain_under_speech_and_nothing_that_is_hardly_music(when: int) -> None:
+    """As `songscore.decision` labels them."""
+    marks, _ = marked(shifted())
+    music = all_music(marks)
+    spoken = marks.music.copy()
+    spoken[:, MUSIC.index("speech_mean")] = 0.0
+    heard, under_speech, hardly = (
+        Trial.of(BASE, BEFORE, LESSONS, some_marks, odds).standings()[when]
+        for some_marks, odds in ((marks, music), (replace(marks, music=spoken), music), (marks, music - 200))
+    )
+    assert heard.certain > under_speech.certain >= hardly.certain == 0
 
 
 def test_no_artist_is_on_both_sides_of_the_cross_validation() -> None:
@@ -267,7 +287,7 @@ def test_bounds_keep_their_promise_in_the_collection_that_was_marked() -> None:
         Bounds.from_dict(bounds)
         for decision, limits in ((BASE, BEFORE), (after, bounds)):
             log_odds = log_odds_of(decision, rest.whole)
-            wrong = is_certain(log_odds, rest, limits) & ((log_odds >= 0) != rest.song)
+            wrong = is_certain(rest, log_odds, all_music(rest), limits) & ((log_odds >= 0) != rest.song)
             shares.append([wrong[rest.song].mean(), wrong[~rest.song].mean()])
     before, after_all = np.mean(shares[::2], axis=0), np.mean(shares[1::2], axis=0)
     assert before.max() > 2 * ERROR_RATE

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import hashlib
+import re
 from collections import Counter
 from pathlib import Path
 
@@ -10,6 +12,7 @@ from hypothesis import strategies as st
 
 from songscore.errors import ManifestError
 from songscore.results import SCORE, SONG
+from songscore.training.data.files import check_files
 from songscore.training.data.manifest import ROLES, Row, components, folds, read_manifest
 
 
@@ -41,6 +44,49 @@ def test_every_column_is_read_and_others_are_passed_over(tmp_path: Path) -> None
 def test_a_doubt_is_read(tmp_path: Path) -> None:
     doubted, other = read_manifest(write(tmp_path, f"path,label,group,doubt\na,{SONG},A,a choir\nb,{SONG},B,\n"))
     assert (doubted.doubt, other.doubt) == ("a choir", "")
+
+
+def test_the_sum_and_the_source_of_a_file_are_read(tmp_path: Path) -> None:
+    (found,) = read_manifest(write(tmp_path, f"path,label,group,sha256,source\na,{SONG},A,00ff,apt:a=1\n"))
+    assert (found.sha256, found.source) == ("00ff", "apt:a=1")
+
+
+def sums(folder: Path) -> list[Row]:
+    """A file as it was, one without a sum, one that has changed and one that is not there."""
+    for name in ("same.wav", "any.wav", "changed.wav"):
+        (folder / name).write_bytes(name.encode())
+    lines = [
+        f"same.wav,{SONG},A,{hashlib.sha256(b'same.wav').hexdigest()},",
+        f"any.wav,{SONG},A,,",
+        f"changed.wav,{SONG},A,{hashlib.sha256(b'before').hexdigest()},",
+        f"missing.wav,{SONG},A,,apt:music=1.0",
+    ]
+    return read_manifest(write(folder, "\n".join(["path,label,group,sha256,source", *lines]) + "\n"))
+
+
+def test_missing_and_changed_files_are_an_error_that_names_them(tmp_path: Path) -> None:
+    rows = sums(tmp_path)
+    now, before = (hashlib.sha256(content).hexdigest() for content in (b"changed.wav", b"before"))
+    said = f"changed.wav has changed: its SHA-256 is {now}, not {before}; missing.wav (from apt:music=1.0) is missing."
+    with pytest.raises(ManifestError, match=re.escape(said)):
+        check_files(rows)
+    kept, found = check_files(rows[:2])
+    assert kept == rows[:2]
+    assert found["any.wav"] == hashlib.sha256(b"any.wav").hexdigest()
+
+
+def test_missing_and_changed_files_are_left_out_by_choice_and_reported(tmp_path: Path) -> None:
+    rows, said = sums(tmp_path), list[str]()
+    kept, found = check_files(rows, leave_out=True, report=said.append)
+    assert kept == rows[:2]
+    assert set(found) == {"same.wav", "any.wav"}
+    assert [line.split()[2] for line in said] == ["changed.wav", "missing.wav"]
+
+
+def test_an_error_names_a_few_files_and_counts_the_others(tmp_path: Path) -> None:
+    lines = "".join(f"{i}.wav,{SONG},A\n" for i in range(9))
+    with pytest.raises(ManifestError, match=r"4\.wav is missing; and 4 more\. "):
+        check_files(read_manifest(write(tmp_path, f"path,label,group\n{lines}")))
 
 
 def test_an_absolute_path_stays_as_it_is(tmp_path: Path) -> None:

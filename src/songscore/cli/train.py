@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from songscore.cli import options
+
+if TYPE_CHECKING:
+    from songscore.training.data.licences import Licences
 
 _PATH = click.Path(path_type=Path)
 
@@ -36,6 +39,14 @@ _PATH = click.Path(path_type=Path)
     metavar="N",
     help="Updates of the detector.  [default: as for the shipped model]",
 )
+@click.option(
+    "--licences",
+    type=click.Choice(["any", "free"]),
+    default="any",
+    show_default=True,
+    help="With free, only files whose licence allows commercial use and derivatives.",
+)
+@click.option("--leave-out", is_flag=True, help="Go on without files that are missing or not those of the manifest.")
 @click.option("--seed", default=1, show_default=True, metavar="N", help="Everything random follows from it.")
 @options.jobs
 @options.quiet
@@ -47,6 +58,8 @@ def train(
     cache: Path | None,
     folds: int,
     steps: int | None,
+    licences: Licences,
+    leave_out: bool,
     seed: int,
     jobs: int,
     quiet: bool,
@@ -72,6 +85,8 @@ def train(
         jobs=jobs,
         root=root,
         cache=cache,
+        licences=licences,
+        leave_out=leave_out,
         report=_pass_over if quiet else _report,
     )
     written = output / model.name

@@ -130,7 +130,7 @@ def adapt(
     stem = None if output is None else _stem(output)
     wanted, answers = _read(marks), list(among)
     found, passed_over = _found(wanted, answers)
-    given, paths = _heard(found, base, name, jobs, cache, progress, passed_over)
+    given, music = _heard(found, base, name, jobs, cache, progress, passed_over)
     likely = _to_mark_next(base, lessons, given, answers, wanted)
     counted: dict[str, Any] = {
         "songs": int(given.song.sum()),
@@ -138,13 +138,13 @@ def adapt(
         "passed_over": dict(+passed_over),
         "mark_next": likely,
     }
-    if len(paths) < FEWEST:
-        more = FEWEST - len(paths)
+    if len(music) < FEWEST:
+        more = FEWEST - len(music)
         message = (
-            f"not yet: {counted_marks(len(paths))} can be used, and at least {FEWEST} are needed; mark {more} more"
+            f"not yet: {counted_marks(len(music))} can be used, and at least {FEWEST} are needed; mark {more} more"
         )
         return Adaptation(message, better=False, more=more, **counted)
-    trial = Trial.of(base.decision, base.metadata["bounds"], lessons, in_folds(given))
+    trial = Trial.of(base.decision, base.metadata["bounds"], lessons, in_folds(given), music)
     before, after = trial.standings()
     counted |= {"before": before, "after": after, "gain": trial.gain, "elsewhere": trial.elsewhere}
     if not trial.better:
@@ -193,9 +193,9 @@ def _heard(
     cache: CacheFolder,
     progress: Callable[[int, int], None] | None,
     passed_over: Counter[str],
-) -> tuple[DecisionSet, list[str]]:
-    """The marks as the decision sees them, and the files; counts those of which nothing can be learnt."""
-    examples, paths = [], []
+) -> tuple[DecisionSet, NDArray[np.float64]]:
+    """The marks as the decision sees them, and their log-odds of music; counts those of which nothing can be learnt."""
+    examples, music = [], []
     for n, (path, reading) in enumerate(analyse_files(found, jobs=jobs, cache=cache, model=name), start=1):
         if progress is not None:
             progress(n, len(found))
@@ -205,8 +205,8 @@ def _heard(
             continue
         folder = str(Path(path).absolute().parent)
         examples.append(Example(reading.activity, found[path].label == SONG, True, MARKED, folder, 0))
-        paths.append(path)
-    return DecisionSet.of(examples), paths
+        music.append(base.music(reading.activity))
+    return DecisionSet.of(examples), np.array(music)
 
 
 def _to_mark_next(

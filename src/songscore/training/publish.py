@@ -17,6 +17,7 @@ from songscore.features.detector import KINDS, VoiceDetector
 from songscore.features.spectrum import N_MELS, WINDOW, FloatArray
 from songscore.features.track_vector import FEATURE_SET
 from songscore.model import CLASSES, FORMAT, Linear, TrackModel, digest
+from songscore.training.data.licences import withheld
 from songscore.training.data.manifest import ROLES, Row
 
 CANARY_FRAMES, N_CANARIES = 64, 8
@@ -60,8 +61,10 @@ Sources and licences, by number of files:
 |---|---|
 {licences}
 
-`benchmarks/{name}.manifest.csv` names every file, and the metadata of the model its SHA-256. Make the model again with
-`python -m benchmarks shipped_model` (seed {seed}, two cores, under three hours).
+{restricted}
+
+The metadata names every file with its SHA-256. The same files and the same seed ({seed}) give the same arrays on the
+same machine.
 
 ## Figures
 
@@ -241,7 +244,8 @@ def render_card(name: str, rows: Sequence[Row], about: Mapping[str, Any], roles:
         n_groups=len({row.group for row in rows}),
         n_left_out=sum(row.weight == 0 for row in rows),
         roles="; ".join(f"{roles[role]} of {text}" for role, text in ROLES.items() if roles[role]),
-        licences="\n".join(f"| {licence} | {count} |" for licence, count in _licences(rows)),
+        licences="\n".join(licence_table(rows)),
+        restricted="\n".join(restricted_table(rows)),
         metrics=metrics_table(about["metrics"]),
         error_rate=bounds["error_rate"],
         song_speech_below=bounds["song_speech_below"],
@@ -305,8 +309,26 @@ def metrics_table(metrics: Mapping[str, Mapping[str, Sequence[float]]]) -> str:
     return "\n".join(lines)
 
 
-def _licences(rows: Sequence[Row]) -> list[tuple[str, int]]:
-    return Counter(row.licence or "not stated" for row in rows).most_common()
+def licence_table(rows: Sequence[Row]) -> Iterator[str]:
+    """A line for each licence that allows commercial use and derivatives."""
+    for licence, count in Counter(row.licence for row in rows if not withheld(row.licence)).most_common():
+        yield f"| {licence} | {count} |"
+
+
+def restricted_table(rows: Sequence[Row]) -> Iterator[str]:
+    """The other licences, and what they do not allow, as a paragraph and a table."""
+    found = Counter(row.licence for row in rows if withheld(row.licence))
+    if not found:
+        yield "All of these licences allow commercial use and derivatives."
+        return
+    n = f"Of the {len(rows)} files, {found.total()}"
+    yield f"{n} have no licence, or one that does not allow commercial use or derivatives."
+    yield "`songscore train --licences free` makes a model without them."
+    yield ""
+    yield "| licence | does not allow | files |"
+    yield "|---|---|---|"
+    for licence, count in found.most_common():
+        yield f"| {licence or 'not stated'} | {withheld(licence)} | {count} |"
 
 
 def _coverage(coverage: Mapping[str, float]) -> str:

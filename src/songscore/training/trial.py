@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.model_selection import GroupKFold
 
-from songscore.decision import SHORTEST_CERTAIN
 from songscore.model import Linear
 from songscore.training.decision.adapt import (
     adapted,
@@ -20,7 +19,7 @@ from songscore.training.decision.adapt import (
     harm,
     mark_weights,
 )
-from songscore.training.decision.bounds import Answers, DecisionSet
+from songscore.training.decision.bounds import Answers, DecisionSet, is_certain
 from songscore.training.decision.linear import Booleans, Floats, log_odds_of
 from songscore.training.metrics import Figure
 
@@ -68,6 +67,8 @@ class Trial:
     lessons, marks : DecisionSet
     answers : Answers
         To each mark, by a decision that was fitted without the marks of its fold.
+    music : (n_marks,) float64
+        Log-odds of music of each mark, which adapting does not change.
     gain : Figure
         By how much the mean loss of a mark falls, in nats, with its 95 % interval.
     """
@@ -79,17 +80,20 @@ class Trial:
     lessons: DecisionSet
     marks: DecisionSet
     answers: Answers
+    music: Floats
     gain: Figure
 
     @classmethod
-    def of(cls, base: Linear, before: Mapping[str, Any], lessons: DecisionSet, marks: DecisionSet) -> Trial:
+    def of(
+        cls, base: Linear, before: Mapping[str, Any], lessons: DecisionSet, marks: DecisionSet, music: Floats
+    ) -> Trial:
         """Adapt a decision with its bounds, and once more without each fold of the marks."""
         linear = adapted(base, lessons, marks, np.ones(len(marks.song), np.bool_))
         answers = cross_validated(base, lessons, marks)
         bounds = adapted_bounds(before, linear, lessons, marks, answers)
         gains = _loss(log_odds_of(base, marks.whole), marks.song) - _loss(answers.whole, marks.song)
         gain = _mean(gains, marks.group, mark_weights(marks.song))
-        return cls(base, linear, before, bounds, lessons, marks, answers, gain)
+        return cls(base, linear, before, bounds, lessons, marks, answers, music, gain)
 
     @property
     def elsewhere(self) -> float:
@@ -125,11 +129,11 @@ class Trial:
 
     def standings(self) -> tuple[Standing, Standing]:
         """Before and after; the bounds of certainty after are those without the marks of each fold, too."""
-        before = is_certain(log_odds_of(self.base, self.marks.whole), self.marks, self.before)
+        before = is_certain(self.marks, log_odds_of(self.base, self.marks.whole), self.music, self.before)
         after = np.zeros(len(before), np.bool_)
         for here in (self.marks.fold == part for part in np.unique(self.marks.fold)):
             bounds = adapted_bounds(self.before, self.linear, self.lessons, self.marks, self.answers, ~here)
-            after[here] = is_certain(self.answers.whole, self.marks, bounds)[here]
+            after[here] = is_certain(self.marks, self.answers.whole, self.music, bounds)[here]
         wrong = self._wrong
         return self._standing(wrong[0], before), self._standing(wrong[1], after)
 
@@ -153,12 +157,6 @@ class Trial:
     def _fewer_wrong(self) -> bool:
         before, after = self._wrong
         return bool(after.sum() < before.sum())
-
-
-def is_certain(log_odds: Floats, given: DecisionSet, bounds: Mapping[str, Any]) -> Booleans:
-    """Which tracks are certain by their log-odds and length, heard whole."""
-    beyond = (log_odds >= bounds["song_above"]) | (log_odds <= bounds["score_below"])
-    return np.asarray(beyond & (given.seconds >= SHORTEST_CERTAIN))
 
 
 def in_folds(marks: DecisionSet) -> DecisionSet:

@@ -4,7 +4,8 @@ Paths are relative to the manifest's folder, or to another that is named, unless
 not be split over training and test: an artist, an album, a source. Optional columns: ``origin``, a coarser group
 (where the files come from); ``role``; ``weight``, 0 to leave a doubtful clip out of training and still have it judged;
 ``kind``, by which evaluation makes slices; ``licence``;
-``doubt``, why a label may be wrong; anything else is kept by people for people.
+``doubt``, why a label may be wrong; ``sha256``, the sum of the file, and ``source``, where to get it; anything else is
+kept by people for people.
 """
 
 from __future__ import annotations
@@ -52,6 +53,10 @@ class Row:
     licence : str
     doubt : str
         Why the label may be wrong; then neither the track classifier nor the bounds of certainty use the clip.
+    sha256 : str
+        Sum of the file, in hexadecimal digits; empty where any file of that name will do.
+    source : str
+        Where to get the file.
     """
 
     path: Path
@@ -64,6 +69,8 @@ class Row:
     weight: float
     licence: str
     doubt: str = ""
+    sha256: str = ""
+    source: str = ""
 
 
 def read_manifest(path: str | Path, root: str | Path | None = None) -> list[Row]:
@@ -115,7 +122,8 @@ def _row(record: dict[str, str | None], manifest: Path, line: int, root: Path) -
         raise ManifestError(f"{manifest}, line {line}: weight {weight} is not 0 or more")
     group = field("group", field("path"))
     name, origin, kind = field("path"), field("origin", group), field("kind", role)
-    return Row(root / name, name, label, group, origin, role, kind, weight, field("licence"), field("doubt"))
+    rest = (field(column) for column in ("licence", "doubt", "sha256", "source"))
+    return Row(root / name, name, label, group, origin, role, kind, weight, *rest)
 
 
 def components(rows: Sequence[Row]) -> list[list[int]]:

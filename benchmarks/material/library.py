@@ -1,10 +1,11 @@
 """The audio on which speed is measured: labelled music in every format and length.
 
-Songs and scores of ``shared/data`` joined end to end, so that decoders meet real music.
+Songs and scores joined end to end, so that decoders meet real music.
 """
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,9 +15,10 @@ import soundfile
 import soxr
 from numpy.typing import NDArray
 
-from songscore.audio import open_audio
+from songscore.audio import Layout, open_audio
 from songscore.audio.frames import find_runs
 from songscore.audio.span import read_at
+from songscore.features.spectrum import SAMPLE_RATE
 
 FORMATS = {
     "constant.mp3": {"format": "MP3", "bitrate_mode": "CONSTANT", "compression_level": 0.5},
@@ -43,6 +45,16 @@ NAMES = {
 _BLOCK = 5
 _PIECE = 600.0
 """Seconds of an MP3 that are repeated in a longer one."""
+
+
+def recordings(data: Path, n: int) -> dict[str, list[list[Path]]]:
+    """Songs and scores: for each label, the recordings of at least 20 s of `n` artists."""
+    with (data / "music.csv").open(encoding="utf-8", newline="") as file:
+        rows = [row for row in csv.DictReader(file) if row["kind"] == "recording" and float(row["duration_s"]) > 20]
+    found: dict[str, dict[str, list[Path]]] = {"song": {}, "instrumental score": {}}
+    for row in rows:
+        found[row["label"]].setdefault(row["group"], []).append(data / "music" / row["file"])
+    return {label: [*files.values()][:: max(1, len(files) // n)][:n] for label, files in found.items()}
 
 
 def music(files: list[Path], seconds: float, rate: int) -> Iterator[NDArray[np.float32]]:
@@ -114,7 +126,7 @@ def decode(path: Path) -> None:
             pass
 
 
-def samples(path: Path) -> NDArray[np.float32]:
-    """Mono at 16 kHz, for peers that want it."""
-    with open_audio(path) as stream:
-        return np.concatenate(list(stream.blocks()))
+def samples(path: Path, layout: Layout = "mono") -> NDArray[np.float32]:
+    """A file at 16 kHz; in mono, as peers want it, or in another layout."""
+    with open_audio(path, rate=SAMPLE_RATE) as stream:
+        return np.concatenate(list(stream.blocks(seconds=20, layout=layout)), axis=-1)

@@ -5,10 +5,8 @@ are seconds, pitches MIDI note numbers, levels 0 to 127. A note list holds ``(st
 event list holds ``(time, message)`` with the bytes of one MIDI message. Clips are FLAC, 32 kHz, 16 bit, 15 to 25 s.
 
 The sound fonts are those of Debian's packages, unpacked with ``dpkg -x PACKAGE.deb FOLDER/PACKAGE``.
-``rendered_sounds.py FOLDER TARGET`` writes the clips and ``rendered.csv``, their rows of the manifest.
 """
 
-import argparse
 import csv
 import itertools
 import struct
@@ -403,7 +401,7 @@ class Clip:
             "confidence": "high",
             "note": "rendered from MIDI",
             "doubt": "",
-            "commit": "",
+            "source": f"rendered apt:{self.font.path.partition('/')[0]}",
         }
 
 
@@ -463,15 +461,6 @@ def render(clip: Clip, fonts: Path, target: Path, rng: np.random.Generator) -> N
     soundfile.write(target, y / peak * rng.uniform(0.3, 0.95), sr, subtype="PCM_16")
 
 
-def main() -> None:
-    """Render into a folder."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("fonts", type=Path, help="folder below which the Debian packages are unpacked")
-    parser.add_argument("target", type=Path, help="folder for the clips and rendered.csv")
-    arguments = parser.parse_args()
-    render_all(arguments.fonts, arguments.target)
-
-
 def render_all(fonts: Path, folder: Path) -> None:
     """Render every clip that is missing, and write the rows of the manifest."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -485,7 +474,3 @@ def render_all(fonts: Path, folder: Path) -> None:
         writer = csv.DictWriter(file, list(rows[0]))
         writer.writeheader()
         writer.writerows(rows)
-
-
-if __name__ == "__main__":
-    main()

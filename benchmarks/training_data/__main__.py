@@ -1,33 +1,31 @@
-"""Make the shipped model again: fetch the music, then train.
+"""Bring together the sounds on which the shipped model is trained; ``songscore train`` then makes the model.
 
-    python -m benchmarks shipped_model --data ../shared/data --work build/training
+    python -m benchmarks.training_data
+    songscore train benchmarks/training_data/track-v2.manifest.csv --root build/training --cache build/training/cache \\
+        --name track-v2 --folds 3 -o build/training/model
 
 needs the ``train`` dependency group, a C++ compiler, the labelled music of the project, and for the rest of the music
 Debian's package tools (``apt-get``, ``dpkg``; no root), 10 GB of packages, the program ``fluidsynth``, and GitHub, 99
-MB. Two cores and under three hours; the same seed gives the same arrays on the same machine.
+MB. Two cores and under three hours; the same seed gives the same arrays on the same machine. The files of the model
+belong in ``src/songscore/models``, and its ``track-v2.tracks.csv`` beside the manifest.
 """
 
 from __future__ import annotations
 
 import csv
-import os
 import subprocess
-import sys
 from pathlib import Path
 from urllib.parse import quote
 from urllib.request import urlretrieve
 
 import click
-from joined_sounds import join_all
-from rendered_sounds import FONTS, OPL3, render_all
 
-from songscore.model import MODEL
+from . import MANIFEST
+from .joined_sounds import join_all
+from .rendered_sounds import render_all
 
-HERE = Path(__file__).parent
-MANIFEST = HERE / f"{MODEL}.manifest.csv"
+ROOT = Path(__file__).parents[2]
 GITHUB = "https://raw.githubusercontent.com"
-MODELS = HERE.parent / "src" / "songscore" / "models"
-sys.path.sort(key=lambda folder: folder == str(HERE))  # last, so that torch finds Python's own ``profile``
 
 
 def manifest() -> list[dict[str, str]]:
@@ -35,21 +33,20 @@ def manifest() -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-def debian_packages() -> list[str]:
-    """Names of the packages in the manifest."""
-    files = (name.split("/") for row in manifest() for name in [row["path"], *row["parts"].split("|")])
-    fonts = (font.path.split("/")[0] for font in (*FONTS, OPL3))
-    return sorted({*fonts, *(parts[1] for parts in files if parts[0] == "debian")})
+def debian_packages() -> dict[str, str]:
+    """Versions of the packages in the column ``source`` of the manifest, by name; all are of Debian 12."""
+    sources = {word for row in manifest() for word in row["source"].split() if word.startswith("apt:")}
+    return dict(source.removeprefix("apt:").split("=", 1) for source in sorted(sources))
 
 
 def fetch_packages(work: Path) -> None:
-    for package in debian_packages():
+    for package, version in debian_packages().items():
         click.echo(f"package {package}", err=True)
-        fetch_package(package, work / "debian" / package)
+        fetch_package(f"{package}={version}", work / "debian" / package)
 
 
 def fetch_package(package: str, folder: Path) -> None:
-    """Unpack a Debian package into a folder, once."""
+    """Unpack a Debian package, ``NAME=VERSION``, into a folder, once."""
     if folder.exists():
         return
     part = folder.with_suffix(".part")
@@ -68,22 +65,25 @@ def fetch_files(work: Path) -> None:
         if row["path"].startswith("github/") and not path.exists():
             click.echo(row["path"], err=True)
             _, owner, repository, inside = row["path"].split("/", 3)
+            commit = row["source"].rpartition("@")[2]
             path.parent.mkdir(parents=True, exist_ok=True)
             part = path.with_name(path.name + ".part")
-            urlretrieve(f"{GITHUB}/{owner}/{repository}/{row['commit']}/{quote(inside)}", part)
+            urlretrieve(f"{GITHUB}/{owner}/{repository}/{commit}/{quote(inside)}", part)
             part.rename(path)
 
 
 @click.command()
-@click.option("--data", type=click.Path(path_type=Path, exists=True), default=HERE.parent.parent / "shared" / "data")
-@click.option("--work", type=click.Path(path_type=Path), default=HERE.parent / "build" / "training")
-@click.option("--jobs", default=2, show_default=True)
-@click.option("--out", type=click.Path(path_type=Path), default=MODELS)
-def main(data: Path, work: Path, jobs: int, out: Path) -> None:
-    """Fetch, link, train."""
-    os.environ |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
-    from songscore.training import train
-
+@click.option(
+    "--data",
+    type=click.Path(path_type=Path, exists=True),
+    default=ROOT.parent / "shared" / "data",
+    help="Labelled music.",
+)
+@click.option(
+    "--work", type=click.Path(path_type=Path), default=ROOT / "build" / "training", help="Where all of it goes."
+)
+def main(data: Path, work: Path) -> None:
+    """Fetch what is missing, join and render."""
     work.mkdir(parents=True, exist_ok=True)
     music = work / "music"
     if not music.exists():
@@ -92,8 +92,6 @@ def main(data: Path, work: Path, jobs: int, out: Path) -> None:
     fetch_files(work)
     join_all(manifest(), work)
     render_all(work / "debian", work / "rendered")
-    train(MANIFEST, out, root=work, jobs=jobs, cache=work / "cache", report=lambda line: click.echo(line, err=True))
-    (out / f"{MODEL}.tracks.csv").replace(HERE / f"{MODEL}.tracks.csv")
 
 
 if __name__ == "__main__":

@@ -1,0 +1,12 @@
+"""The sounds on which the shipped model is trained: their manifest, and how to bring them together.
+
+``python -m benchmarks.training_data`` does that; ``songscore train`` makes the model of them.
+"""
+
+from pathlib import Path
+
+from songscore.model import MODEL
+
+HERE = Path(__file__).parent
+MANIFEST = HERE / f"{MODEL}.manifest.csv"
+TRACKS = HERE / f"{MODEL}.tracks.csv"
