@@ -190,8 +190,9 @@ def killed(library: Path, output: Path, kills: int, dice: random.Random) -> Iter
         disturbance.start()
         try:
             if kill < kills:
+                wait_for_answers(process, output)
                 with suppress(subprocess.TimeoutExpired):
-                    process.communicate(timeout=dice.uniform(0.3, 2.5))
+                    process.communicate(timeout=dice.uniform(0.0, 1.5))
                 with suppress(ProcessLookupError):
                     (os.killpg if kill % 2 else os.kill)(process.pid, signal.SIGKILL)
                 process.communicate(timeout=60)
@@ -200,7 +201,18 @@ def killed(library: Path, output: Path, kills: int, dice: random.Random) -> Iter
         finally:
             over.set()
             disturbance.join()
-        yield f"killed after {len(output.read_bytes().splitlines()) if output.exists() else 0} answers"
+        yield f"killed after {n_lines(output)} answers"
+
+
+def wait_for_answers(process: subprocess.Popen[bytes], output: Path) -> None:
+    """Until the run has answered something, so that it is killed between its first answer and its last."""
+    before = n_lines(output)
+    while process.poll() is None and n_lines(output) <= before + 1:  # the first line says what is asked
+        time.sleep(0.05)
+
+
+def n_lines(output: Path) -> int:
+    return output.read_bytes().count(b"\n") if output.exists() else 0
 
 
 def full_disk(library: Path, output: Path, size: int) -> str:

@@ -213,6 +213,8 @@ def test_each_bound_rests_on_the_trusted_tracks_of_the_other_class() -> None:
     assert found["part"]["score_below"] == pytest.approx(-6)
     assert found["calibrated_on"]["long_score_below"] == {"tracks": ENOUGH, "groups": ENOUGH}
     Bounds.from_dict(found)
+    all_long = calibrate(replace(given, seconds=np.full(n, 60.0)), answers)
+    assert (all_long["score_below"], all_long["long_score_below"]) == pytest.approx((-5, -5))
     too_short = calibrate(replace(given, seconds=np.full(n, 5.0)), answers)
     assert (too_short["song_above"], too_short["score_below"]) == (NEVER, -NEVER)
 

@@ -212,14 +212,19 @@ def evidence(
     towards = {
         "song_above": (answers.whole, sung, scores),
         "song_above_with_choir": (answers.choir, sung, no_choir),
-        "score_below": (-answers.whole, played, songs & ~long),
-        "long_score_below": (-answers.whole, played, songs & long),
+        "score_below": (-answers.whole, played, _enough(songs & ~long, songs)),
+        "long_score_below": (-answers.whole, played, _enough(songs & long, songs)),
         "part": (-answers.part, played, early),
     }
     return {
         name: (np.where(possible, far, -NEVER)[here], given.group[here])
         for name, (far, possible, here) in towards.items()
     }
+
+
+def _enough(some: Booleans, every: Booleans) -> Booleans:
+    """The tracks themselves, or where they are too few to promise `ERROR_RATE`, those that stand in for them."""
+    return some if some.sum() + 1 >= 1 / ERROR_RATE else every
 
 
 def as_metadata(found: Mapping[str, float]) -> dict[str, Any]:
