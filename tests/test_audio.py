@@ -13,6 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sounds import FORMATS, sine, write, write_m4a
+from systems import posix
 
 from songscore.audio import is_audio_path, open_audio
 from songscore.errors import AudioError, UnreadableAudio, UnsupportedAudio
@@ -261,6 +262,7 @@ def test_what_is_no_sound_is_said_plainly(tmp_path, content, message):
         open_audio(path)
 
 
+@posix
 def test_a_missing_file_a_folder_and_a_pipe_are_named(tmp_path):
     os.mkfifo(tmp_path / "pipe.wav")
     for path, message in [("missing.wav", "no such file"), (".", "a folder"), ("pipe.wav", "not a regular file")]:
@@ -268,6 +270,7 @@ def test_a_missing_file_a_folder_and_a_pipe_are_named(tmp_path):
             open_audio(tmp_path / path)
 
 
+@posix
 @pytest.mark.parametrize(
     "name", [b"line\nbreak.wav", "🎻 «Grüße».wav".encode(), b"bad \xff\xfe.wav", b"a" * 251 + b".wav"]
 )

@@ -16,14 +16,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner, Result
+from systems import posix
 
 from songscore import classify_folder, classify_release, classify_track, evaluate
 from songscore.batch.journal import read_results
 from songscore.cli import main
 from songscore.model import digest
 from songscore.results import TrackResult
-
-posix = pytest.mark.skipif(sys.platform == "win32", reason="links and descriptors of POSIX")
 
 
 def run(*arguments: str | Path, **options: object) -> Result:

@@ -15,7 +15,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from pages import PAGES, ROOT, examples
+from systems import posix
+
+from songscore.cli import main
 
 INTERPRETERS = {"sh": ["bash", "-euo", "pipefail"], "r": ["Rscript"], "javascript": ["node"]}
 PROGRAMS = ("jq", "ffmpeg", "sqlite3")
@@ -36,17 +40,16 @@ def test_python_examples_run_in_order(page: Path, album: Path, tmp_path: Path, m
 
 
 @pytest.mark.parametrize("page", pages_with("console"))
-def test_songscore_commands_succeed(page: Path, album: Path, tmp_path: Path) -> None:
-    folder = shutil.copytree(album, tmp_path / "album")
-    environment = {**os.environ, "XDG_STATE_HOME": str(tmp_path / "state")}
+def test_songscore_commands_succeed(page: Path, album: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(shutil.copytree(album, tmp_path / "album"))
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     for line in "".join(text for _, text in examples(page, "console")).splitlines():
         if line.startswith("$ songscore "):
-            command = [sys.executable, "-m", "songscore", *shlex.split(line, comments=True)[2:]]
-            answer = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
-            assert answer.returncode == 0, f"{line}\n{answer.stderr}"
+            answer = CliRunner().invoke(main, shlex.split(line, comments=True)[2:])
+            assert answer.exit_code == 0, f"{line}\n{answer.stderr}"
 
 
-@pytest.mark.skipif(os.name == "nt", reason="the recipes are for a POSIX shell")
+@posix
 @pytest.mark.slow
 @pytest.mark.parametrize("page", pages_with("sh", but="ten-minutes"))
 def test_scripts_run_in_order(page: Path, album: Path, tmp_path: Path) -> None:

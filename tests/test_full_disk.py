@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import json
 import shutil
-import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +13,7 @@ import pytest
 from click.testing import CliRunner, Result
 from small_disk import PAGE, Disk, mounted
 from sounds import sine, write
+from systems import linux
 from tiny import write_tiny
 
 from songscore.batch.cache import Cache
@@ -24,7 +24,7 @@ from songscore.model import load_model, read_model
 from songscore.results import Segment, TrackResult
 from songscore.tags import UndoJournal, Writing, tag_track, undo
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="mounts a file system of Linux")
+pytestmark = linux
 
 SAYS = "No space left on device"
 
