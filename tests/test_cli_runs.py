@@ -214,25 +214,25 @@ def test_a_closed_standard_output_is_said_in_words() -> None:
 GOOD = TrackResult(path="a.mp3", label="song", song_probability=0.9, duration=60.0, model="m").to_dict()
 
 
-@pytest.mark.parametrize(
-    ("field", "value"),
-    [
-        ("song_probability", 5),
-        ("song_probability", float("nan")),
-        ("song_probability", "0.9"),
-        ("song_probability", None),
-        ("vocal_fraction", -0.1),
-        ("duration", 1e308),
-        ("duration", float("inf")),
-        ("analysed", True),
-        ("certain", "yes"),
-        ("model", "\x1b[31m"),
-        ("model", "m" * 1000),
-        ("status", "unreadable"),
-        ("path", "a\0.mp3"),
-        ("vocal_segments", [{"start": 3, "end": 1, "probability": 0.5}]),
-    ],
-)
+BAD = [
+    ("song_probability", 5),
+    ("song_probability", float("nan")),
+    ("song_probability", "0.9"),
+    ("song_probability", None),
+    ("vocal_fraction", -0.1),
+    ("duration", 1e308),
+    ("duration", float("inf")),
+    ("analysed", True),
+    ("certain", "yes"),
+    ("model", "\x1b[31m"),
+    ("model", "m" * 1000),
+    ("status", "unreadable"),
+    ("path", "a\0.mp3"),
+    ("vocal_segments", [{"start": 3, "end": 1, "probability": 0.5}]),
+]
+
+
+@pytest.mark.parametrize(("field", "value"), BAD)
 def test_a_bad_line_costs_itself_in_every_command_that_reads_answers(field: str, value: object, tmp_path: Path) -> None:
     results = tmp_path / "run.jsonl"
     lines = [GOOD, GOOD | {field: value}, GOOD | {"path": "b.mp3"}]
@@ -250,8 +250,14 @@ def test_a_bad_line_costs_itself_in_every_command_that_reads_answers(field: str,
     assert run("release", "--from", results).exit_code == 1
     listed = run("playlist", "--from", results, "--label", "song", "-o", tmp_path / "p.m3u8")
     assert (listed.exit_code, "2 of 2 files" in listed.stderr) == (1, True)
+
+
+def test_bad_lines_are_tags_of_no_file(tmp_path: Path) -> None:
+    results = tmp_path / "run.jsonl"
+    lines = [GOOD, *(GOOD | {field: value} for field, value in BAD)]
+    results.write_text("".join(json.dumps(line) + "\n" for line in lines))
     tagged = run("tag", "--from", results)
-    assert (tagged.exit_code, "1 line is no answer and left out" in tagged.stderr) == (1, True)
+    assert (tagged.exit_code, f"{len(BAD)} lines are no answers and left out" in tagged.stderr) == (1, True)
 
 
 def test_a_file_without_any_answer_is_wrong_usage(tmp_path: Path) -> None:

@@ -102,6 +102,7 @@ def library(tmp_path: Path) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_two_workers_of_which_one_is_killed_answer_as_one_machine_does(cluster: Cluster, library: Path) -> None:
     alone = {track.path: track.to_dict() for track in classify_folder(library)}
     together = {}
@@ -114,6 +115,7 @@ def test_two_workers_of_which_one_is_killed_answer_as_one_machine_does(cluster: 
     assert together == alone
 
 
+@pytest.mark.slow
 def test_the_command_uses_a_cluster_and_finds_files_by_relative_names(
     cluster: Cluster, library: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

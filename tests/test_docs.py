@@ -39,6 +39,7 @@ def test_python_examples_run_in_order(page: Path, album: Path, tmp_path: Path, m
         exec(compile(example, "<example>", "exec"), names)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", pages_with("console"))
 def test_songscore_commands_succeed(page: Path, album: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(shutil.copytree(album, tmp_path / "album"))

@@ -14,7 +14,7 @@ from systems import posix
 
 from songscore.results import exact_path
 
-pytestmark = posix
+pytestmark = [posix, pytest.mark.slow]
 
 LABELLED = {"ok", "partial"}
 UNLABELLED = {"silent", "not_music", "too_short", "unreadable", "unsupported"}
