@@ -225,6 +225,7 @@ def test_what_comes_before_a_damaged_place_is_kept_where_the_decoder_gives_up(tm
     assert power(found[:RATE]) > 0.001
 
 
+@pytest.mark.processes
 def test_nothing_reaches_the_standard_error_of_the_process(tmp_path):
     random = np.random.default_rng(0)
     path = write(tmp_path / "a.mp3", random.normal(0, 0.1, 44_100 * 20).astype(np.float32), 44_100)

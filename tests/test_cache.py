@@ -216,6 +216,7 @@ def test_threads_that_share_a_folder_agree(store: Cache, sound: Path) -> None:
     assert len(entries(store)) == 1
 
 
+@pytest.mark.processes
 def test_a_folder_is_labelled_again_without_decoding(store: Cache, album: Path) -> None:
     first = [track.to_dict() for track in classify_folder(album, cache=store.folder)]
     for entry in entries(store):
@@ -230,6 +231,7 @@ def test_a_folder_is_labelled_again_without_decoding(store: Cache, album: Path) 
     assert "song" in {track.label for track in again}
 
 
+@pytest.mark.processes
 def test_the_command_says_how_full_it_is_and_clears_it(own_cache: Path, sound: Path) -> None:
     CliRunner().invoke(main, ["label", str(sound)])
     shown = CliRunner().invoke(main, ["cache", "info"])

@@ -85,6 +85,7 @@ def tracks(tmp_path: Path) -> Path:
 # Start-up and usage
 
 
+@pytest.mark.processes
 def test_help_answers_at_once() -> None:
     def computed(program: str) -> float:
         measured = f"import atexit, time; atexit.register(lambda: print(time.process_time())); {program}"
@@ -144,6 +145,7 @@ def test_wrong_usage_ends_with_status_2_and_a_sentence(arguments: list[str]) -> 
 # Labels
 
 
+@pytest.mark.processes
 def test_every_file_gives_one_object_with_the_fields_of_the_contract(tracks: Path) -> None:
     result = run("label", tracks, tracks / "missing.mp3", "--format", "jsonl")
     objects = [json.loads(line) for line in result.stdout.splitlines()]
@@ -160,6 +162,7 @@ def test_every_file_gives_one_object_with_the_fields_of_the_contract(tracks: Pat
     assert result.exit_code == 1
 
 
+@pytest.mark.processes
 def test_complaints_go_to_standard_error_and_name_the_file(tracks: Path) -> None:
     result = run("label", tracks / "text.mp3", "--format", "jsonl")
     assert "text.mp3" in result.stderr
@@ -196,6 +199,7 @@ def test_threshold_and_prior_reach_the_decision(answers: Answers) -> None:
     assert asked["question"] == Question(threshold=0.7, prior=0.2)
 
 
+@pytest.mark.processes
 def test_thorough_hears_more_of_a_long_track(album: Path) -> None:
     long = album / "02 End Credits.flac"
     default, thorough = (
@@ -204,6 +208,7 @@ def test_thorough_hears_more_of_a_long_track(album: Path) -> None:
     assert default["analysed"] <= thorough["analysed"] == thorough["duration"]
 
 
+@pytest.mark.processes
 def test_two_processes_give_the_same_answers_as_one(tracks: Path) -> None:
     one, two = (run("label", tracks, "--format", "jsonl", "--jobs", jobs).stdout.splitlines() for jobs in ("1", "2"))
     assert sorted(one) == sorted(two)
@@ -555,6 +560,7 @@ def first_line(arguments: list[str], stderr: Path, then: Callable[[subprocess.Po
         return child.wait(timeout=300)
 
 
+@pytest.mark.processes
 @posix
 @pytest.mark.parametrize("form", ["jsonl", "csv", "table"])
 def test_a_reader_that_leaves_early_is_no_traceback(form: str, tmp_path: Path) -> None:
@@ -566,6 +572,7 @@ def test_a_reader_that_leaves_early_is_no_traceback(form: str, tmp_path: Path) -
     assert status == 1
 
 
+@pytest.mark.processes
 @posix
 @pytest.mark.parametrize("jobs", ["1", "2"])
 def test_ctrl_c_ends_with_one_word(jobs: str, tracks: Path, tmp_path: Path) -> None:
@@ -635,6 +642,7 @@ def test_info_shows_the_main_figures_and_when_an_answer_is_certain(monkeypatch: 
     assert "brier" not in text
 
 
+@pytest.mark.processes
 def test_the_demo_is_right_and_keeps_its_files_where_asked(tmp_path: Path) -> None:
     result = run("demo", "--keep", tmp_path)
     assert result.exit_code == 0
@@ -652,6 +660,7 @@ def test_the_demo_fails_where_an_answer_is_wrong(answers: Answers) -> None:
     assert "a wrong answer" in result.stderr
 
 
+@pytest.mark.processes
 def test_evaluate_judges_the_files_of_a_manifest(album, tmp_path):
     manifest = tmp_path / "manifest.csv"
     manifest.write_text(

@@ -262,6 +262,7 @@ def test_review_says_where_there_is_no_player_or_no_terminal(doubts: Path, monke
     assert (done.exit_code, "no-such-program is no program here" in done.stderr) == (2, True)
 
 
+@pytest.mark.processes
 def test_review_without_a_terminal_is_an_error(doubts: Path) -> None:
     command = [sys.executable, "-m", "songscore", "review", str(doubts)]
     environment = {**os.environ, "PATH": ""}

@@ -140,6 +140,7 @@ def test_a_folder_without_music_is_status_1_and_what_is_no_folder_is_wrong_usage
     assert "no music files in" in empty.stderr
 
 
+@pytest.mark.processes
 def test_two_processes_give_the_same_answers_as_one(album: Path) -> None:
     one, two = (run("release", album, "--format", "jsonl", "--jobs", n) for n in ("1", "2"))
     assert json.loads(one.stdout)["n_labelled"] == 2

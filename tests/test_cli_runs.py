@@ -61,6 +61,7 @@ def mine(tmp_path_factory: pytest.TempPathFactory) -> Path:
 # Models of one's own
 
 
+@pytest.mark.processes
 def test_every_command_and_function_answers_with_a_model_by_its_path(mine: Path, album: Path, tmp_path: Path) -> None:
     song = album / "02 End Credits.flac"
     asked = ["--model", mine]
@@ -100,6 +101,7 @@ def test_what_is_asked_is_spelt_the_same_and_help_ends_with_examples(command: st
     assert "\n  Examples:\n    songscore " in text
 
 
+@pytest.mark.processes
 def test_a_prior_moves_the_labels_of_a_release_and_not_its_verdict(album: Path) -> None:
     plain = classify_release(album)
     shifted = classify_release(album, prior=0.999)
@@ -200,6 +202,7 @@ def test_resume_leaves_a_file_alone_that_holds_no_answers(tmp_path: Path) -> Non
     assert (done.exit_code, notes.read_text()) == (2, "line 1\nline 2")
 
 
+@pytest.mark.processes
 @posix
 def test_a_closed_standard_output_is_said_in_words() -> None:
     command = f"exec {sys.executable} -m songscore label missing.mp3 --format jsonl >&-"
@@ -252,6 +255,7 @@ def test_a_bad_line_costs_itself_in_every_command_that_reads_answers(field: str,
     assert (listed.exit_code, "2 of 2 files" in listed.stderr) == (1, True)
 
 
+@pytest.mark.processes
 def test_bad_lines_are_tags_of_no_file(tmp_path: Path) -> None:
     results = tmp_path / "run.jsonl"
     lines = [GOOD, *(GOOD | {field: value} for field, value in BAD)]

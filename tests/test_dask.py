@@ -164,6 +164,7 @@ class Remote(Executor):
         return future
 
 
+@pytest.mark.processes
 def test_a_file_whose_answer_dask_lost_is_heard_once_more_there_and_then_here(library: Path) -> None:
     losses: list[Exception] = [ValueError("too many values to unpack (expected 3)")] * 2
 
@@ -188,6 +189,7 @@ def forged(reply: bytes, **changes: object) -> bytes:
 OTHER_FILE = {"size": 1, "modified": "2026-01-31T12:00:00.000000000Z", "sound_digest": "0" * 64}
 
 
+@pytest.mark.processes
 @pytest.mark.parametrize(
     ("mend", "why"),
     [
@@ -208,6 +210,7 @@ def test_what_another_machine_says_and_does_not_fit_is_heard_here(
         assert [track.to_dict() for track in classify_files(files, executor=Remote(mend), ordered=True)] == alone
 
 
+@pytest.mark.processes
 def test_what_this_machine_does_not_see_is_answered_by_the_other(library: Path) -> None:
     remote = Remote(lambda fn, path, order: fn(str(library / Path(path).name), order))
     (track,) = classify_files([Path("/nowhere/00.flac")], executor=remote)

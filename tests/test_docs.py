@@ -31,6 +31,7 @@ def pages_with(language: str, but: str = "") -> list[object]:
     return [pytest.param(page, id=page.stem) for page in PAGES if examples(page, language) and page.stem != but]
 
 
+@pytest.mark.processes
 @pytest.mark.parametrize("page", pages_with("python"))
 def test_python_examples_run_in_order(page: Path, album: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(shutil.copytree(album, tmp_path / "album"))

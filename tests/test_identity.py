@@ -128,6 +128,7 @@ def test_a_file_is_known_by_size_and_time_or_else_by_its_sound(tmp_path: Path) -
     assert not is_another_file(path, known)
 
 
+@pytest.mark.processes
 def test_the_same_state_is_in_every_answer_about_a_file(tmp_path: Path) -> None:
     path = made(tmp_path / "a.flac")
     (tmp_path / "none.mp3").write_text("none")
@@ -174,6 +175,7 @@ def run(*arguments: object) -> Result:
     return CliRunner().invoke(main, [str(argument) for argument in arguments])
 
 
+@pytest.mark.processes
 @pytest.mark.parametrize("write", [True, False])
 def test_swapped_and_replaced_tracks_do_not_get_each_others_label(write: bool, tmp_path: Path) -> None:
     paths = [tmp_path / name for name in ("a.flac", "a.mp3", "a.ogg")]

@@ -27,6 +27,8 @@ from songscore.decision import Question
 from songscore.demo import render_score
 from songscore.model import MODEL, load_model
 
+pytestmark = pytest.mark.processes
+
 FAULTY = """
 import ctypes, os, sys, time
 from songscore.batch import worker

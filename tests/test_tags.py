@@ -654,6 +654,7 @@ for step in range(1, 100):
 """
 
 
+@pytest.mark.processes
 @posix
 @pytest.mark.parametrize("name", ["a.mp3", "a.m4a"])
 def test_a_process_that_dies_at_any_step_leaves_the_old_file_or_the_new(
@@ -689,6 +690,7 @@ for number in range(1000):
 """
 
 
+@pytest.mark.processes
 def test_a_killed_run_can_be_undone(library: Path, tmp_path: Path) -> None:
     folder, journal = tmp_path / "music", tmp_path / "undo.jsonl"
     shutil.copytree(library, folder)

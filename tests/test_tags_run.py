@@ -70,6 +70,7 @@ def test_an_answer_that_songscore_never_gives_is_refused(
     assert flac.read_bytes() == before
 
 
+@pytest.mark.processes
 @pytest.mark.parametrize("path", ["a\0b.mp3", "\ud800.mp3", "x" * 5000, ""])
 def test_a_path_that_no_file_has_costs_itself(path: str, flac: Path, tmp_path: Path) -> None:
     tasks = [Task(path=p, track=ANSWER) for p in (path, str(flac))]
@@ -114,6 +115,7 @@ worker.serve()
 """
 
 
+@pytest.mark.processes
 @posix
 def test_a_file_that_crashes_its_process_or_hangs_costs_itself(
     flac: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -144,6 +146,7 @@ for result in run(tasks(), Manner(journal=journal, write=True), jobs=2):
 """
 
 
+@pytest.mark.processes
 @linux
 @pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP", "SIGINT", "SIGKILL"])
 def test_a_run_ended_by_a_signal_leaves_no_process_and_no_file(flac: Path, tmp_path: Path, name: str) -> None:
@@ -187,6 +190,7 @@ def is_alive(pid: int) -> bool:
         return False
 
 
+@pytest.mark.processes
 def test_a_line_that_is_no_answer_costs_itself(flac: Path, tmp_path: Path) -> None:
     from click.testing import CliRunner
 
