@@ -164,7 +164,7 @@ def test_wrong_arguments_are_named(source, error, match):
         open_audio(source)
 
 
-@pytest.mark.parametrize("share", [0.1, 0.3, 0.5, 0.7, 0.9])
+@pytest.mark.parametrize("share", [0.1, 0.5, 0.9])
 @pytest.mark.parametrize("name", ["a.flac", "a.mp3", "a.wav", "a.ogg", "a.opus"])
 def test_the_first_part_of_a_cut_file_is_kept(tmp_path, name, share):
     y = np.random.default_rng(0).normal(0, 0.1, 48_000 * 20).astype(np.float32)
