@@ -1,14 +1,16 @@
 #!/usr/bin/env bash
 # Makes .venv and installs songscore into it, without root. Arguments go to pip: `bash install.sh '.[all]'`.
-# PYTHON names another interpreter. Debian's python3 without python3-venv has no pip to put there: it comes from PyPI.
+# PYTHON names another interpreter, VENV another folder. Debian's python3 without python3-venv has no pip to put there:
+# it comes from PyPI.
 set -euo pipefail
 cd "$(dirname "$0")"
 
-has_pip() { .venv/bin/python -m pip --version >/dev/null 2>&1; }
+venv=${VENV:-.venv}
+has_pip() { "$venv/bin/python" -m pip --version >/dev/null 2>&1; }
 
-if ! has_pip && ! "${PYTHON:-python3}" -m venv .venv >/dev/null 2>&1; then
-    "${PYTHON:-python3}" -m venv --clear --without-pip .venv
-    .venv/bin/python - <<'PY'
+if ! has_pip && ! "${PYTHON:-python3}" -m venv "$venv" >/dev/null 2>&1; then
+    "${PYTHON:-python3}" -m venv --clear --without-pip "$venv"
+    "$venv/bin/python" - <<'PY'
 import hashlib
 import json
 import pathlib
@@ -31,6 +33,6 @@ with tempfile.TemporaryDirectory() as folder:
     subprocess.run([sys.executable, path / "pip", "install", "--quiet", "--no-index", path], check=True)
 PY
 fi
-echo "Installing into $PWD/.venv; this takes a minute." >&2
-.venv/bin/python -m pip install --quiet --upgrade "pip>=25.1"
-.venv/bin/python -m pip install --quiet "${@:-.[aac,plot]}"
+echo "Installing into $(realpath "$venv"); this takes a minute." >&2
+"$venv/bin/python" -m pip install --quiet --upgrade "pip>=25.1"
+"$venv/bin/python" -m pip install --quiet "${@:-.[aac,plot]}"

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Prepares a release: `bash release.sh 0.2.0` checks that the version, the changelog, the citation and the tag agree, runs
-# every check, builds both archives into dist/, installs the wheel in a clean environment, and makes the tag. It uploads
+# every check, builds both archives into dist/, installs each in a clean environment, and makes the tag. It uploads
 # nothing.
 set -euo pipefail
 cd "$(dirname "$0")"
@@ -20,10 +20,12 @@ grep -q "^## $version (20[0-9-]*)\$" CHANGELOG.md || stop "CHANGELOG.md has no h
 bash check.sh
 rm -rf dist
 .venv/bin/hatchling build
-python3 -m venv dist/try
-dist/try/bin/python -m pip install --quiet "dist/songscore-$version-py3-none-any.whl"
-dist/try/bin/songscore --version
-dist/try/bin/songscore demo
+for archive in "dist/songscore-$version-py3-none-any.whl" "dist/songscore-$version.tar.gz"; do
+    .venv/bin/python -m venv --clear --without-pip dist/try
+    .venv/bin/python -m pip --python dist/try install --quiet "$archive"
+    [ "$(dist/try/bin/songscore --version)" = "songscore, version $version" ] || stop "$archive holds another version"
+    dist/try/bin/songscore demo
+done
 rm -rf dist/try
 git tag --annotate "v$version" --message "songscore $version"
 echo "dist/ holds the archives, and the tag v$version is made. Next: git push --tags, and upload dist/*."

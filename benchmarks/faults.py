@@ -38,15 +38,14 @@ from songscore.results import TrackResult, exact_path
 
 from .material.place import Place
 from .material.test_files import (
-    FORMATS,
     PAGE,
     flipped,
     good_files,
     mounted,
+    set_title,
     sine,
-    write,
+    write_as_named,
     write_hostile,
-    write_m4a,
 )
 
 QUICK = {"tracks": 0, "every": 3, "kills": 1, "mutations": 20, "formats": "flac", "tag_kills": 1}
@@ -305,21 +304,9 @@ N_TAGGED = 12
 
 def write_tunes(folder: Path, suffix: str) -> dict[Path, bytes]:
     """Files of one format with a title, each with a sound of its own."""
-    import mutagen
-    from mutagen.id3 import ID3, TIT2
-
     folder.mkdir(parents=True)
     for i in range(N_TAGGED):
-        path, y = folder / f"{i}.{suffix}", sine(200 + 20 * i, 2.0, 48_000)
-        write_m4a(path, y, 48_000) if suffix == "m4a" else write(path, y, 48_000, **FORMATS[f"a.{suffix}"])
-        file = mutagen.File(path)
-        if file.tags is None:
-            file.add_tags()
-        if isinstance(file.tags, ID3):
-            file.tags.add(TIT2(encoding=3, text=["A long way"]))
-        else:
-            file.tags["\xa9nam" if suffix == "m4a" else "TITLE"] = ["A long way"]
-        file.save()
+        set_title(write_as_named(folder / f"{i}.{suffix}", sine(200 + 20 * i, 2.0, 48_000), 48_000), "A long way")
     return {path: path.read_bytes() for path in sorted(folder.iterdir())}
 
 

@@ -2,9 +2,10 @@
 
     python -m benchmarks fuzz journal -max_total_time=600
 
-What follows the target is libFuzzer's. Needs atheris (dependency group ``test``; Linux). What a target finds is written
-to the benchmark's own folder, as ``crash-...``. It runs in a process of its own, in which nothing of songscore was
-imported before atheris looks at it: ``python -m benchmarks.fuzz``, which writes where it is run.
+The target ``every`` asks the reader that the first byte says. What follows the target is libFuzzer's. Needs atheris
+(dependency group ``test``; Linux). What a target finds is written to the benchmark's own folder, as ``crash-...``. It
+runs in a process of its own, in which nothing of songscore was imported before atheris looks at it:
+``python -m benchmarks.fuzz``, which writes where it is run.
 """
 
 from __future__ import annotations
@@ -109,13 +110,21 @@ def undo(content: bytes, folder: Path) -> None:
         return
 
 
-TARGETS: dict[str, Callable[[bytes, Path], None]] = {
-    target.__name__: target for target in (journal, manifest, model, cache, reply, undo)
-}
+READERS = (journal, manifest, model, cache, reply, undo)
+
+
+def every(content: bytes, folder: Path) -> None:
+    """The reader that the first byte says."""
+    READERS[content[0] % len(READERS) if content else 0](content[1:], folder)
+
+
+TARGETS: dict[str, Callable[[bytes, Path], None]] = {target.__name__: target for target in (*READERS, every)}
 
 
 def seeds(name: str) -> list[bytes]:
     """Good input to start from."""
+    if name == "every":
+        return [bytes([i]) + seed for i, reader in enumerate(READERS) for seed in seeds(reader.__name__)]
     if name == "model":
         return [b"\0" + (MODELS / "track-v1.npz").read_bytes(), b"\xff" + (MODELS / "track-v1.json").read_bytes()]
     if name == "manifest":

@@ -21,7 +21,7 @@ import click
 import mutagen
 import numpy as np
 from mutagen.flac import FLAC, Picture
-from mutagen.id3 import APIC, ID3, TIT2
+from mutagen.id3 import APIC, ID3
 from mutagen.mp4 import MP4, MP4Cover
 
 from songscore.audio import open_audio
@@ -30,7 +30,7 @@ from songscore.results import SCORE, SONG, TrackResult
 from songscore.tags import TagResult, UndoJournal, Writing, relabel, tag_track, undo
 
 from .material.place import Place
-from .material.test_files import FORMATS, write, write_m4a
+from .material.test_files import set_title, write_as_named
 
 QUICK = {"files": 7, "seconds": 1.0}
 SUFFIXES = ("mp3", "flac", "ogg", "opus", "m4a", "wav", "aiff")
@@ -75,23 +75,19 @@ def make(folder: Path, number: int, seconds: float) -> Path:
     time_axis = np.arange(round(seconds * RATE)) / RATE
     noise = np.random.default_rng(number).standard_normal(len(time_axis))
     y = (0.3 * np.sin(2 * np.pi * (200 + number) * time_axis) + 0.05 * noise).astype(np.float32)
-    write_m4a(path, y, RATE) if suffix == "m4a" else write(path, y, RATE, **FORMATS[f"a.{suffix}"])
-    dress(path, f"Track {number}")
+    write_as_named(path, y, RATE)
+    set_title(path, f"Track {number}")
+    set_cover(path)
     return path
 
 
-def dress(path: Path, title: str) -> None:
+def set_cover(path: Path) -> None:
     file = mutagen.File(path)
-    if file.tags is None:
-        file.add_tags()
     if isinstance(file.tags, ID3):
-        file.tags.add(TIT2(encoding=3, text=[title]))
         file.tags.add(APIC(encoding=0, mime="image/jpeg", type=3, desc="", data=COVER))
     elif isinstance(file, MP4):
-        file["\xa9nam"], file["covr"] = [title], [MP4Cover(COVER)]
-    else:
-        file["TITLE"] = title
-    if isinstance(file, FLAC):
+        file["covr"] = [MP4Cover(COVER)]
+    elif isinstance(file, FLAC):
         picture = Picture()
         picture.data = COVER
         file.add_picture(picture)

@@ -2,16 +2,22 @@ from __future__ import annotations
 
 import csv
 import os
+import signal
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pytest
+from sounds import TAGGED, sine, write, write_as_named
 
 from songscore.batch import run
 from songscore.results import TrackResult
 
 ROOT = Path(__file__).parents[1]
+
+# Shells start what runs in the background with Ctrl-C ignored, and so would the processes that tests interrupt.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @dataclass(frozen=True)
@@ -59,6 +65,13 @@ def answers(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[..., TrackRes
     return put
 
 
+@pytest.fixture
+def sound(tmp_path: Path) -> Path:
+    """Four seconds of a tone in noise."""
+    noise = 0.1 * np.random.default_rng(0).standard_normal(4 * 16_000).astype(np.float32)
+    return write(tmp_path / "a.wav", noise + sine(440, 4, 16_000), 16_000)
+
+
 @pytest.fixture(scope="session")
 def album(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a synthesised song and a synthesised score, the files that README, docs and notebook name."""
@@ -70,3 +83,10 @@ def album(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name, (y, sr) in {"01 Main Title.flac": demo.render_score(), "02 End Credits.flac": demo.render_song()}.items():
         soundfile.write(folder / name, y.T, sr)
     return folder
+
+
+@pytest.fixture(scope="session")
+def sounds(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+    """A fifth of a second in each format that holds tags, without any."""
+    folder = tmp_path_factory.mktemp("sounds")
+    return {name: write_as_named(folder / name, sine(440, 0.2, 48_000), 48_000).read_bytes() for name in TAGGED}

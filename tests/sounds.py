@@ -1,4 +1,4 @@
-"""Sounds with known content, and files of them."""
+"""Sounds with known content, files of them, and their titles."""
 
 from __future__ import annotations
 
@@ -23,6 +23,9 @@ FORMATS = {
     "a.w64": {},
 }
 """File names, and how soundfile writes them; Opus wants 48 kHz."""
+
+TAGGED = ("a.mp3", "a.flac", "a.ogg", "a.opus", "a.m4a", "a.wav", "a.aiff")
+"""A file name of each format that holds tags."""
 
 
 def sine(frequency: float, seconds: float, sr: int, level: float = 0.5) -> NDArray[np.float32]:
@@ -53,6 +56,26 @@ def write_m4a(path: Path, y: NDArray[np.float32], sr: int, codec: str = "aac") -
                 container.mux(stream.encode(part))
         container.mux(stream.encode(None))
     return path
+
+
+def write_as_named(path: Path, y: NDArray[np.float32], sr: int) -> Path:
+    """Mono, in the format that the name ends with."""
+    return write_m4a(path, y, sr) if path.suffix == ".m4a" else write(path, y, sr, **FORMATS[f"a{path.suffix}"])
+
+
+def set_title(path: Path, title: str) -> None:
+    """Give the file a title as another program does."""
+    import mutagen
+    from mutagen.id3 import ID3, TIT2
+
+    file = mutagen.File(path)
+    if file.tags is None:
+        file.add_tags()
+    if isinstance(file.tags, ID3):
+        file.tags.add(TIT2(encoding=3, text=[title]))
+    else:
+        file.tags["\xa9nam" if path.suffix == ".m4a" else "TITLE"] = [title]
+    file.save()
 
 
 def write_surround(path: Path, voice: NDArray[np.float32], sr: int, codec: str) -> Path:

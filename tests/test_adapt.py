@@ -500,6 +500,7 @@ def test_too_few_marks_write_no_model_and_name_what_to_mark(base: Path, folder: 
     assert not {path.parent for path in named} & {next(files(folder)).parent}
 
 
+@pytest.mark.processes
 def test_what_is_better_is_only_said_in_a_dry_run(
     base: Path, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -546,6 +547,7 @@ def test_the_last_mark_of_a_file_counts(base: Path, tmp_path: Path) -> None:
     assert songscore.adapt(path, model=base).passed_over == {"neither": 1, "not found": 1}
 
 
+@pytest.mark.processes
 def test_a_marked_file_is_known_by_its_sound_wherever_it_is_now(base: Path, folder: Path, tmp_path: Path) -> None:
     was, now = tmp_path / "was.wav", tmp_path / "now.wav"
     shutil.copy(next(files(folder)), was)
@@ -574,6 +576,7 @@ def test_an_adapted_model_of_the_first_format_is_not_to_be_had() -> None:
         songscore.adapt({}, model="track-v1")
 
 
+@pytest.mark.processes
 def test_adapting_needs_no_pytorch() -> None:
     program = "import songscore, sys; songscore.adapt; print('torch' in sys.modules)"
     answer = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)

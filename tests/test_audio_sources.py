@@ -335,8 +335,8 @@ def test_a_voice_in_the_centre_alone_is_as_loud_in_every_format(tmp_path, name, 
     assert len(order) == n_channels
     shares = {}
     for place in ("C", "L", "R"):
-        sound = np.zeros((6 * NATIVE, n_channels), np.float32)
-        sound[:, order.index(place)] = 0.3 * voice()
+        sound = np.zeros((2 * NATIVE, n_channels), np.float32)
+        sound[:, order.index(place)] = 0.3 * voice()[: len(sound)]
         shares[place] = level_at(heard(write(tmp_path / name, sound, NATIVE, **FORMATS[name]))[0], 440)
     assert shares["C"] == pytest.approx(np.sqrt(2) * shares["L"], rel=0.05)
     assert shares["L"] == pytest.approx(shares["R"], rel=0.05)

@@ -12,6 +12,7 @@ import pytest
 
 from songscore import Mark, classify_track, write_marks
 
+pytestmark = pytest.mark.slow
 pytest.importorskip("beets", reason="beets is not installed")
 
 CONFIG = """\

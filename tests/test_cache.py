@@ -7,11 +7,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 from click.testing import CliRunner
 from opinions import opinion, other
 from sounds import sine, write
+from systems import posix
 
 from songscore import classify_folder
 from songscore.analysis import sampling
@@ -25,12 +25,6 @@ from songscore.errors import UnreadableAudio
 from songscore.model import load_model
 
 QUESTION = Question()
-
-
-@pytest.fixture
-def sound(tmp_path: Path) -> Path:
-    noise = 0.1 * np.random.default_rng(0).standard_normal(4 * 16_000).astype(np.float32)
-    return write(tmp_path / "a.wav", noise + sine(440, 4, 16_000), 16_000)
 
 
 @pytest.fixture
@@ -144,6 +138,7 @@ def test_what_changes_while_it_is_heard_is_not_kept(store: Cache, sound: Path, m
     assert not entries(store)
 
 
+@posix
 @pytest.mark.parametrize(
     "spoil",
     [
@@ -221,6 +216,7 @@ def test_threads_that_share_a_folder_agree(store: Cache, sound: Path) -> None:
     assert len(entries(store)) == 1
 
 
+@pytest.mark.processes
 def test_a_folder_is_labelled_again_without_decoding(store: Cache, album: Path) -> None:
     first = [track.to_dict() for track in classify_folder(album, cache=store.folder)]
     for entry in entries(store):
@@ -235,6 +231,7 @@ def test_a_folder_is_labelled_again_without_decoding(store: Cache, album: Path) 
     assert "song" in {track.label for track in again}
 
 
+@pytest.mark.processes
 def test_the_command_says_how_full_it_is_and_clears_it(own_cache: Path, sound: Path) -> None:
     CliRunner().invoke(main, ["label", str(sound)])
     shown = CliRunner().invoke(main, ["cache", "info"])

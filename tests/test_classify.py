@@ -10,6 +10,7 @@ import wave
 import numpy as np
 import pytest
 import soundfile
+from systems import linux
 
 from songscore import TrackResult, classify_track
 from songscore.decision import SHORTEST
@@ -206,6 +207,7 @@ def test_a_damaged_file_is_partial_and_never_certain(tmp_path, song):
     assert "stopped at" in answer.message
 
 
+@linux
 @pytest.mark.slow
 def test_ten_hours_stay_within_the_memory_limit(tmp_path):
     path = tmp_path / "ten hours.wav"

@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 import soundfile
 from click.testing import CliRunner, Result
+from systems import posix
 
 from songscore import Mark, Segment, TrackResult, VocalTimeline, read_marks, write_marks
 from songscore.cli import main
@@ -232,6 +233,7 @@ def test_review_has_written_each_mark_before_it_asks_for_the_next(
     assert seen == [0, 1, 2]
 
 
+@posix
 def test_review_plays_from_the_passages_that_are_most_like_a_voice(doubts: Path, tmp_path: Path) -> None:
     log, player = tmp_path / "log", tmp_path / "mpv"
     player.write_text(f'#!/bin/sh\necho "$@" >> {log}\nexec sleep 60\n')
@@ -260,6 +262,7 @@ def test_review_says_where_there_is_no_player_or_no_terminal(doubts: Path, monke
     assert (done.exit_code, "no-such-program is no program here" in done.stderr) == (2, True)
 
 
+@pytest.mark.processes
 def test_review_without_a_terminal_is_an_error(doubts: Path) -> None:
     command = [sys.executable, "-m", "songscore", "review", str(doubts)]
     environment = {**os.environ, "PATH": ""}

@@ -16,14 +16,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner, Result
+from systems import posix
 
 from songscore import classify_folder, classify_release, classify_track, evaluate
 from songscore.batch.journal import read_results
 from songscore.cli import main
 from songscore.model import digest
 from songscore.results import TrackResult
-
-posix = pytest.mark.skipif(sys.platform == "win32", reason="links and descriptors of POSIX")
 
 
 def run(*arguments: str | Path, **options: object) -> Result:
@@ -62,6 +61,7 @@ def mine(tmp_path_factory: pytest.TempPathFactory) -> Path:
 # Models of one's own
 
 
+@pytest.mark.processes
 def test_every_command_and_function_answers_with_a_model_by_its_path(mine: Path, album: Path, tmp_path: Path) -> None:
     song = album / "02 End Credits.flac"
     asked = ["--model", mine]
@@ -101,6 +101,7 @@ def test_what_is_asked_is_spelt_the_same_and_help_ends_with_examples(command: st
     assert "\n  Examples:\n    songscore " in text
 
 
+@pytest.mark.processes
 def test_a_prior_moves_the_labels_of_a_release_and_not_its_verdict(album: Path) -> None:
     plain = classify_release(album)
     shifted = classify_release(album, prior=0.999)
@@ -201,6 +202,7 @@ def test_resume_leaves_a_file_alone_that_holds_no_answers(tmp_path: Path) -> Non
     assert (done.exit_code, notes.read_text()) == (2, "line 1\nline 2")
 
 
+@pytest.mark.processes
 @posix
 def test_a_closed_standard_output_is_said_in_words() -> None:
     command = f"exec {sys.executable} -m songscore label missing.mp3 --format jsonl >&-"
@@ -215,25 +217,25 @@ def test_a_closed_standard_output_is_said_in_words() -> None:
 GOOD = TrackResult(path="a.mp3", label="song", song_probability=0.9, duration=60.0, model="m").to_dict()
 
 
-@pytest.mark.parametrize(
-    ("field", "value"),
-    [
-        ("song_probability", 5),
-        ("song_probability", float("nan")),
-        ("song_probability", "0.9"),
-        ("song_probability", None),
-        ("vocal_fraction", -0.1),
-        ("duration", 1e308),
-        ("duration", float("inf")),
-        ("analysed", True),
-        ("certain", "yes"),
-        ("model", "\x1b[31m"),
-        ("model", "m" * 1000),
-        ("status", "unreadable"),
-        ("path", "a\0.mp3"),
-        ("vocal_segments", [{"start": 3, "end": 1, "probability": 0.5}]),
-    ],
-)
+BAD = [
+    ("song_probability", 5),
+    ("song_probability", float("nan")),
+    ("song_probability", "0.9"),
+    ("song_probability", None),
+    ("vocal_fraction", -0.1),
+    ("duration", 1e308),
+    ("duration", float("inf")),
+    ("analysed", True),
+    ("certain", "yes"),
+    ("model", "\x1b[31m"),
+    ("model", "m" * 1000),
+    ("status", "unreadable"),
+    ("path", "a\0.mp3"),
+    ("vocal_segments", [{"start": 3, "end": 1, "probability": 0.5}]),
+]
+
+
+@pytest.mark.parametrize(("field", "value"), BAD)
 def test_a_bad_line_costs_itself_in_every_command_that_reads_answers(field: str, value: object, tmp_path: Path) -> None:
     results = tmp_path / "run.jsonl"
     lines = [GOOD, GOOD | {field: value}, GOOD | {"path": "b.mp3"}]
@@ -251,8 +253,15 @@ def test_a_bad_line_costs_itself_in_every_command_that_reads_answers(field: str,
     assert run("release", "--from", results).exit_code == 1
     listed = run("playlist", "--from", results, "--label", "song", "-o", tmp_path / "p.m3u8")
     assert (listed.exit_code, "2 of 2 files" in listed.stderr) == (1, True)
+
+
+@pytest.mark.processes
+def test_bad_lines_are_tags_of_no_file(tmp_path: Path) -> None:
+    results = tmp_path / "run.jsonl"
+    lines = [GOOD, *(GOOD | {field: value} for field, value in BAD)]
+    results.write_text("".join(json.dumps(line) + "\n" for line in lines))
     tagged = run("tag", "--from", results)
-    assert (tagged.exit_code, "1 line is no answer and left out" in tagged.stderr) == (1, True)
+    assert (tagged.exit_code, f"{len(BAD)} lines are no answers and left out" in tagged.stderr) == (1, True)
 
 
 def test_a_file_without_any_answer_is_wrong_usage(tmp_path: Path) -> None:

@@ -21,6 +21,8 @@ from songscore.tags import UndoJournal
 from songscore.tags.containers import Tags
 from songscore.tags.marks import NAMES
 
+pytestmark = pytest.mark.processes
+
 Answers = Callable[[Callable[..., TrackResult]], None]
 
 SCORE_TAGS = """\

@@ -346,7 +346,7 @@ def test_a_part_that_is_hardly_music_is_not_settled(model: TrackModel) -> None:
     assert not is_settled(part, model, Question())
 
 
-@pytest.mark.parametrize("window", [70, 82, 128, 140, 1020])
+@pytest.mark.parametrize("window", [70, 1020])
 def test_a_gap_of_just_a_window_is_none_too_long_whatever_its_length(tmp_path: Path, window: int) -> None:
     model = tiny(tmp_path, window=window)
     for steps, short in ((window // 2, True), (window // 2 + 1, False)):

@@ -16,9 +16,12 @@ from pathlib import Path
 
 import pytest
 import soundfile
+from click.testing import CliRunner
 from pages import PAGES, ROOT, examples
+from systems import posix
 
 from songscore import demo
+from songscore.cli import main
 
 GUIDE = ROOT / "docs" / "howto-train.md"
 BENCHMARK = re.compile(r"`python -m\s+benchmarks ([a-z_]+)")
@@ -33,6 +36,7 @@ def pages_with(language: str, but: str = "") -> list[object]:
     return [pytest.param(page, id=page.stem) for page in PAGES if examples(page, language) and page.stem != but]
 
 
+@pytest.mark.processes
 @pytest.mark.parametrize("page", pages_with("python"))
 def test_python_examples_run_in_order(page: Path, album: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(shutil.copytree(album, tmp_path / "album"))
@@ -41,18 +45,18 @@ def test_python_examples_run_in_order(page: Path, album: Path, tmp_path: Path, m
         exec(compile(example, "<example>", "exec"), names)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", pages_with("console", but="howto-train"))
-def test_songscore_commands_succeed(page: Path, album: Path, tmp_path: Path) -> None:
-    folder = shutil.copytree(album, tmp_path / "album")
-    environment = {**os.environ, "XDG_STATE_HOME": str(tmp_path / "state")}
+def test_songscore_commands_succeed(page: Path, album: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(shutil.copytree(album, tmp_path / "album"))
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     for line in "".join(text for _, text in examples(page, "console")).splitlines():
         if line.startswith("$ songscore "):
-            command = [sys.executable, "-m", "songscore", *shlex.split(line, comments=True)[2:]]
-            answer = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
-            assert answer.returncode == 0, f"{line}\n{answer.stderr}"
+            answer = CliRunner().invoke(main, shlex.split(line, comments=True)[2:])
+            assert answer.exit_code == 0, f"{line}\n{answer.stderr}"
 
 
-@pytest.mark.skipif(os.name == "nt", reason="the recipes are for a POSIX shell")
+@posix
 @pytest.mark.slow
 @pytest.mark.parametrize("page", pages_with("sh", but="ten-minutes"))
 def test_scripts_run_in_order(page: Path, album: Path, tmp_path: Path) -> None:

@@ -271,6 +271,7 @@ def test_a_grid_search_hears_each_track_once(
     assert opened == {path.name: 3 for path in library[:6]}  # by the detector, for the level, for the spectrum
 
 
+@pytest.mark.processes
 def test_processes_give_the_numbers_of_this_one(library: list[Path], tmp_path: Path) -> None:
     alone = VocalFeatures(cache=tmp_path / "kept").transform(library[:6])
     with pytest.warns(RuntimeWarning, match="bad.wav: not a sound file"):

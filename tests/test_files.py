@@ -1,9 +1,9 @@
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import pytest
+from systems import posix
 
 from songscore._files import new_file, write_together, write_whole
 
@@ -43,7 +43,7 @@ def test_it_may_be_read_by_whom_any_new_file_may(tmp_path: Path) -> None:
     assert (tmp_path / "whole").stat().st_mode == (tmp_path / "plain").stat().st_mode
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="locks of POSIX")
+@posix
 def test_what_a_killed_process_left_goes_with_the_first_write_into_its_folder(tmp_path: Path) -> None:
     import fcntl
 

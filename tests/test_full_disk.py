@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import json
 import shutil
-import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +13,7 @@ import pytest
 from click.testing import CliRunner, Result
 from small_disk import PAGE, Disk, mounted
 from sounds import sine, write
+from systems import linux
 from tiny import write_tiny
 
 from songscore.batch.cache import Cache
@@ -24,7 +24,7 @@ from songscore.model import load_model, read_model
 from songscore.results import Segment, TrackResult
 from songscore.tags import UndoJournal, Writing, tag_track, undo
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="mounts a file system of Linux")
+pytestmark = linux
 
 SAYS = "No space left on device"
 
@@ -133,6 +133,7 @@ def test_an_output_stays_what_it_was(
     assert disk.contents() == {name: b"as it was"}
 
 
+@pytest.mark.processes
 def test_a_run_into_a_table_keeps_its_journal(disk: Disk, tmp_path: Path) -> None:
     sounds = [write(tmp_path / f"{i}.flac", sine(440 + i, 0.5, 16_000), 16_000) for i in range(3)]
     output = disk.folder / "o.csv"

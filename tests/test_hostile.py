@@ -10,10 +10,11 @@ from typing import Any
 
 import pytest
 from hostile import Answer, write_hostile
+from systems import posix
 
 from songscore.results import exact_path
 
-pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="files of POSIX")
+pytestmark = [posix, pytest.mark.slow]
 
 LABELLED = {"ok", "partial"}
 UNLABELLED = {"silent", "not_music", "too_short", "unreadable", "unsupported"}

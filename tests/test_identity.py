@@ -10,11 +10,10 @@ from collections.abc import Callable
 from io import BytesIO
 from pathlib import Path
 
-import mutagen
 import pytest
 from click.testing import CliRunner, Result
-from mutagen.id3 import ID3, TIT2
-from sounds import FORMATS, sine, write, write_m4a
+from sounds import TAGGED, set_title, sine, write_as_named
+from systems import posix
 
 from songscore import classify_folder, classify_track
 from songscore.audio.identity import FileState, file_state, is_another_file, sound_digest
@@ -24,24 +23,10 @@ from songscore.results import TrackResult
 from songscore.tags import UndoJournal, Writing, tag_track
 
 Answers = Callable[[Callable[..., TrackResult]], None]
-TAGGED = ("a.mp3", "a.flac", "a.ogg", "a.opus", "a.m4a", "a.wav", "a.aiff")
 
 
 def made(path: Path, pitch: float = 440.0) -> Path:
-    y = sine(pitch, 1.0, 48_000)
-    return write_m4a(path, y, 48_000) if path.suffix == ".m4a" else write(path, y, 48_000, **FORMATS[path.name])
-
-
-def retitled(path: Path, title: str) -> None:
-    """The title as another program writes it."""
-    file = mutagen.File(path)
-    if file.tags is None:
-        file.add_tags()
-    if isinstance(file.tags, ID3):
-        file.tags.add(TIT2(encoding=3, text=[title]))
-    else:
-        file.tags["\xa9nam" if path.suffix == ".m4a" else "TITLE"] = [title]
-    file.save()
+    return write_as_named(path, sine(pitch, 1.0, 48_000), 48_000)
 
 
 def digest(path: Path) -> str | None:
@@ -69,7 +54,7 @@ def test_tags_leave_the_digest_and_another_sound_does_not(name: str, tmp_path: P
     path = made(tmp_path / name)
     before = digest(path)
     for title in ("a", "long " * 20_000):
-        retitled(path, title)
+        set_title(path, title)
         assert digest(path) == before
     assert tag_track(answered(path), writing=Writing(journal=UndoJournal(tmp_path / "undo"))).status == "changed"
     assert digest(path) == before
@@ -122,6 +107,7 @@ def test_broken_headers_end_in_a_digest(content: bytes) -> None:
     assert len(sound_digest(BytesIO(content))) == 64
 
 
+@posix
 def test_only_regular_files_have_a_state(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     for path in (tmp_path, tmp_path / "pipe", tmp_path / "none", Path("/dev/zero"), "a\0b"):
@@ -142,6 +128,7 @@ def test_a_file_is_known_by_size_and_time_or_else_by_its_sound(tmp_path: Path) -
     assert not is_another_file(path, known)
 
 
+@pytest.mark.processes
 def test_the_same_state_is_in_every_answer_about_a_file(tmp_path: Path) -> None:
     path = made(tmp_path / "a.flac")
     (tmp_path / "none.mp3").write_text("none")
@@ -188,6 +175,7 @@ def run(*arguments: object) -> Result:
     return CliRunner().invoke(main, [str(argument) for argument in arguments])
 
 
+@pytest.mark.processes
 @pytest.mark.parametrize("write", [True, False])
 def test_swapped_and_replaced_tracks_do_not_get_each_others_label(write: bool, tmp_path: Path) -> None:
     paths = [tmp_path / name for name in ("a.flac", "a.mp3", "a.ogg")]
@@ -196,7 +184,7 @@ def test_swapped_and_replaced_tracks_do_not_get_each_others_label(write: bool, t
     results = tmp_path / "run.jsonl"
     results.write_text("".join(json.dumps(answered(path).to_dict()) + "\n" for path in paths))
     flac, mp3, ogg = paths
-    retitled(ogg, "a title of later on")
+    set_title(ogg, "a title of later on")
     flac.rename(tmp_path / "swap")
     mp3.rename(flac)
     (tmp_path / "swap").rename(mp3)
@@ -220,12 +208,12 @@ def labelled(path: Path, **_: object) -> TrackResult:
 def test_resume_hears_a_file_again_that_is_another_one(answers: Answers, tmp_path: Path) -> None:
     first, second, third = (tmp_path / f"{i}.flac" for i in (1, 2, 3))
     for path in (first, second, third):
-        write(path, sine(440, 1.0, 48_000), 48_000)
+        made(path)
     output = tmp_path / "o.jsonl"
     answers(labelled)
     assert run("label", first, second, third, "-o", output, "-j", 1).exit_code == 0
-    write(first, sine(441, 1.0, 48_000), 48_000)
-    retitled(second, "a title of later on")
+    made(first, 441.0)
+    set_title(second, "a title of later on")
     heard = list[Path]()
 
     def noted(path: Path, **how: object) -> TrackResult:

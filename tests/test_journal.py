@@ -3,19 +3,16 @@ from __future__ import annotations
 import errno
 import json
 import os
-import sys
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from systems import linux, posix
 
 from songscore.batch.journal import Journal, read_results
 from songscore.batch.pool import LOST
 from songscore.results import TrackResult
-
-linux = pytest.mark.skipif(sys.platform != "linux", reason="devices and locks of Linux")
-
 
 QUOTED = [
     b'{"path": "\\x", "label": null, "status": "unreadable"}\n',
@@ -200,7 +197,7 @@ def test_files_may_be_joined(journal: Path, tmp_path: Path) -> None:
         assert len(joined) == 3
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="links of POSIX")
+@posix
 def test_a_file_is_known_by_its_real_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "music").mkdir()
     (tmp_path / "link").symlink_to("music")

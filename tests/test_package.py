@@ -65,11 +65,13 @@ def test_importing_the_package_loads_nothing_heavy() -> None:
     assert not modules_after("import songscore") & HEAVY
 
 
+@pytest.mark.processes
 def test_naming_the_main_function_loads_no_learning_library() -> None:
     loaded = modules_after("from songscore import classify_track")
     assert not loaded & {"sklearn", "torch", "numba", "librosa", "matplotlib"}
 
 
+@pytest.mark.processes
 def test_a_label_needs_neither_librosa_nor_numba(album: Path) -> None:
     """Nor do a run of many files, the features of the voice, and the command line."""
     song = album / "02 End Credits.flac"
@@ -79,6 +81,7 @@ def test_a_label_needs_neither_librosa_nor_numba(album: Path) -> None:
     assert not modules_after(f"{label}; {voice}; {run}") & {"librosa", "numba", "llvmlite", "matplotlib"}
 
 
+@pytest.mark.processes
 def test_labelling_never_imports_training() -> None:
     assert "songscore.training" not in modules_after("import songscore.batch.run, songscore.cli")
 

@@ -96,6 +96,7 @@ def test_a_dry_run_names_the_tracks_and_writes_nothing(results):
     assert (done.exit_code, sorted(results.parent.iterdir())) == (0, before)
 
 
+@pytest.mark.processes
 def test_the_command_labels_music_itself(album, tmp_path):
     output = tmp_path / "list.m3u8"
     done = CliRunner().invoke(main, ["playlist", str(album), "--label", "song", "--output", str(output)])

@@ -322,6 +322,7 @@ def test_names_in_any_script_have_the_default_font_first() -> None:
     assert set(families()[1:]) <= {font.name for font in mpl.font_manager.fontManager.ttflist}
 
 
+@pytest.mark.processes
 def test_importing_the_module_does_not_import_matplotlib() -> None:
     program = "import songscore.display.plotting, sys; sys.exit('matplotlib' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0

@@ -15,6 +15,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from sounds import write
+from stopwatch import seconds
+from systems import linux
 
 from songscore import classify_folder, classify_track
 from songscore.analysis.record import Analysis, Failure, Reply
@@ -24,6 +26,8 @@ from songscore.batch.worker import Order
 from songscore.decision import Question
 from songscore.demo import render_score
 from songscore.model import MODEL, load_model
+
+pytestmark = pytest.mark.processes
 
 FAULTY = """
 import ctypes, os, sys, time
@@ -53,7 +57,6 @@ def analyse(path, model, question, *, thorough):
 worker.analyse = analyse
 worker.serve()
 """
-linux = pytest.mark.skipif(sys.platform != "linux", reason="signals, limits and /proc of Linux")
 
 
 @pytest.fixture
@@ -72,6 +75,15 @@ def pool() -> Iterator[Workers]:
 @pytest.fixture(scope="module")
 def sound(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write(tmp_path_factory.mktemp("sound") / "a.wav", render_score(16_000)[0][0, : 5 * 16_000], 16_000)
+
+
+@pytest.fixture(scope="module")
+def patience(sound: Path) -> float:
+    """Four times the seconds that a new child takes to hear the sound: a time limit that fits this machine now."""
+    children = Workers()
+    taken = seconds(lambda: analyse(children, sound))
+    children.close()
+    return 4 * taken
 
 
 @pytest.fixture
@@ -125,21 +137,21 @@ def test_what_kills_a_child_costs_one_file(pool: Workers, sound: Path, name: str
 @linux
 @pytest.mark.usefixtures("faulty")
 @pytest.mark.parametrize("name", ["hang", "sleep"], ids=["loop of Python", "C that holds the interpreter's lock"])
-def test_what_never_ends_ends_at_the_deadline(pool: Workers, sound: Path, name: str) -> None:
+def test_what_never_ends_ends_at_the_deadline(pool: Workers, sound: Path, name: str, patience: float) -> None:
     assert isinstance(analyse(pool, sound), Analysis)
     began = time.perf_counter()
     assert analyse(pool, f"{name}.wav", 0.5) == Failure("timeout", f"{name}.wav: no answer after 0.5 s")
-    assert time.perf_counter() - began < 3
+    assert time.perf_counter() - began < 0.5 + patience
     assert isinstance(analyse(pool, sound), Analysis)
 
 
 @linux
 @pytest.mark.usefixtures("faulty")
-def test_the_run_goes_on_over_all_of_them_and_leaves_no_child(sound: Path, tmp_path: Path) -> None:
+def test_the_run_goes_on_over_all_of_them_and_leaves_no_child(sound: Path, tmp_path: Path, patience: float) -> None:
     names = ["a good", "b segfault", "c good", "d hang", "e exit", "f good", "g hungry", "h noisy"]
     for name in names:
         (tmp_path / f"{name}.wav").write_bytes(sound.read_bytes())
-    tracks = list(classify_folder(tmp_path, jobs=2, timeout=2.0, ordered=True))
+    tracks = list(classify_folder(tmp_path, jobs=2, timeout=patience, ordered=True))
     assert [Path(track.path or "").stem for track in tracks] == names
     status = {Path(track.path or "").stem: track.status for track in tracks}
     assert {name for name, it in status.items() if it == "timeout"} == {"d hang"}
@@ -150,13 +162,11 @@ def test_the_run_goes_on_over_all_of_them_and_leaves_no_child(sound: Path, tmp_p
 
 @linux
 @pytest.mark.usefixtures("faulty")
-def test_leaving_a_run_early_kills_what_hangs(sound: Path, tmp_path: Path) -> None:
+def test_leaving_a_run_early_kills_what_hangs(sound: Path, tmp_path: Path, patience: float) -> None:
     files = [sound, *(tmp_path / f"hang {i}.wav" for i in range(9))]
     run = classify_files(files, jobs=2)
     assert next(run).status == "ok"
-    began = time.perf_counter()
-    run.close()  # type: ignore[attr-defined]
-    assert time.perf_counter() - began < 2
+    assert seconds(run.close) < patience  # type: ignore[attr-defined]
     assert not children()
 
 
@@ -186,7 +196,7 @@ for track in classify_files([{str(sound)!r}, {name!r}], timeout=4):
         assert parent.stdout.readline() == "ok\n"
         (child,) = children(parent.pid)
         parent.kill()
-    for _ in range(80):
+    for _ in range(600):
         if not Path(f"/proc/{child}").exists():
             break
         time.sleep(0.1)
@@ -231,14 +241,14 @@ serve()
 
 @linux
 @pytest.mark.usefixtures("faulty")
-def test_time_in_which_a_child_is_stopped_does_not_count(pool: Workers, sound: Path) -> None:
+def test_time_in_which_a_child_is_stopped_does_not_count(pool: Workers, sound: Path, patience: float) -> None:
     assert isinstance(analyse(pool, sound), Analysis)
     (child,) = children()
     heard = list[object]()
     os.kill(child, signal.SIGSTOP)
-    asking = threading.Thread(target=lambda: heard.append(analyse(pool, sound, 1.0)))
+    asking = threading.Thread(target=lambda: heard.append(analyse(pool, sound, patience)))
     asking.start()
-    time.sleep(2.5)
+    time.sleep(1.5 * patience)
     assert not heard
     os.kill(child, signal.SIGCONT)
     asking.join()
@@ -246,10 +256,12 @@ def test_time_in_which_a_child_is_stopped_does_not_count(pool: Workers, sound: P
 
 
 @linux
-def test_a_run_that_was_suspended_longer_than_its_timeout_answers_as_any(sound: Path, tmp_path: Path) -> None:
+def test_a_run_that_was_suspended_longer_than_its_timeout_answers_as_any(
+    sound: Path, tmp_path: Path, patience: float
+) -> None:
     program = f"""
 from songscore.batch.run import classify_files
-for track in classify_files([{str(sound)!r}] * 40, timeout=2):
+for track in classify_files([{str(sound)!r}] * 20, timeout={patience}):
     print(track.status, flush=True)
 """
     command = [sys.executable, "-c", program]
@@ -257,9 +269,9 @@ for track in classify_files([{str(sound)!r}] * 40, timeout=2):
         assert run.stdout is not None
         assert run.stdout.readline() == "ok\n"
         os.killpg(run.pid, signal.SIGSTOP)
-        time.sleep(4)
+        time.sleep(1.5 * patience)
         os.killpg(run.pid, signal.SIGCONT)
-        assert run.stdout.read() == "ok\n" * 39
+        assert run.stdout.read() == "ok\n" * 19
 
 
 @linux
@@ -276,7 +288,7 @@ def test_a_program_with_python_inside_starts_no_second_one_and_says_so_once(
         f"print(*[track.status for track in classify_files([{str(sound)!r}] * 2)])\n"
     )
     program.chmod(0o755)
-    done = subprocess.run([str(program)], capture_output=True, text=True, check=True, timeout=60)
+    done = subprocess.run([str(program)], capture_output=True, text=True, check=True, timeout=300)
     assert done.stdout == "ok ok\n"
     assert done.stderr.count("files are read in this process") == 1
     assert launches.read_text() == "x"

@@ -7,10 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-import numpy as np
 import pytest
 from click.testing import CliRunner, Result
-from sounds import sine, write
 
 from songscore import extract_features
 from songscore.analysis.record import Failure, wrapped
@@ -22,12 +20,6 @@ from songscore.cli import main
 from songscore.cli.tally import shown
 from songscore.extract import feature_names
 from songscore.model import MODEL
-
-
-@pytest.fixture
-def sound(tmp_path: Path) -> Path:
-    noise = 0.1 * np.random.default_rng(0).standard_normal(3 * 22_050).astype(np.float32)
-    return write(tmp_path / "a.wav", noise + sine(440, 3, 22_050), 22_050)
 
 
 @pytest.fixture

@@ -12,7 +12,6 @@ from pathlib import Path
 
 import pytest
 import tag_corpus
-from sounds import FORMATS, sine, write, write_m4a
 from tag_corpus import OURS, TITLE, Part, in_taglib, parts
 
 from songscore.results import SCORE, SONG, TrackResult
@@ -43,17 +42,6 @@ NEW_TAG = {
     "behind comments",
 }
 """Parts of a tag that is made where there was none."""
-
-
-@pytest.fixture(scope="session")
-def sounds(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
-    """A fifth of a second in each format."""
-    folder = tmp_path_factory.mktemp("sounds")
-    y = sine(440, 0.2, RATE)
-    for name in ("a.mp3", "a.flac", "a.ogg", "a.opus", "a.wav", "a.aiff"):
-        write(folder / name, y, RATE, **FORMATS[name])
-    write_m4a(folder / "a.m4a", y, RATE)
-    return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
 def corpus(family: str, sounds: dict[str, bytes]) -> dict[str, bytes]:

@@ -10,7 +10,7 @@ import zlib
 from pathlib import Path
 
 import pytest
-from sounds import FORMATS, sine, write, write_m4a
+from sounds import TAGGED, set_title
 
 from songscore.results import SCORE, TrackResult
 from songscore.tags import UndoJournal, Writing, tag_track, undo
@@ -19,17 +19,6 @@ from songscore.tags.marks import NAMES, wanted
 
 RATE = 48_000
 Frame = tuple[bytes, bytes, bytes]
-
-
-@pytest.fixture(scope="session")
-def sounds(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
-    """A tone in each format, without tags."""
-    folder = tmp_path_factory.mktemp("sounds")
-    y = sine(440, 0.5, RATE)
-    for name in ("a.mp3", "a.flac", "a.ogg", "a.opus", "a.wav", "a.aiff"):
-        write(folder / name, y, RATE, **FORMATS[name])
-    write_m4a(folder / "a.m4a", y, RATE)
-    return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
 def tagged(path: Path, content: bytes, needles: list[bytes]) -> bytes:
@@ -302,21 +291,11 @@ def readings(path: Path) -> dict[str, str]:
     return found
 
 
-@pytest.mark.parametrize("name", ["a.mp3", "a.flac", "a.ogg", "a.opus", "a.m4a", "a.wav", "a.aiff"])
+@pytest.mark.parametrize("name", TAGGED)
 def test_other_readers_find_ours_and_the_title(name: str, sounds: dict[str, bytes], tmp_path: Path) -> None:
-    import mutagen
-    from mutagen.id3 import ID3, TIT2
-
     path = tmp_path / name
     path.write_bytes(sounds[name])
-    file = mutagen.File(path)
-    if file.tags is None:
-        file.add_tags()
-    if isinstance(file.tags, ID3):
-        file.tags.add(TIT2(encoding=3, text=["A long way"]))
-    else:
-        file.tags["\xa9nam" if name == "a.m4a" else "TITLE"] = ["A long way"]
-    file.save()
+    set_title(path, "A long way")
     tagged(path, path.read_bytes(), [])
     found = readings(path)
     if not found:

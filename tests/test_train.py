@@ -31,6 +31,8 @@ from songscore.training.decision.linear import log_odds_of
 from songscore.training.detector.fit import train_detector
 from songscore.training.detector.settings import Settings
 
+pytestmark = pytest.mark.slow
+
 SECONDS = 4
 SETTINGS = Settings(steps=3, batch=20, frames=32, channels=(4, 4, 4, 4), width=8, n_leads=2)
 HEADER = "path,label,group,role,kind,licence"
@@ -187,7 +189,6 @@ def test_every_track_has_an_answer_from_a_detector_without_its_fold(
     assert all(np.isfinite(float(track[feature.name])) for track in tracks for feature in FEATURES)
 
 
-@pytest.mark.slow
 def test_the_same_seed_gives_the_same_files_with_any_number_of_jobs(
     trained: tuple[Path, TrackModel, list[str]], manifest: Path, tmp_path: Path
 ) -> None:

@@ -1,15 +1,13 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections import Counter
 from pathlib import Path
 
 import pytest
+from systems import posix
 
 from songscore.batch.walk import AGAIN, CLOSED, EXCLUDED, HIDDEN, LINK, NOT_SOUND, audio_files
-
-posix = pytest.mark.skipif(sys.platform == "win32", reason="names and links of POSIX")
 
 
 def names(top: Path, passed_over: Counter[str] | None = None) -> list[str]:

@@ -13,7 +13,7 @@ sys.path.append(str(ROOT / "tests"))
 
 from hostile import flipped, good_files, write_hostile
 from small_disk import PAGE, mounted
-from sounds import FORMATS, sine, write, write_m4a
+from sounds import FORMATS, set_title, sine, write, write_as_named, write_m4a
 
 __all__ = [
     "FORMATS",
@@ -21,8 +21,10 @@ __all__ = [
     "flipped",
     "good_files",
     "mounted",
+    "set_title",
     "sine",
     "write",
+    "write_as_named",
     "write_hostile",
     "write_m4a",
 ]
