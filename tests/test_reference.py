@@ -69,6 +69,14 @@ def test_every_variable_that_is_read_is_named() -> None:
     assert all(f"`{name}`" in text for name in names)
 
 
+def test_every_command_that_writes_files_says_which() -> None:
+    text = (ROOT / "docs" / "environment.md").read_text("utf-8").partition("## Files that are written")[2]
+    rows = " ".join(line for line in text.splitlines() if line.startswith("| `"))
+    writing = {path.split()[-1] for path, command in EVERY.items() if {"--output", "--write"} & spellings(command)}
+    assert writing >= {"label", "tag", "adapt", "review"}
+    assert writing <= set(re.findall(r"`([a-z]+)", rows))
+
+
 @pytest.mark.parametrize("path", [path for path in EVERY if path.split()[-1] in FILES])
 def test_what_takes_files_takes_them_in_the_same_ways(path: str) -> None:
     alike = {"--exclude", "--files-from", "-0", "-n", "--dry-run", "-j", "--jobs", "-q", "--quiet", "--progress"}

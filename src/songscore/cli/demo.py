@@ -49,8 +49,8 @@ def _after(keep: Path | None) -> str:
     """What the demo showed, and how to go on."""
     from songscore.cli.tally import shown
 
-    hear = "songscore demo --keep FOLDER keeps both files" if keep is None else f"both files are in {shown(keep)}"
-    return f"""both answers are right; to hear them: {hear}
+    hear = "demo --keep FOLDER keeps the files to hear" if keep is None else f"both files are in {shown(keep)}"
+    return f"""both answers are right; {hear}
 your own music:
   songscore label FOLDER -o run.jsonl   label every file
-  songscore report run.jsonl            see and hear the answers, the doubtful first"""
+  songscore report run.jsonl            hear the doubtful ones, and mark them"""
