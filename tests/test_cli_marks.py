@@ -20,6 +20,7 @@ from click.testing import CliRunner, Result
 from systems import posix
 
 from songscore import Mark, Segment, TrackResult, VocalTimeline, read_marks, write_marks
+from songscore.audio.identity import file_state
 from songscore.cli import main
 
 REVIEW = sys.modules["songscore.cli.review"]
@@ -127,6 +128,36 @@ def test_the_report_begins_with_the_marks_and_keeps_those_of_other_tracks(result
     assert [row[column] for row in data["rows"]] == [2, 3, 0]
     assert [row[data["columns"].index("label")] for row in data["rows"]] == [1, 1, 1]
     assert data["marks"]["others"] == "elsewhere.flac,song,,,,\n"
+
+
+@pytest.mark.parametrize("given", ["files", "answers"])
+@pytest.mark.parametrize(
+    ("command", "told"),
+    [
+        (["playlist", "--label", "score", "-n"], "a.wav"),
+        (["release", "--format", "csv"], "mixed"),
+        (["tag"], "INSTRUMENTAL=1"),
+    ],
+)
+def test_a_moved_file_keeps_its_mark(
+    tmp_path: Path, answers: Answers, command: list[str], told: str, given: str
+) -> None:
+    def heard(path: Path, **_: object) -> TrackResult:
+        state = file_state(path)
+        return answer(path, sound_digest=state and state.sound_digest)
+
+    answers(heard)
+    was, now = tmp_path / "was", tmp_path / "now"
+    was.mkdir()
+    for n, name in enumerate(("a.wav", "b.wav", "c.wav")):
+        soundfile.write(was / name, np.full(100, 0.1 * n), 8000)
+    marks = tmp_path / "marks.csv"
+    write_marks([Mark.of(heard(was / "a.wav"), "instrumental score"), Mark.of(heard(was / "b.wav"), "neither")], marks)
+    was.rename(now)
+    results = journal(tmp_path / "run.jsonl", *map(heard, sorted(now.iterdir())))
+    how = [now] if given == "files" else ["--from", results]
+    assert told not in run(*command, *how).stdout
+    assert told in run(*command, *how, "--marks", marks).stdout
 
 
 def test_a_bad_line_of_marks_costs_itself(music: Path, marks: Path) -> None:

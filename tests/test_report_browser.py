@@ -102,17 +102,39 @@ def test_only_rows_in_sight_are_drawn_and_all_of_those(page, width):
     assert page.locator("table").get_attribute("aria-rowcount") == "251"
 
 
-def test_no_row_holds_more_than_its_height(page):
-    for width in (1280, 900, 390):
+@pytest.mark.parametrize("touch", [False, True])
+def test_no_row_holds_more_than_its_height(browser, tmp_path, touch):
+    long = [(2800.0, 2900.0), (1700.0, 1800.0), (3300.0, 3500.0)]
+    tracks = [
+        TrackResult(
+            path="A name without an end " * 8 + "/" + "Unbroken" * 20 + f"{i}.flac",
+            label="instrumental score",
+            song_probability=0.4,
+            certain=False,
+            status="partial",
+            message="The file is damaged from the middle on; what is before was heard. " * 3,
+            vocal_fraction=0.5,
+            vocal_segments=tuple(Segment(a * hours, b * hours, 0.9) for a, b in long),
+            timeline=VocalTimeline(np.arange(0.5, 100), np.ones(100, np.float32)),
+            duration=3599.0 * hours,
+        )
+        for i, hours in enumerate((1, 5, 20))
+    ]
+    write_report(tracks, tmp_path / "report.html")
+    page = browser.new_page(has_touch=touch, is_mobile=touch)
+    page.goto((tmp_path / "report.html").as_uri())
+    for width in (1600, 1280, 1264, 900, 768, 390):
         page.set_viewport_size({"width": width, "height": 800})
         keys(page, "d", "s", "a", "a")
-        assert (
-            page.locator("tbody td").evaluate_all("""cells => cells.filter((cell) => {
-            const inner = cell.getBoundingClientRect(), row = cell.parentElement.getBoundingClientRect();
-            return inner.bottom > row.bottom + 1 || inner.right > row.right + 1;
-        }).map((cell) => cell.textContent)""")
-            == []
-        ), width
+        for kind in ("tracks", "albums"):
+            too_large = page.locator("tbody td").evaluate_all("""cells => cells.filter((cell) => {
+                const inner = cell.getBoundingClientRect(), row = cell.parentElement.getBoundingClientRect();
+                return inner.bottom > row.bottom || inner.right > row.right + 1 || cell.scrollWidth > inner.width + 1;
+            }).map((cell) => cell.className)""")
+            assert too_large == [], (width, kind)
+            keys(page, "a")
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+    page.close()
 
 
 def on_top(page):
@@ -293,6 +315,16 @@ def fills(page, row):
             "paths => Object.fromEntries(paths.map((p) => [p.getAttribute('class'), getComputedStyle(p).fill]))"
         )
     )
+
+
+def test_what_is_wrong_with_a_file_is_told_without_its_path(browser, tmp_path):
+    bad = TrackResult(path="/music/b.mp3", status="unreadable", message="/music/b.mp3: an empty file")
+    write_report([bad], tmp_path / "report.html")
+    page = browser.new_page()
+    page.goto((tmp_path / "report.html").as_uri())
+    assert page.locator("td.timeline").inner_text() == "an empty file"
+    assert page.locator("td.name").inner_text().split("\n") == ["b.mp3", "/music/"]
+    page.close()
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

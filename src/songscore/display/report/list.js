@@ -99,7 +99,7 @@ function drawHead() {
   }));
 }
 
-function made(place) {
+function newRow(place) {
   const id = state.found[place], tr = element("tr"), is = id === view().at;
   tr.setAttribute("role", "row");
   tr.setAttribute("aria-rowindex", place + 2);
@@ -115,7 +115,7 @@ function made(place) {
 // layout to another; then what is on top stays there.
 function draw() {
   const body = byId("rows"), n = state.found.length, before = state.height, bar = byId("marking").offsetHeight;
-  if (!body.firstChild && n) body.append(made(0));
+  if (!body.firstChild && n) body.append(newRow(0));
   if (n) state.height = body.firstChild.getBoundingClientRect().height;
   const most = Math.min(n, Math.floor(TALLEST / (state.height || 1)));
   byId("capped").hidden = most === n;
@@ -139,14 +139,14 @@ function fill(first, last) {
   }
   let next = [...body.children].find((tr) => Number(tr.dataset.place) >= last) ?? null;
   for (let place = last - 1; place >= first; place--) {
-    next = have.get(place) ?? body.insertBefore(made(place), next);
+    next = have.get(place) ?? body.insertBefore(newRow(place), next);
   }
 }
 
 const rowAt = (place) => byId("rows").querySelector(`tr[data-place="${place}"]`);
 
 function redraw(place) {
-  const before = rowAt(place), inside = before?.contains(document.activeElement), after = before && made(place);
+  const before = rowAt(place), inside = before?.contains(document.activeElement), after = before && newRow(place);
   before?.replaceWith(after);
   if (inside) after.focus({ preventScroll: true });
 }

@@ -2,7 +2,6 @@
 
 const STYLES = ["none", "song", "score", "none"];
 const MARKS = [["Song", SONG, "S"], ["Score", SCORE, "I"], ["Neither", NEITHER, "N"], ["Undo", 0, "U"]];
-const MOST_CHECKED = 3;
 
 function clock(s) {
   const whole = Math.floor(s), two = (n) => String(n).padStart(2, "0");
@@ -39,7 +38,9 @@ function number(text, head) {
 }
 
 function nameCell(path, cut) {
-  const td = cell(path.slice(cut), "name", path.slice(0, cut));
+  const td = cell(path.slice(cut), "name"), folder = element("small");
+  folder.append(element("bdi", path.slice(0, cut)));
+  td.append(folder);
   td.title = path;
   return td;
 }
@@ -72,10 +73,12 @@ function marker(i, [name, mark, key]) {
 }
 
 function trackRow(i) {
-  const r = rows[i], timeline = cell("", "timeline", r[C.message]), check = cell("", "check"), mark = cell("", "marks");
+  const r = rows[i], message = r[C.message].replace(`${r[C.path]}: `, "");
+  const timeline = cell("", "timeline", message), check = cell("", "check"), mark = cell("", "marks");
   if (r[C.strip]) timeline.prepend(timelineOf(r));
-  if (r[C.message]) timeline.title = r[C.message];
-  r[C.listen].slice(0, MOST_CHECKED).forEach(([start], k) => check.append(seek(r, k, clock(start))));
+  if (message) timeline.title = message;
+  const fits = r[C.duration] < 3600 ? 3 : 2;
+  r[C.listen].slice(0, fits).forEach(([start], k) => check.append(seek(r, k, clock(start))));
   if (!r[C.listen].length && r[C.label] && r[C.url]) check.append(seek(r, 0, "Play"));
   mark.append(...MARKS.map((one) => marker(i, one)));
   return [

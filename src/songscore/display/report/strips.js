@@ -60,7 +60,7 @@ function blocksOf(album) {
   const size = Math.ceil(album.tracks.length / MOST_BLOCKS), known = album.tracks.filter((i) => rows[i][C.duration]);
   const usual = known.length ? album.duration / known.length : 1;
   const lengths = album.tracks.map((i) => rows[i][C.duration] || usual), total = lengths.reduce((a, b) => a + b, 0);
-  const svg = picture(1000, `${countIn(album, (r) => labelOf(r) === SONG)} songs of ${album.tracks.length} tracks`);
+  const svg = picture(1000, `songs: ${countIn(album, (r) => labelOf(r) === SONG)} of ${album.tracks.length}`);
   for (let k = 0, x = 0; k < album.tracks.length; k += size) {
     const tracks = album.tracks.slice(k, k + size), inside = tracks.map((i) => rows[i]);
     const width = (1000 * lengths.slice(k, k + size).reduce((a, b) => a + b, 0)) / total;
