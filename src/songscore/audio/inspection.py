@@ -26,8 +26,13 @@ _MARKUP = (b"<", b"{")
 _HAS_SIZES = (b"RIFF", b"RIFX", b"RF64", b"riff", b"FORM", b".snd", b"caff", b"FRM8", b"DSD ", b"OggS")
 """Containers that say where the sound ends; there, what looks like a tag in the last bytes may be sound."""
 _SOUND_BEHIND_TEXT = re.compile(
-    rb"fLaC|OggS\0[\x02\x06]|RIFF....WAVE|FORM....AIF[FC]|....ftyp|ID3[\x02-\x04]\0", re.DOTALL
+    rb"fLaC|OggS\0[\x02\x06]|(?:RIFF|RF64)....WAVE|FORM....AIF[FC]|....ftyp|ID3[\x02-\x04]\0"
+    rb"|riff\x2e\x91\xcf\x11|caff\0\x01|\.snd\0\0|wvpk|TTA1|MAC |MPCK|MP\+|ADIF|FRM8|DSD \x1c|tBaK|FLV\x01"
+    rb"|\x1aE\xdf\xa3|0&\xb2u\x8ef\xcf\x11|\x7f\xfe\x80\x01",
+    re.DOTALL,
 )
+_LINE_OF_TEXT = re.compile(rb"[\t\r\n -~]{16}")
+"""A server's notice or headers may stand before the sound. Some formats of sound begin like this, too."""
 _MPEG_IN_WAV = re.compile(rb"fmt ....[\x50\x55]\0", re.DOTALL)
 _HEAD, _NOTICE = 4096, 1 << 16
 
@@ -58,7 +63,8 @@ def inspect(file: BinaryIO) -> Inspection:
     start = _sound_start(file, size)
     head = read_at(file, start, _HEAD)
     family = _family(head)
-    if family == "text" and (sound := _SOUND_BEHIND_TEXT.search(read_at(file, start, _NOTICE))):
+    may_be_text = family == "text" or (family == "unknown" and _LINE_OF_TEXT.match(head))
+    if may_be_text and (sound := _SOUND_BEHIND_TEXT.search(read_at(file, start, _NOTICE))):
         start = _sound_start(file, size, start + sound.start())
         head = read_at(file, start, _HEAD)
         family = _family(head)

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import re
+
 TAGS = (b"ID3", b"TAG", b"APETAGEX", b"LYRICSBEGIN")
 _ID3V1, _ID3V1_EXTENDED = 128, 227
 _APE_HEADER = 32
+_ID3V2_FOOTER = 10
+_LYRICS_END = re.compile(rb"(\d{6})LYRICS200$")
 _IS_APE_HEADER, _HAS_APE_HEADER = 1 << 29, 1 << 31
 
 
@@ -41,6 +45,10 @@ def trailing_length(tail: bytes) -> int:
     if footer.startswith(b"APETAGEX"):
         header = _APE_HEADER if int.from_bytes(footer[20:24], "little") & _HAS_APE_HEADER else 0
         return int.from_bytes(footer[12:16], "little") + header
+    if lyrics := _LYRICS_END.search(tail):
+        return int(lyrics[1]) + len(lyrics[0])
+    if tail[-_ID3V2_FOOTER:].startswith(b"3DI"):
+        return _seven_bits(tail[-4:]) + 2 * _ID3V2_FOOTER
     return 0
 
 
