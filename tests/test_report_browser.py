@@ -15,7 +15,10 @@ CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 PATIENCE = 120.0
 """Seconds that a busy machine may take to begin to play."""
 
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium; Debian has it as the package chromium")
+pytestmark = [
+    pytest.mark.processes,
+    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium; Debian has it as the package chromium"),
+]
 
 
 SPOKEN = (Segment(50.0, 75.0, 0.9, "speech"), Segment(75.0, 100.0, 0.9, "choir"))

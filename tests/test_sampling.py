@@ -190,7 +190,7 @@ def test_a_hidden_track_after_silence_is_found(song, score):
 def test_a_passage_is_what_reading_from_the_start_gives_there(tmp_path, name):
     random = np.random.default_rng(0)
     sr = 48_000 if name == "a.opus" else 44_100
-    y = np.cumsum(random.normal(0, 0.01, (sr * 70, 2)), axis=0)
+    y = np.cumsum(random.normal(0, 0.01, (sr * 35, 2)), axis=0)
     y = (0.3 * y / np.abs(y).max() + 0.05 * np.sin(np.arange(len(y)) ** 1.5 / 3e3)[:, None]).astype(np.float32)
     if name == "a.m4a":
         pytest.importorskip("av")
@@ -203,7 +203,7 @@ def test_a_passage_is_what_reading_from_the_start_gives_there(tmp_path, name):
         if stream.length is None:
             pytest.skip("read from start to end")
         assert stream.length == pytest.approx(len(whole) / SAMPLE_RATE, abs=0.1)
-        for start in (51.2, 10.24):
+        for start in (25.6, 10.24):
             part = stream.passage(start, 5.0)
             there = whole[round(start * SAMPLE_RATE) :][: len(part)]
             assert len(part) == pytest.approx(5 * SAMPLE_RATE, abs=2)
