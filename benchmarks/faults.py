@@ -181,7 +181,8 @@ def disturb(library: Path, parent: int, over: threading.Event, dice: random.Rand
 
 
 def killed(library: Path, output: Path, kills: int, dice: random.Random) -> Iterator[str]:
-    """Kill the run at random moments until it has been killed often enough, then let it end."""
+    """Kill the run at random moments between its first and its last answer, often enough; then let it end."""
+    more = max(1, 2 * len(list(library.iterdir())) // (kills + 1))  # in the mean, all are answered by then
     for kill in range(kills + 1):
         process = start(library, output)
         over = threading.Event()
@@ -189,9 +190,8 @@ def killed(library: Path, output: Path, kills: int, dice: random.Random) -> Iter
         disturbance.start()
         try:
             if kill < kills:
-                wait_for_answers(process, output)
-                with suppress(subprocess.TimeoutExpired):
-                    process.communicate(timeout=dice.uniform(0.0, 1.5))
+                wait_for_answers(process, output, dice.randint(1, more))
+                time.sleep(dice.uniform(0.0, 0.1))
                 with suppress(ProcessLookupError):
                     (os.killpg if kill % 2 else os.kill)(process.pid, signal.SIGKILL)
                 process.communicate(timeout=60)
@@ -203,11 +203,11 @@ def killed(library: Path, output: Path, kills: int, dice: random.Random) -> Iter
         yield f"killed after {n_lines(output)} answers"
 
 
-def wait_for_answers(process: subprocess.Popen[bytes], output: Path) -> None:
-    """Until the run has answered something, so that it is killed between its first answer and its last."""
-    before = n_lines(output)
-    while process.poll() is None and n_lines(output) <= before + 1:  # the first line says what is asked
-        time.sleep(0.05)
+def wait_for_answers(process: subprocess.Popen[bytes], output: Path, more: int) -> None:
+    """Until the run has given that many more answers."""
+    enough = n_lines(output) + more
+    while process.poll() is None and n_lines(output) < enough:
+        time.sleep(0.01)
 
 
 def n_lines(output: Path) -> int:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from sounds import TAGGED, set_title
+from tag_corpus import in_taglib
 
 from songscore.results import SCORE, TrackResult
 from songscore.tags import UndoJournal, Writing, tag_track, undo
@@ -242,10 +243,8 @@ def test_info_and_the_new_id3_tag_of_a_wav_say_the_same(sounds: dict[str, bytes]
 
     found = WAVE(BytesIO(after)).tags
     assert (str(found["TIT2"]), str(found["TPE1"])) == ("Jóga", "Bjo")
-    taglib = pytest.importorskip("taglib", reason="pytaglib is not installed")
-    with taglib.File(tmp_path / "a.wav") as file:
-        assert (file.tags["TITLE"], file.tags["ARTIST"]) == (["Jóga"], ["Bjo"])
-        assert file.tags["INSTRUMENTAL"] == ["1"]
+    shown, _ = in_taglib(tmp_path)["a.wav"]
+    assert (shown["TITLE"], shown["ARTIST"], shown["INSTRUMENTAL"]) == (["Jóga"], ["Bjo"], ["1"])
 
 
 def test_an_id3_tag_of_ours_alone_is_given_what_info_says(sounds: dict[str, bytes], tmp_path: Path) -> None:
