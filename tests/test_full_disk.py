@@ -24,7 +24,7 @@ from songscore.model import load_model, read_model
 from songscore.results import Segment, TrackResult
 from songscore.tags import UndoJournal, Writing, tag_track, undo
 
-pytestmark = linux
+pytestmark = [linux, pytest.mark.processes]  # mount and umount are programs
 
 SAYS = "No space left on device"
 
