@@ -84,7 +84,7 @@ def in_sight(page):
         const trs = [...document.querySelectorAll("tbody tr")], boxes = trs.map((tr) => tr.getBoundingClientRect());
         const top = Math.max(0, document.getElementById("rows").getBoundingClientRect().top);
         const end = Math.min(innerHeight, document.getElementById("rows").getBoundingClientRect().bottom);
-        const joined = boxes.every((box, k) => k === 0 || Math.abs(box.top - boxes[k - 1].bottom) < 1);
+        const joined = boxes.every((box, k) => k === 0 || Math.abs(box.top - boxes[k - 1].bottom) < 2);
         return joined && boxes[0].top <= top + 1 && boxes.at(-1).bottom >= end - 1;
     }""")
 
@@ -318,6 +318,39 @@ def fills(page, row):
             "paths => Object.fromEntries(paths.map((p) => [p.getAttribute('class'), getComputedStyle(p).fill]))"
         )
     )
+
+
+@pytest.mark.slow
+def test_a_hundred_thousand_tracks_are_walked_found_and_marked(browser, tmp_path):
+    def track(i):
+        certain = i % 100 > 0
+        return TrackResult(
+            path=f"{i // 12:04d}/{i:06d}.mp3", label="song", song_probability=0.9, certain=certain, duration=60
+        )
+
+    write_report(map(track, range(100_000)), tmp_path / "report.html")
+    page = browser.new_page(viewport={"width": 1200, "height": 800})
+    page.goto((tmp_path / "report.html").as_uri())
+    assert page.locator("#marked").inner_text() == "0 marked, 1,000 in doubt"
+    page.get_by_role("button", name="File").click()
+    page.evaluate("window.scrollTo(0, 1e9)")
+    page.wait_for_timeout(200)
+    assert names(page)[-1] == "099999.mp3"
+    assert in_sight(page)
+    keys(page, "d", "d", "s", "j", "i")
+    assert current(page) == "000101.mp3"
+    assert page.locator("tbody tr").count() < 40
+    assert not page.locator("#capped").is_visible()
+    page.set_viewport_size({"width": 390, "height": 800})
+    page.wait_for_timeout(200)
+    assert page.locator("#capped").is_visible()
+    page.fill("#search", "0999")
+    assert not page.locator("#capped").is_visible()
+    page.evaluate("window.scrollTo(0, 1e9)")
+    page.wait_for_timeout(200)
+    assert names(page)[-1] == "099999.mp3"
+    assert len(saved(page, lambda page: page.locator("#save").click())) == 2
+    page.close()
 
 
 def test_what_is_wrong_with_a_file_is_told_without_its_path(browser, tmp_path):

@@ -116,7 +116,7 @@ function newRow(place) {
 function draw() {
   const body = byId("rows"), n = state.found.length, before = state.height, bar = byId("marking").offsetHeight;
   if (!body.firstChild && n) body.append(newRow(0));
-  if (n) state.height = body.firstChild.getBoundingClientRect().height;
+  if (n) state.height = parseFloat(getComputedStyle(body.firstChild).height); // exact, wherever the row is
   const most = Math.min(n, Math.floor(TALLEST / (state.height || 1)));
   byId("capped").hidden = most === n;
   body.style.height = `${most * state.height}px`;
