@@ -25,7 +25,7 @@ from songscore.batch.run import classify_files
 from songscore.batch.worker import Order
 from songscore.decision import Question
 from songscore.demo import render_score
-from songscore.model import MODEL, load_model
+from songscore.model import MODEL, TrackModel, load_model
 
 pytestmark = pytest.mark.processes
 
@@ -116,6 +116,30 @@ def test_a_child_hears_what_this_process_hears(pool: Workers, sound: Path) -> No
     here = classify_track(sound)
     assert track.to_dict() == here.to_dict()
     assert track.song_probability == pytest.approx(here.song_probability, rel=1e-5)
+
+
+@linux
+def test_the_first_child_is_begun_before_the_model_is_loaded(monkeypatch: pytest.MonkeyPatch, sound: Path) -> None:
+    before, found = children(), list[set[int]]()
+
+    def loaded(model: str) -> TrackModel:
+        found.append(children() - before)
+        return load_model(model)
+
+    monkeypatch.setattr("songscore.batch.run.load_model", loaded)
+    answers = classify_folder(sound.parent, jobs=1)
+    assert next(answers).status == "ok"
+    assert children() - before == found[0]
+    assert len(found[0]) == 1
+    answers.close()
+    assert children() == before
+
+
+@linux
+def test_a_child_that_no_run_takes_is_ended_with_the_run(tmp_path: Path) -> None:
+    before = children()
+    assert list(classify_folder(tmp_path)) == []
+    assert children() == before
 
 
 @linux

@@ -69,13 +69,28 @@ class Worker:
     ----------
     program : str, optional
         What it runs, in Python; without it, one that listens.
+    model : str, optional
+        Name or path of a model that one that listens loads before it is asked.
     """
 
-    def __init__(self, program: str | None = None) -> None:
-        self._program = program
+    def __init__(self, program: str | None = None, model: str | None = None) -> None:
+        self._program, self._model = program, model
         self._process: subprocess.Popen[bytes] | None = None
         self._complaints: IO[bytes] | None = None
-        self._over = False
+        self._is_ready = self._over = False
+
+    def begin(self) -> None:
+        """Start the child, and do not wait until it has loaded what it needs."""
+        self._complaints = tempfile.TemporaryFile()  # noqa: SIM115 - it lives as long as the child
+        self._process = process = subprocess.Popen(
+            [sys.executable, "-P", "-c", self._program or _PROGRAM, *([self._model] if self._model else [])],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._complaints,
+            env=os.environ | _environment() | {_INSIDE: "1"},
+        )
+        if self._over:
+            process.kill()
 
     def ask(self, request: bytes, timeout: float | None) -> bytes | str:
         """The content of the reply to a request, which is one line, or why there is none.
@@ -116,36 +131,32 @@ class Worker:
         self._buried()
 
     def _started(self) -> subprocess.Popen[bytes]:
-        """The child, another where it died while it had nothing to do."""
-        if self._process is not None and self._process.poll() is not None:
+        """The child when it is ready, another where it died while it had nothing to do."""
+        if self._is_ready and self._process is not None and self._process.poll() is not None:
             self._buried()
-        complaints = self._start() if self._process is None and not self._over else ""
+        if self._process is None and not self._over:
+            self.begin()
+        complaints = "" if self._is_ready else self._greeted()
         if self._process is None:
             raise ChildProcessError(complaints)
         return self._process
 
-    def _start(self) -> str:
-        """Why it is dead already, or nothing."""
-        self._complaints = tempfile.TemporaryFile()  # noqa: SIM115 - it lives as long as the child
-        self._process = process = subprocess.Popen(
-            [sys.executable, "-P", "-c", self._program or _PROGRAM],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=self._complaints,
-            env=os.environ | _environment() | {_INSIDE: "1"},
-        )
-        assert process.stdout
-        if self._over:
-            process.kill()
-        if _read(process.stdout) is not None:
+    def _greeted(self) -> str:
+        """Wait until the child is ready; why it is dead already, or nothing."""
+        process, complaints = self._process, self._complaints
+        if process is None or complaints is None:
             return ""
-        self._complaints.seek(0)
-        complaints = self._complaints.read().decode(errors="replace")
-        return f"{self._buried()}: {complaints}".rstrip(": \n")
+        assert process.stdout
+        self._is_ready = _read(process.stdout) is not None
+        if self._is_ready:
+            return ""
+        complaints.seek(0)
+        said = complaints.read().decode(errors="replace")
+        return f"{self._buried()}: {said}".rstrip(": \n")
 
     def _buried(self) -> str:
         """Wait for the end of the child, and say how it died."""
-        process, self._process = self._process, None
+        process, self._process, self._is_ready = self._process, None, False
         if process is None:
             return ""
         for pipe in (process.stdin, process.stdout, self._complaints):
@@ -174,7 +185,7 @@ class Workers:
         BrokenExecutor
             No child has ever started.
         """
-        if not _can_start(sys.executable, getattr(sys, "frozen", False), _INSIDE in os.environ):
+        if not _can_start_here():
             return listen_to(path, order)
         worker = self._taken(order.run)
         try:
@@ -245,7 +256,7 @@ class Workers:
         with self._lock:
             if not self._open:
                 raise RuntimeError("these workers are closed")
-            worker = self._idle.pop() if self._idle else Worker()
+            worker = self._idle.pop() if self._idle else _ahead.pop() if _ahead else Worker()
             self._all.add(worker)
             self._busy[worker] = run
             return worker
@@ -260,10 +271,32 @@ class Workers:
         worker.close()
 
 
+_ahead = list[Worker]()
+"""A child for the next run, if one was begun."""
+
+
+def begin_ahead(model: str) -> None:
+    """Start the child that the next run takes first, so that it loads the model while the caller does."""
+    if _ahead or not _can_start_here():
+        return
+    worker = Worker(model=model)
+    with suppress(OSError):  # the run will say so
+        worker.begin()
+        _ahead.append(worker)
+
+
+def dismiss_ahead() -> None:
+    """End the child that no run has taken."""
+    while _ahead:
+        _ahead.pop().close()
+
+
 _shared = Workers()
+atexit.register(dismiss_ahead)
 atexit.register(_shared.close)
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_shared.forget)
+    os.register_at_fork(after_in_child=_ahead.clear)
 
 
 def analyse_in_child(path: str, order: Order) -> bytes:
@@ -290,6 +323,10 @@ def _environment() -> dict[str, str]:
     """The parent's modules, one thread, and text in UTF-8."""
     modules = os.pathsep.join(path for path in sys.path if os.path.isabs(path))  # noqa: PTH117
     return {"PYTHONPATH": modules, "PYTHONUTF8": "1", "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+
+
+def _can_start_here() -> bool:
+    return _can_start(sys.executable, getattr(sys, "frozen", False), _INSIDE in os.environ)
 
 
 @cache

@@ -15,7 +15,7 @@ from typing import TypeVar
 from songscore.analysis.record import Analysis, Failure, Reply
 from songscore.batch.cache import Cache
 from songscore.batch.elsewhere import Elsewhere
-from songscore.batch.pool import DEADLINE, Workers, dismiss_children
+from songscore.batch.pool import DEADLINE, Workers, begin_ahead, dismiss_ahead, dismiss_children
 from songscore.batch.walk import audio_files
 from songscore.batch.worker import Order
 from songscore.classify import about
@@ -129,6 +129,8 @@ def classify_files(
 ) -> Iterator[TrackResult]:
     """`classify_folder` for given files."""
     check_run(jobs, timeout)
+    if executor is None:
+        begin_ahead(locate(model))
     chosen, marked = load_model(model), as_marks(marks)
     order = _order(chosen, model, Question(threshold, prior, choir), thorough, cache, timeout)
     answer = partial(_answer, model=chosen, question=order.question)
@@ -236,6 +238,7 @@ def replies(
             stack.callback(threads.shutdown, cancel_futures=True)
             workers = Workers()
             stack.callback(workers.close)
+            stack.callback(dismiss_ahead)
             work = in_flight(lambda path: threads.submit(workers.analyse, path, order), paths, _AHEAD * jobs, ordered)
         else:
             stack.callback(dismiss_children)

@@ -89,7 +89,7 @@ class Order:
 
 
 def serve() -> None:
-    """Be a child: answer requests until there are no more."""
+    """Be a child: answer requests until there are no more. Models that the command line names are loaded first."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     replies = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
@@ -98,6 +98,9 @@ def serve() -> None:
     _write(replies, b"ready")
     requests: SimpleQueue[bytes] = SimpleQueue()
     threading.Thread(target=_receive, args=[requests], daemon=True).start()
+    for model in sys.argv[1:]:
+        with suppress(Exception):  # who asks for it will be told
+            load_model(model)
     while True:
         path, order = Order.from_json(requests.get())
         if order.timeout is not None and not ends_with_parent:
