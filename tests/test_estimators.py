@@ -172,7 +172,7 @@ def test_what_holds_no_tracks_is_refused_in_a_sentence(
 
 def test_a_frame_of_several_columns_is_refused(asked: list[tuple[Any, ...]]) -> None:
     pandas = pytest.importorskip("pandas")
-    with pytest.raises(ValueError, match=r"a DataFrame of 2 columns, \['path', 'year'\]; choose the one of paths"):
+    with pytest.raises(ValueError, match=r"a DataFrame of 2 columns, \['path', 'year'\]; choose the column of paths"):
         VocalFeatures().transform(pandas.DataFrame({"path": ["a"], "year": [1999]}))
 
 
