@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-
 _MANY = "a list of paths, file objects or (y, sr), a Series, or a DataFrame of one column"
 
 
