@@ -305,7 +305,7 @@ def test_without_a_home_folder_nothing_is_put_anywhere_else(monkeypatch: pytest.
     monkeypatch.setattr(os.path, "expanduser", lambda path: path)
     assert run("label", "a.mp3").exit_code == 0
     done = run("cache", "info")
-    assert (done.exit_code, "SONGSCORE_CACHE_DIR names another" in done.stderr) == (1, True)
+    assert (done.exit_code, "set SONGSCORE_CACHE_DIR" in done.stderr) == (1, True)
     assert not list(tmp_path.iterdir())
 
 

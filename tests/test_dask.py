@@ -177,7 +177,7 @@ def test_a_file_whose_answer_dask_lost_is_heard_once_more_there_and_then_here(li
     alone = [track.to_dict() for track in classify_files(files)]
     assert [track.to_dict() for track in classify_files(files, executor=Remote(forgetful), ordered=True)] == alone
     losses += [ValueError("too many values")] * 100
-    with pytest.warns(RuntimeWarning, match="heard here: ValueError: too many values"):
+    with pytest.warns(RuntimeWarning, match="heard on this machine: ValueError: too many values"):
         assert [track.to_dict() for track in classify_files(files, executor=Remote(forgetful), ordered=True)] == alone
 
 
@@ -196,7 +196,7 @@ OTHER_FILE = {"size": 1, "modified": "2026-01-31T12:00:00.000000000Z", "sound_di
         (lambda fn, path, order: forged(fn(path, order), songscore="9.9"), "it has songscore '9.9'"),
         (lambda fn, path, order: forged(fn(path, order), model="f" * 64), "it has model 'f"),
         (lambda fn, path, order: forged(fn(path, order), file=OTHER_FILE), "it sees other files"),
-        (lambda fn, path, order: fn(f"/nowhere{path}", order), "it does not see files that are here"),
+        (lambda fn, path, order: fn(f"/nowhere{path}", order), "it does not see files that this machine sees"),
         (lambda fn, path, order: b"\x80\x04", "decode"),
     ],
     ids=["version", "model", "file", "blind", "noise"],

@@ -18,11 +18,10 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 from sounds import sine, write
 
-from songscore import estimators
 from songscore.analysis import sampling
 from songscore.audio import open_audio
 from songscore.errors import UnreadableAudio
-from songscore.estimators import SongClassifier, SpectralFeatures, VocalFeatures
+from songscore.estimators import SongClassifier, SpectralFeatures, VocalFeatures, transformers
 from songscore.extract import feature_names
 from songscore.features.spectral import NAMES as SPECTRAL_NAMES
 from songscore.features.spectral import curves
@@ -104,7 +103,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
             raise UnreadableAudio("bad: not a sound file")
         return {name: len(questions) + i / 1000 for i, name in reversed(list(enumerate(feature_names(sets))))}
 
-    monkeypatch.setattr(estimators, "features_of", features_of)
+    monkeypatch.setattr(transformers, "features_of", features_of)
     return questions
 
 
@@ -173,7 +172,7 @@ def test_what_holds_no_tracks_is_refused_in_a_sentence(
 
 def test_a_frame_of_several_columns_is_refused(asked: list[tuple[Any, ...]]) -> None:
     pandas = pytest.importorskip("pandas")
-    with pytest.raises(ValueError, match=r"a DataFrame of 2 columns, \['path', 'year'\]; choose the one of paths"):
+    with pytest.raises(ValueError, match=r"a DataFrame of 2 columns, \['path', 'year'\]; choose the column of paths"):
         VocalFeatures().transform(pandas.DataFrame({"path": ["a"], "year": [1999]}))
 
 

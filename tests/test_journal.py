@@ -163,7 +163,7 @@ def test_answers_of_the_first_version_are_read_and_not_gone_on_with(tmp_path: Pa
     before = json.dumps(track("a.mp3").to_dict()) + "\n"
     path.write_text(before)
     assert paths(path) == ["a.mp3"]
-    with pytest.raises(ValueError, match="does not say what was asked"):
+    with pytest.raises(ValueError, match="does not say with which settings"):
         open_journal(path, resume=True)
     assert path.read_text() == before
 

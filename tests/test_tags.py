@@ -255,7 +255,7 @@ def test_another_program_without_the_tags_of_songscore_cannot_be_relabelled(flac
 def test_a_stored_number_that_is_no_probability_is_refused(flac: Path, writing: Writing, stored: str) -> None:
     tag_track(label(flac), writing=writing)
     put(flac, "SONGSCORE_PROBABILITY", stored)
-    assert f"SONGSCORE_PROBABILITY={stored} is no probability" in relabel(flac, 0.5).message
+    assert f"SONGSCORE_PROBABILITY={stored} is not a probability" in relabel(flac, 0.5).message
 
 
 def test_a_threshold_outside_the_range_is_an_error(flac: Path) -> None:
@@ -377,7 +377,7 @@ def test_an_application_that_no_reader_knows_is_refused(tmp_path: Path, writing:
     result = tag_track(label(path), writing=writing)
     assert (result.status, result.message) == (
         "failed",
-        "the tags cannot be read: this is no MP3, FLAC, Ogg, MP4, WAV, AIFF, APE, WavPack or Musepack",
+        "the tags cannot be read: this is not an MP3, FLAC, Ogg, MP4, WAV, AIFF, APE, WavPack or Musepack",
     )
     assert path.read_bytes() == before
 

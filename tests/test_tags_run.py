@@ -53,11 +53,11 @@ def test_pipes_devices_and_folders_are_refused_at_once(tmp_path: Path, writing: 
 @pytest.mark.parametrize(
     ("fields", "complaint"),
     [
-        ({"song_probability": 5.0}, "song_probability=5.0 is no probability"),
-        ({"song_probability": float("nan")}, "song_probability=nan is no probability"),
-        ({"song_probability": True}, "song_probability=True is no probability"),
-        ({"model": "track\x1b[31m"}, "is no name of a model"),
-        ({"model": ""}, "is no name of a model"),
+        ({"song_probability": 5.0}, "song_probability=5.0 is not a probability"),
+        ({"song_probability": float("nan")}, "song_probability=nan is not a probability"),
+        ({"song_probability": True}, "song_probability=True is not a probability"),
+        ({"model": "track\x1b[31m"}, "is not the name of a model"),
+        ({"model": ""}, "is not the name of a model"),
         ({"status": "unreadable"}, "a label beside status='unreadable'"),
     ],
 )

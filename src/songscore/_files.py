@@ -1,4 +1,4 @@
-"""The one way a file is written whole or not at all, and the folders that are the user's own."""
+"""Writing a file whole or not at all, and the folders of a user's own that songscore uses."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from secrets import token_hex
 from typing import BinaryIO, NoReturn
 
 LEFT_BEHIND = 86_400.0
-"""Seconds after which a half-written file is one of a process that was killed, where files cannot be locked."""
+"""Seconds after which a half-written file counts as left by a killed process, where files cannot be locked."""
 
 _swept: set[Path] = set()
-"""Folders in which this process has looked for what was left."""
+"""Folders in which this process has looked for half-written files of killed processes."""
 
 _HALF_WRITTEN = re.compile(r"\.songscore-[0-9a-f]{16}\.tmp")
 
@@ -25,14 +25,14 @@ _HALF_WRITTEN = re.compile(r"\.songscore-[0-9a-f]{16}\.tmp")
 def new_file(path: Path) -> Iterator[BinaryIO]:
     """A file to write that takes the place of `path` once it is complete and on the disk.
 
-    It lies in the same folder under a name of its own, so that `path` is never seen half written, and is removed where
-    the work breaks off. It is locked meanwhile: one that nobody holds was left by a process that was killed, and is
-    removed when a process first writes in that folder.
+    It lies in the same folder under a hidden name, so that `path` is never seen half written, and is removed where the
+    work breaks off. It is locked meanwhile: a half-written file without a lock was left by a process that was killed,
+    and is removed when a process first writes in that folder.
 
     Raises
     ------
     OSError
-        The folder takes no new file, or none of this size; it names `path`.
+        The file cannot be written there; the error names `path`.
     """
     if path.parent not in _swept:
         _swept.add(path.parent)
@@ -67,14 +67,14 @@ def write_together(contents: Mapping[Path, bytes]) -> None:
 
 
 def _name(error: OSError, path: Path) -> NoReturn:
-    """Raise an error again, with the file that it is about where it names none."""
+    """Raise an error again; one that names no file gets `path`."""
     if error.errno is None or error.filename is not None:
         raise error
     raise OSError(error.errno, error.strerror, os.fspath(path)) from error
 
 
 def _opened(new: Path) -> BinaryIO:
-    """A new file, locked; another process may have taken it for left behind before it was."""
+    """A new file, locked; made again where another process took it for a leftover and removed it before the lock."""
     while True:
         file = new.open("xb")
         with suppress(ImportError, OSError):
@@ -87,7 +87,7 @@ def _opened(new: Path) -> BinaryIO:
 
 
 def own_folder(find: Callable[..., Path]) -> Path:
-    """The folder that a function of platformdirs has for songscore; below ``~`` where no home folder is known."""
+    """The folder that a function of platformdirs gives songscore; below ``~`` where the user has no home folder."""
     try:
         return find("songscore", appauthor=False)
     except RuntimeError:  # newer versions of platformdirs; earlier ones give a path below ~
@@ -95,7 +95,7 @@ def own_folder(find: Callable[..., Path]) -> Path:
 
 
 def has_place(path: Path) -> bool:
-    """Whether a path from `own_folder` is one on the disk, and a home folder is known."""
+    """Whether a path from `own_folder` can be used: there is a home folder."""
     return path.parts[:1] != ("~",)
 
 
@@ -108,7 +108,7 @@ def remove_leftovers(folder: Path) -> None:
 
 
 def _remove_left(path: Path) -> None:
-    """Remove a half-written file that no process holds, with its lock in hand, so that none takes it meanwhile."""
+    """Remove a half-written file that no process holds; it is locked first, so that no other process removes it too."""
     handle = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
     try:
         is_free = _is_free(handle)
@@ -122,7 +122,7 @@ def _remove_left(path: Path) -> None:
 
 
 def _is_free(handle: int) -> bool | None:
-    """Lock a file, and say whether nobody else had; None where files cannot be locked."""
+    """Lock a file; False where another process holds it, None where files cannot be locked."""
     try:
         import fcntl
 

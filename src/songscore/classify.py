@@ -41,24 +41,24 @@ def classify_track(
     prior : float, optional
         Share of songs in the collection, in (0, 1), where it is known. Without it both answers are equally expected.
     choir : {"score", "song"}, default "score"
-        What voices without words make of a track.
+        Label of a track whose only voices sing no words, such as a choir on "ah".
     thorough : bool, default False
-        Listen to everything. Without it, a track of a minute and more is left as soon as the rest would not change its
-        label or its certainty, and the timeline and the passages with a voice are those of what was heard.
+        Listen to the whole track. Without it, listening to a track of a minute or more stops as soon as the rest could
+        change neither the label nor `certain`; the timeline and the passages then cover only what was heard.
     model : str or path, default "track-v2"
         Name of a model that comes with songscore, or the path of another.
 
     Returns
     -------
     TrackResult
-        Also for a file that cannot be read: then `label` is None, and `status` and `message` say why.
+        There is one for a file that cannot be read, too: its `label` is None, and `status` and `message` say why.
 
     Raises
     ------
     TypeError, ValueError
-        An argument is wrong. Nothing about the content of a file raises.
+        An argument is wrong. What is wrong with a file never raises: the result says it.
     ModelError
-        The model's files are not as they were made.
+        A file of the model is missing or was altered.
     """
     source = as_source(source, sr)
     question = Question(threshold, prior, choir)
@@ -74,5 +74,5 @@ def classify_track(
 
 
 def about(answer: TrackResult, file: FileState | None) -> TrackResult:
-    """The answer, with the file that it is about."""
+    """The answer, with the size, time and sound digest of its file."""
     return answer if file is None else replace(answer, **asdict(file))

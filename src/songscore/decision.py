@@ -31,13 +31,13 @@ if TYPE_CHECKING:
 Choir = Literal["score", "song"]
 
 SHORTEST = 2.0
-"""Seconds of sound below which nothing is said."""
+"""Seconds of sound below which a track gets no label."""
 
 SHORTEST_CERTAIN = 10.0
-"""Seconds of sound below which nothing is certain."""
+"""Seconds of sound below which no label is certain."""
 
 SILENCE = 1e-6
-"""Peak of a silent track, -120 dB of full scale: below the last bit of 16 and of 20 bits, above numerical dust."""
+"""Peak below which a track is silent, -120 dB of full scale: less than one bit of 20, more than rounding errors."""
 
 VOICES: dict[VoiceKind, int] = {"sung": SUNG, "choir": CHOIR, "speech": SPEECH}
 """The kinds of sound that are voices."""
@@ -46,7 +46,7 @@ CHOIR_HEARD = 0.5
 """Share of a track with voices without words from which a score is not certain: they may sing words."""
 
 SPOKEN = 0.3
-"""Mean probability of speech in what is called speech; a speaker pauses."""
+"""Mean probability of speech from which sound without music is called speech; not higher, since speakers pause."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,12 +60,12 @@ class Question:
     prior : float, optional
         Share of songs in the collection, in (0, 1). Without it both labels are equally expected.
     choir : {"score", "song"}, default "score"
-        What voices without words make of a track.
+        Label of a track whose only voices sing no words, such as a choir on "ah".
 
     Raises
     ------
     TypeError, ValueError
-        A value is not what it must be.
+        A value is of another type, or out of range.
     """
 
     threshold: float = 0.5
@@ -96,9 +96,9 @@ class Question:
 
 
 def is_settled(activity: Activity, model: TrackModel, question: Question) -> bool:
-    """Whether listening on can change neither the label nor whether it is certain.
+    """Whether the rest of a track could change neither its label nor whether that is certain.
 
-    What has to be heard before a label can be certain, and a sound that is not silent, has to be heard in any case.
+    Never before `SHORTEST_CERTAIN` seconds were heard, and never while all that was heard is silent.
     """
     if activity.is_whole:
         return True
@@ -119,7 +119,7 @@ def is_settled(activity: Activity, model: TrackModel, question: Question) -> boo
 
 
 def label(analysis: Analysis, model: TrackModel, question: Question) -> TrackResult:
-    """From what was heard to the answer."""
+    """The answer for a track, from what was heard of it."""
     activity = analysis.activity
     known = partial(
         TrackResult,
@@ -160,7 +160,7 @@ def _is_certain(
     question: Question,
     voices: dict[VoiceKind, float],
 ) -> bool:
-    """Whether at most the stated share of the tracks of the other class look like this one."""
+    """Whether the model's error guarantee covers the label: few enough tracks of the other class look like this one."""
     bounds, activity = model.bounds, analysis.activity
     if analysis.damage or analysis.analysed < SHORTEST_CERTAIN or model.music(activity) < bounds.music_above:
         return False
@@ -181,6 +181,7 @@ def _speech(activity: Activity) -> float:
 
 
 def _song_above(model: TrackModel, question: Question) -> float:
+    """Log-odds from which "song" is certain."""
     return model.bounds.song_above_with_choir if question.counts_choir else model.bounds.song_above
 
 
@@ -190,6 +191,7 @@ def _is_heard_everywhere(activity: Activity, model: TrackModel) -> bool:
 
 
 def _refusal(analysis: Analysis, model: TrackModel) -> tuple[Status, str] | None:
+    """Status and message of a sound that gets no label; None for one that does."""
     if analysis.analysed < SHORTEST or not len(analysis.activity.step):
         return "too_short", too_short(analysis.analysed)
     if analysis.activity.peak < SILENCE:
@@ -199,12 +201,12 @@ def _refusal(analysis: Analysis, model: TrackModel) -> tuple[Status, str] | None
 
 
 def too_short(seconds: float) -> str:
-    """What to say of a sound that is too short."""
+    """The message for a sound that is too short."""
     return f"{seconds:.1f} s of sound; at least {SHORTEST:.0f} s are needed"
 
 
 def no_music(activity: Activity, model: TrackModel) -> str:
-    """What was heard instead of music, or "" where it is music or somebody sings."""
+    """The message for a sound without music; "" where there is music or somebody sings."""
     if model.music(activity) >= 0:
         return ""
     means = activity.kinds.mean(axis=0)

@@ -47,7 +47,7 @@ def extract_features(
     Returns
     -------
     dict of str to float
-        Vocal features first. None is NaN.
+        Vocal features first. Every value is a finite number.
 
     Raises
     ------
@@ -55,6 +55,8 @@ def extract_features(
         The sound cannot be read, or is shorter than two seconds.
     ImportError
         "spectral" is asked for and librosa is not installed.
+    TypeError, ValueError
+        An argument is wrong.
     """
     check_sets(sets)
     found = dict[str, float]()
@@ -91,7 +93,7 @@ def extract_curves(
 
     Raises
     ------
-    AudioError, ImportError
+    AudioError, ImportError, TypeError, ValueError
         As for `extract_features`.
     """
     check_sets(sets)
@@ -106,6 +108,7 @@ def extract_curves(
 
 
 def _on_one_axis(analysis: Analysis | None, curves: dict[str, NDArray[Any]] | None) -> dict[str, NDArray[Any]]:
+    """Both kinds of curves at the times of librosa's frames; at least one of them is given."""
     if curves is not None:
         times = spectral.frame_times(len(curves["rms"]))
     else:
@@ -138,6 +141,8 @@ def spectral_features(source: Source) -> dict[str, float]:
     ------
     AudioError
         The sound cannot be read, or is shorter than `SHORTEST`.
+    ImportError
+        librosa is not installed.
     """
     curves = spectral.spectral_curves(source)
     seconds = spectral.seconds(len(curves["rms"]))
@@ -153,7 +158,7 @@ def feature_names(sets: Sequence[SetName] = SETS) -> tuple[str, ...]:
 
 
 def spectral_version() -> str:
-    """What spectral features depend on besides the sound."""
+    """Everything besides the sound that spectral features depend on, as one string."""
     return f"{spectral.FEATURE_SET} librosa {version('librosa')}"
 
 

@@ -3,9 +3,9 @@
 A mark belongs to a sound: it is known by a digest of its bytes without the tags, so a file keeps its mark when it is
 moved, renamed or tagged. A mark without a digest, written by hand in a spreadsheet perhaps, belongs to its path.
 
-``marks.csv`` is a table in UTF-8 with the columns of `COLUMNS` in any order; `path` and `label` are enough, others are
-passed over. A path that is not UTF-8, that begins as a formula of a spreadsheet does, or that holds control characters
-stands there as ``file:`` and percent-encoded.
+``marks.csv`` is a table in UTF-8 with the columns of `COLUMNS` in any order. Only `path` and `label` are required, and
+other columns are ignored. A path that is not UTF-8, that begins like a formula of a spreadsheet, or that holds control
+characters is written as ``file:`` and its percent-encoded bytes.
 """
 
 from __future__ import annotations
@@ -35,10 +35,10 @@ _LABELS: dict[str, MarkLabel] = {SONG: SONG, SCORE: SCORE, "score": SCORE, NEITH
 _SAID = ("", SONG, SCORE, *get_args(Status))
 
 _LATEST = 1e9
-"""Seconds, thirty years, before which every sound ends."""
+"""Longest track that is accepted, in seconds: thirty years."""
 
 _COMMANDS = re.compile(r"^[=+\-@]|[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
-"""Text that would command a spreadsheet or a terminal."""
+"""Text that a spreadsheet would run as a formula, or a terminal obey."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,9 +48,9 @@ class Mark:
     Attributes
     ----------
     path : str
-        Where the file was.
+        Where the file was when it was marked.
     label : {"song", "instrumental score", "neither"}
-        "neither" is for what is no music, and for what belongs in neither class.
+        "neither" is for sound that is not music, and for music that belongs in neither class.
     seconds : float or None
         Length of the track.
     said : str
@@ -70,7 +70,7 @@ class Mark:
 
     @classmethod
     def of(cls, track: TrackResult, label: MarkLabel) -> Mark:
-        """The mark of a track that the model has answered."""
+        """A mark with this label for a track, and what the model had said of it."""
         by_model = track.by == "model"
         return cls(
             path=track.path or "",
@@ -96,7 +96,7 @@ class Marks:
             self.add(mark)
 
     def __iter__(self) -> Iterator[Mark]:
-        """Those that count, those that are known by their sound first."""
+        """The marks that count: first those with a digest of the sound, then those with a path alone."""
         yield from self._by_sound.values()
         yield from (mark for mark in self._by_path.values() if not mark.sound)
 
@@ -104,7 +104,7 @@ class Marks:
         return sum(1 for _ in self)
 
     def add(self, mark: Mark) -> None:
-        """Put in a mark, in the place of an earlier one for the same file."""
+        """Add a mark; it replaces an earlier one for the same file."""
         place = _place(mark.path)
         earlier = self._by_path.pop(place, None)
         if earlier is not None and (not mark.sound or not earlier.sound):
@@ -115,14 +115,14 @@ class Marks:
             self._by_sound[mark.sound] = mark
 
     def remove(self, track: TrackResult) -> None:
-        """Take out the mark of a track, where there is one."""
+        """Remove the mark of a track, if it has one."""
         mark = self.of(track)
         if mark is not None:
             self._by_sound.pop(mark.sound, None)
             self._by_path.pop(_place(mark.path), None)
 
     def of(self, track: TrackResult) -> Mark | None:
-        """The mark of a track: that of its sound, or where the sound of either is not known, that of its path."""
+        """The mark of a track: by its sound or, where the sound of the mark or the track is not known, by its path."""
         if mark := self._by_sound.get(track.sound_digest or ""):
             return mark
         if track.path is None or not self._by_path:
@@ -131,10 +131,10 @@ class Marks:
         return None if there is None or (there.sound and track.sound_digest) else there
 
     def decide(self, track: TrackResult) -> TrackResult:
-        """The answer for a track: that of its mark, or without one the answer as it is.
+        """The answer for a track with the label of its mark; without a mark, the answer as it is.
 
-        The label of a mark is certain, with a song probability of 1 or 0 and the status "ok", or "partial" where it was
-        that. A track that is neither has no label and the status "not_music". What was heard stays.
+        The label of a mark is certain, with a song probability of 1 or 0; the status is "ok", or stays "partial". A
+        track marked as neither has no label and the status "not_music". What was heard of the track is kept.
         """
         mark = self.of(track)
         if mark is None:
@@ -167,12 +167,12 @@ MarkSource = str | os.PathLike[str] | Mapping[str, str] | Iterable[Mark] | Marks
 
 
 def as_marks(source: MarkSource) -> Marks:
-    """Marks from a file, as they are, or from labels by path.
+    """Marks from any argument `marks` of a public function: a file, marks, or a mapping of path to label.
 
     Raises
     ------
     ValueError
-        As of `read_marks`, or a label of a mapping is none.
+        As for `read_marks`; or a label in a mapping is not "song", "instrumental score" or "neither".
     """
     if isinstance(source, Marks):
         return source
@@ -190,7 +190,7 @@ def read_marks(path: str | os.PathLike[str], refused: Callable[[ValueError], obj
     ----------
     path : path
     refused : callable, optional
-        Called with the error of each line that is no mark, and reading goes on; without it, the error is raised.
+        Called with the error of each line that is not a mark, and reading goes on; without it, the error is raised.
 
     Returns
     -------
@@ -200,7 +200,7 @@ def read_marks(path: str | os.PathLike[str], refused: Callable[[ValueError], obj
     Raises
     ------
     ValueError
-        A line is no mark, and the message has the file, the line, the field and its value; or the file has no columns
+        A line is not a mark: the message names the file, the line, the field and its value. Or the file has no columns
         `path` and `label`.
     """
     marks = []
@@ -221,7 +221,7 @@ def read_marks(path: str | os.PathLike[str], refused: Callable[[ValueError], obj
 
 
 def write_marks(marks: Iterable[Mark], path: str | os.PathLike[str]) -> None:
-    """Write marks to a file, whole or not at all."""
+    """Write marks to a file, whole or not at all; `OSError` where that fails."""
     write_whole(Path(path).resolve(), f"{','.join(COLUMNS)}\n{csv_lines(marks)}")
 
 
@@ -242,7 +242,7 @@ def written_path(path: str) -> str:
 
 
 def _rows(rows: csv.DictReader[str], name: str) -> Iterator[tuple[int, Mapping[str, str] | csv.Error]]:
-    """The rows with the numbers of their lines, or what is wrong with them."""
+    """Each row, or the error that it cannot be read, with the number of its line."""
     try:
         columns = rows.fieldnames or ()
     except csv.Error as error:
@@ -283,6 +283,7 @@ def _mark(fields: Mapping[str, str]) -> Mark:
 
 
 def _number(fields: Mapping[str, str], name: str, highest: float, words: str) -> float | None:
+    """The number in a cell; None where the cell is empty. `words` say in an error what is needed."""
     text = fields.get(name, "")
     if not text:
         return None
@@ -301,7 +302,7 @@ def _wrong(name: str, value: str, needed: str) -> ValueError:
 
 
 def _place(path: str) -> str:
-    """The one name of a file, whatever links and relative names lead to it."""
+    """The absolute path of a file with links resolved, so that each file has one name."""
     try:
         return os.path.realpath(path)
     except (OSError, ValueError):

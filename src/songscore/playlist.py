@@ -1,6 +1,6 @@
-"""Playlists: extended M3U in UTF-8 (``.m3u8``), or what FFmpeg joins (``.ffconcat``), one track a line.
+"""Playlists, one track a line: extended M3U in UTF-8 (``.m3u8``), or a list of files for FFmpeg (``.ffconcat``).
 
-FFmpeg opens no M3U but that of streams; its own list of files is that of its demuxer ``concat``.
+FFmpeg reads M3U only as a list of streams; for a list of files it has its ``concat`` demuxer and that demuxer's format.
 
 A path that is not UTF-8, or that has a line break in it, cannot be written and is left out: it would name another file.
 """
@@ -15,7 +15,7 @@ from songscore._files import write_whole
 from songscore.results import TrackResult, as_utf8
 
 CONCAT = ".ffconcat"
-"""How the name of a list for FFmpeg ends."""
+"""Suffix of a list of files for FFmpeg."""
 
 
 def write_playlist(
@@ -35,7 +35,12 @@ def write_playlist(
     Returns
     -------
     list of TrackResult
-        Tracks that could not be written, because of their names.
+        Tracks that were left out because their paths cannot be written.
+
+    Raises
+    ------
+    OSError
+        The playlist cannot be written.
     """
     path = Path(path)
     for_ffmpeg = path.suffix.lower() == CONCAT
@@ -53,17 +58,18 @@ def write_playlist(
 
 
 def _title(track: TrackResult) -> str:
-    """The name of the file, without characters that command a terminal."""
+    """The name of the file, without control characters, which a terminal would obey."""
     return "".join(c for c in Path(track.path or "").stem if c.isprintable())
 
 
 def _entry(track: TrackResult, folder: Path, absolute: bool) -> str | None:
+    """The path of a track as the playlist has it; None where it cannot be written."""
     if track.path is None or track.path != as_utf8(track.path) or len(track.path.splitlines()) != 1:
         return None
     if absolute:
         return str(Path(track.path).absolute())
     try:
         relative = os.path.relpath(track.path, folder)
-    except ValueError:  # another drive
+    except ValueError:  # on another drive of Windows
         return str(Path(track.path).absolute())
     return f"./{relative}" if relative.startswith("#") else relative

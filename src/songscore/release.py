@@ -42,7 +42,7 @@ SOUNDTRACK_FROM = 0.75
 """Shares of songs up to which a release is a score, and from which it is a soundtrack."""
 
 CERTAIN_FROM = 0.95
-"""Probability of the verdict from which it is certain."""
+"""Probability from which a verdict is certain."""
 
 MAX_PROBABILITY = 0.9999
 """No track counts for more than this: answers in files have four decimals, and 1.0000 is not certainty."""
@@ -138,8 +138,8 @@ def classify_release(
     jobs, executor, threshold, choir, model, marks
         For a folder, as for `classify_folder`.
     prior : float, optional
-        Share of songs in the collection with which the tracks are labelled, or were. It says nothing of this release,
-        so it moves their labels and not the verdict.
+        Share of songs in the collection, with which the tracks are labelled or, for given answers, were labelled. It
+        says nothing about this release, so it moves the labels of tracks but not the verdict.
 
     Returns
     -------
@@ -168,13 +168,14 @@ def classify_release(
 def release_folders(folders: Iterable[Path]) -> dict[Path, Path]:
     """Audio files below folders, each with the folder of its release.
 
-    That is the folder it lies in, or the one above where that is called like a disc: CD1, Disc 2, disk-03 (bonus).
+    A release is the folder that a file lies in or, where that is named like a disc (CD1, Disc 2, disk-03 (bonus)), the
+    folder above.
     """
     return {file: release_folder(file, top) for top in folders for file in audio_files([top])}
 
 
 def release_folder(file: Path, top: Path | None = None) -> Path:
-    """The folder of a file's release; `top` belongs to no other folder, whatever its name."""
+    """The folder of a file's release; never one above `top`, even where that is named like a disc."""
     folder = file.parent
     return folder.parent if folder != top and _DISC.match(folder.name) else folder
 
@@ -191,7 +192,7 @@ def classify_releases(
     home : mapping of Path to Path
         The folder of each file's release, as from `release_folders`.
     prior : float, optional
-        With which the tracks were labelled.
+        The prior with which the tracks were labelled.
     """
     place = {os.fspath(file): i for i, file in enumerate(home)}
     folder_of = {os.fspath(file): folder for file, folder in home.items()}
@@ -206,7 +207,7 @@ def classify_releases(
 
 
 def judge(tracks: Sequence[TrackResult], path: str | None = None, *, prior: float | None = None) -> ReleaseResult:
-    """From the answers for the tracks to the answer for the release; a file that could not be read may be either."""
+    """The answer for a release, from those for its tracks; a file that could not be read is a song with even odds."""
     known = [_without(prior, p) for p in (track.song_probability for track in tracks) if p is not None]
     unread = sum(track.status in UNREAD for track in tracks)
     message = _message(len(tracks), len(known), unread)
@@ -236,7 +237,7 @@ def judge(tracks: Sequence[TrackResult], path: str | None = None, *, prior: floa
 
 
 def _without(prior: float | None, probability: float) -> float:
-    """A song probability where as many songs as scores are expected; Bayes' rule, backwards."""
+    """The song probability for as many songs as scores: the prior taken out again, by Bayes' rule."""
     if prior is None:
         return probability
     song, score = probability / prior, (1 - probability) / (1 - prior)
@@ -276,6 +277,7 @@ def song_counts(probabilities: Sequence[float]) -> NDArray[np.float64]:
 
 
 def _message(n_tracks: int, n_known: int, n_unread: int) -> str:
+    """What was left out of a release or could not be read."""
     notes = [] if n_known else ["no track has a label" if n_tracks else "no music files"]
     if n_unread:
         notes.append(f"{n_unread} of {n_tracks} files could not be read{' and may be either' if n_known else ''}")
@@ -285,6 +287,7 @@ def _message(n_tracks: int, n_known: int, n_unread: int) -> str:
 
 
 def _common_folder(tracks: Sequence[TrackResult]) -> str | None:
+    """The innermost folder of all tracks that have a path; None where there is none."""
     folders = [Path(track.path).parent for track in tracks if track.path is not None]
     try:
         return os.path.commonpath(folders) or os.curdir if folders else None

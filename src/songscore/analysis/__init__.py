@@ -1,1 +1,1 @@
-"""One sound, heard: which windows are read, and the record of what was heard in them."""
+"""Listening to one sound: which windows are read, and the record of what was heard in them."""

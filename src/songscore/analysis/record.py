@@ -1,7 +1,7 @@
 """What was heard in one sound, or why nothing was, as records and as bytes for the cache and between processes.
 
 The bytes are one line of JSON and the arrays it describes. The line holds `FORMAT`, the version of songscore and the
-digest of the detector; a record of another format or detector is refused. Raise `FORMAT` when the layout changes.
+digest of the detector; a record in which one of them differs is refused. Raise `FORMAT` when the layout changes.
 
 Untrusted input: reading runs no code, allocates no more than was received, and raises `ValueError` for what does not
 fit.
@@ -26,10 +26,10 @@ from songscore.results import Status
 FORMAT = 2
 
 FAILURES = frozenset(get_args(Status)) - {"ok", "partial"}
-"""Statuses of what was not heard."""
+"""Statuses of sounds that were not heard."""
 
 _LARGEST = 1e9
-"""Seconds of sound, or peak over full scale: thirty years."""
+"""Largest number of seconds (thirty years), and largest peak over full scale, that a record may have."""
 
 _STATE = ("size", "modified", "sound_digest")
 _STEP, _KINDS = np.dtype("<i4"), np.dtype("<u2")
@@ -37,16 +37,17 @@ _STEP, _KINDS = np.dtype("<i4"), np.dtype("<u2")
 
 @dataclass(frozen=True, slots=True)
 class Analysis:
-    """A sound that was read: all that an answer needs, whatever is asked.
+    """What was heard of a sound: all that an answer needs, whatever the question.
 
     Attributes
     ----------
     path : str or None
     duration, analysed : float
-        Seconds of the sound, and of what was decoded.
+        Length of the sound and of the part that was decoded, in seconds.
     damage : str
-        What was wrong, "" for a whole file.
+        What was wrong with the file; "" for a whole one.
     activity : Activity
+        Probabilities of the kinds of sound over time.
     detector : str
         Digest of the detector that listened, `songscore.model.TrackModel.detector_digest`.
     """
@@ -59,7 +60,7 @@ class Analysis:
     detector: str
 
     def to_bytes(self) -> bytes:
-        """Everything but the path, exactly."""
+        """The record as bytes, without the path; `from_bytes` gives back the same numbers."""
         activity = self.activity
         kinds = activity.kinds * np.float32(LEVELS)
         np.rint(kinds, out=kinds)
@@ -80,7 +81,7 @@ class Analysis:
 
     @classmethod
     def from_bytes(cls, content: bytes, path: str | None, detector: str) -> Analysis:
-        """The record that `to_bytes` wrote, of a given detector.
+        """The record that `to_bytes` wrote; `detector` is the digest that it must have.
 
         Raises
         ------
@@ -112,8 +113,9 @@ class Failure:
     Attributes
     ----------
     status : str
-        As of a `TrackResult`.
+        As for a `TrackResult`.
     message : str
+        As for a `TrackResult`.
     """
 
     status: Status
@@ -126,7 +128,7 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What a worker says of a file, and by what it is known whether that fits.
+    """The reply of a worker for a file, with what shows whether it can be used.
 
     Attributes
     ----------
@@ -142,12 +144,12 @@ class Reply:
     file: FileState | None
 
     def to_bytes(self) -> bytes:
-        """A line of JSON about songscore, the model and the file, and then the reading."""
+        """A line of JSON about songscore, the model and the file, followed by the reading."""
         return wrapped(self.reading.to_bytes(), self.model, self.file)
 
     @classmethod
     def from_bytes(cls, content: bytes, path: str, model: str, detector: str) -> Reply:
-        """What a worker said of a file.
+        """The reply that `to_bytes` wrote; `model` and `detector` are the digests that it must have.
 
         Raises
         ------
@@ -159,7 +161,7 @@ class Reply:
 
 
 def wrapped(content: bytes, model: str, file: FileState | None) -> bytes:
-    """What a worker replies: a line of JSON about songscore, the model and the file, and then the content."""
+    """A reply of a worker: a line of JSON about songscore, the model and the file, followed by the content."""
     head = {"songscore": version("songscore"), "model": model, "file": None if file is None else asdict(file)}
     return json.dumps(head).encode() + b"\n" + content
 
@@ -214,7 +216,7 @@ def _object(line: bytes) -> dict[str, Any]:
     try:
         head = json.loads(line)
     except RecursionError as error:
-        raise ValueError("not a record of a sound: it is nested without end") from error
+        raise ValueError("not a record of a sound: its JSON is nested too deeply") from error
     if not isinstance(head, dict):
         raise ValueError(f"not a record of a sound: {type(head).__name__}")
     return head

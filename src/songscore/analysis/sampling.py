@@ -1,9 +1,9 @@
 """Reading a sound, until enough of it was heard to answer a question.
 
-A song is proved by a few seconds of voice, an instrumental score only by listening everywhere. So windows are read in
-an order that spreads over the whole sound at once: the bit-reversed one (van der Corput 1935), in which the first half
-of the windows is every other one. After each, `songscore.decision` is asked whether the answer can still change, and
-more is read while it can. Formats that do not seek are read from start to end.
+A few seconds of voice prove a song; only listening everywhere proves an instrumental score. So windows are read in an
+order that soon covers the whole sound evenly: bit-reversed order (van der Corput 1935), in which the first half of the
+windows is every other one. `songscore.decision` is asked again and again whether the answer can still change, and more
+is read while it can. Formats that do not seek are read from start to end.
 """
 
 from __future__ import annotations
@@ -22,10 +22,13 @@ from songscore.features.track_vector import Activity, WindowActivity, join_windo
 from songscore.model import TrackModel
 
 FEWEST = 12
-"""Windows below which everything is read."""
+"""Number of windows below which a sound is read from start to end."""
 
 _OVERHANG = (N_FFT - HOP_LENGTH) / SAMPLE_RATE + 0.01
+"""Seconds by which the last frame of a window reaches into the next, and a little more for rounding."""
+
 _END = 0.05
+"""Seconds at the end of a sound that are read first, to see whether the file is as long as it says."""
 
 
 def analyse(
@@ -43,11 +46,11 @@ def analyse(
     source : path, binary file object, or (samples, sample rate)
     model : TrackModel
     question : Question
-        What is to be answered, so what may be left unheard.
+        The question to answer, on which it depends how much has to be heard.
     thorough : bool, default False
-        Read everything, also where the answer would not change.
+        Read everything, even where the answer would not change.
     earlier : Analysis, optional
-        What was heard of the same sound by the same detector for another question; listening goes on from there.
+        What the same detector heard of the same sound for another question; listening goes on from there.
 
     Raises
     ------
@@ -69,7 +72,7 @@ def analyse(
 
 
 def answers(analysis: Analysis, model: TrackModel, question: Question, *, thorough: bool = False) -> bool:
-    """Whether enough was heard for a question, which need not be the one that was listened for."""
+    """Whether enough was heard to answer a question, which may be another than the analysis was made for."""
     activity = analysis.activity
     return bool(analysis.damage) or activity.is_whole or (not thorough and is_settled(activity, model, question))
 
@@ -107,7 +110,7 @@ def _sampled(
 def _windows_of(
     activity: Activity, starts: NDArray[np.int64], ends: NDArray[np.int64]
 ) -> tuple[list[WindowActivity], float]:
-    """The windows that were heard from beginning to end, and the peak."""
+    """The windows of an activity that were heard from beginning to end, and its peak."""
     first, last = starts // FRAMES_PER_STEP, ends // FRAMES_PER_STEP
     a, b = np.searchsorted(activity.step, [first, last])
     windows = zip(starts.tolist(), a.tolist(), b.tolist(), (b - a == last - first).tolist(), strict=True)
@@ -115,6 +118,7 @@ def _windows_of(
 
 
 def _n_frames(seconds: float) -> int:
+    """Frames of a sound of that length, see `songscore.features.spectrum`."""
     return max(0, 1 + (int(seconds * SAMPLE_RATE) - N_FFT) // HOP_LENGTH)
 
 
@@ -128,5 +132,8 @@ def bit_reversed(n: int) -> Iterator[int]:
 
 
 def _is_time(n_heard: int, n_windows: int) -> bool:
-    """Whether to ask, so that asking costs little: after the first 16 windows, every eighth, and at the half."""
+    """Whether to ask if the answer is settled: not after every window, since asking takes time, too.
+
+    Asked after each of the first 16 windows, after every eighth from then on, and after half of them.
+    """
     return n_heard <= 16 or n_heard % 8 == 0 or n_heard == (n_windows + 1) // 2

@@ -1,4 +1,4 @@
-"""Sounds one after the other as one: joined files, chained Ogg streams, what is left around damage."""
+"""Several pieces of sound read as one: joined files, chained Ogg streams, and what is left around damage."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Part:
 
 
 def gap(rate: int, n_frames: int, reason: str) -> Part:
-    """A piece of which the length is known and nothing else."""
+    """A piece of known length that cannot be decoded, for this reason."""
     return Part(rate, 0, n_frames, partial(_refuse, reason), "")
 
 
@@ -57,7 +57,7 @@ def _refuse(reason: str) -> Decoder:
 
 
 class ChainedDecoder:
-    """Pieces in a row, at the rate of the longest of them.
+    """A decoder of pieces one after the other, at the rate of the longest of them.
 
     Blocks have the channels of the piece that they come from; `channels` are those of the longest.
     """

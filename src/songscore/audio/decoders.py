@@ -21,7 +21,7 @@ _UNKNOWN_LENGTH = 2**48
 _SIZES = re.compile(r"^ *(?:data|SSND|Data Size|riff|Riff size) *: (\d+) \(should be (\d+)\)", re.MULTILINE)
 """What libsndfile notes where a header gives more bytes of sound than the file has."""
 _UNKNOWN_SIZE = 0x7FFF_0000
-"""Who writes a header before the sound gives the largest size there is, or a little less."""
+"""Programs that write the header before the sound put the largest size there is into it, or a little less."""
 _SHORT_READ = 4096
 _MOST_CHANNELS = 64
 _UNSUPPORTED_ENCODING = 4
@@ -32,7 +32,7 @@ class DecodeError(Exception):
 
 
 class UnknownCodec(DecodeError):
-    """The file is in order and this decoder does not know what is in it."""
+    """The file is intact, but this decoder does not know its kind of sound."""
 
 
 class Decoder(Protocol):
@@ -45,9 +45,9 @@ class Decoder(Protocol):
     channels : int
     format : str
     claimed : int or None
-        Frames that the header promises; None where it does not promise. Never allocate by it.
+        Frames by the header, which may be wrong, so allocate nothing by it; None where the header has no number.
     seekable : int or None
-        Frames among which `seek` finds its way quickly; None where it does not.
+        Frames among which `seek` is quick and exact; None where it is not.
     """
 
     rate: int
@@ -66,16 +66,16 @@ class Decoder(Protocol):
         """Go on from this frame; raises `DecodeError` where that cannot be. Only where `seekable` is not None."""
 
     def close(self) -> None:
-        """Give the file back."""
+        """Close the decoder."""
 
 
 class _SoundFile(soundfile.SoundFile):
-    """One that reads on where it is: soundfile seeks after every read, a tenth of the cost of decoding MP3."""
+    """A sound file that does not seek between reads; soundfile does, at a tenth of the cost of decoding MP3."""
 
     def seekable(self) -> bool:
         return False
 
-    def finds_its_way(self) -> bool:
+    def can_seek(self) -> bool:
         return bool(super().seekable())
 
 
@@ -85,7 +85,7 @@ class SoundFileDecoder:
     Parameters
     ----------
     open_bytes : callable
-        Gives the bytes, from their start, as often as it is called.
+        Opens the bytes from their start, each time it is called.
     """
 
     def __init__(self, open_bytes: Callable[[], io.BufferedReader]) -> None:
@@ -97,7 +97,7 @@ class SoundFileDecoder:
         self.rate, self.channels, self.format = self._file.samplerate, self._file.channels, self._file.format
         self._end = self._file.frames if 0 < self._file.frames < _UNKNOWN_LENGTH else 0
         self.claimed = _promised(self._file, self._end) or None
-        self.seekable = self._end if self.claimed == self._end and self._file.finds_its_way() else None
+        self.seekable = self._end if self.claimed == self._end and self._file.can_seek() else None
         self._position, self._stride = 0, int(self.rate)
 
     def read(self, n_frames: int) -> FloatArray:
@@ -145,7 +145,7 @@ class SoundFileDecoder:
         return block
 
     def _read_up_to(self, damage: DecodeError, n_frames: int) -> FloatArray:
-        """The good beginning of a block that could not be read in one."""
+        """The undamaged beginning of a block that could not be read as a whole."""
         try:
             self._reopen(self._position)
             return self._read(n_frames)
@@ -167,7 +167,7 @@ class SoundFileDecoder:
 
 
 def _promised(file: soundfile.SoundFile, n_frames: int) -> int:
-    """Frames by the header; libsndfile counts those that there are in WAV, AIFF, AU and W64."""
+    """Frames by the header; for WAV, AIFF, AU and W64, libsndfile itself counts those that the file has."""
     sizes = _SIZES.search(file.extra_info)
     promised, present = (int(size) for size in sizes.groups()) if sizes else (0, 0)
     return n_frames * promised // present if 0 < present < promised < _UNKNOWN_SIZE else n_frames
@@ -218,7 +218,7 @@ def check_read(content: io.BufferedReader) -> None:
 
 @contextmanager
 def _native_call() -> Iterator[None]:
-    """A call of libsndfile without its noise, its many exceptions made one."""
+    """A call of libsndfile that prints nothing, and raises `DecodeError` for any of its errors."""
     try:
         with quiet_stderr():
             yield

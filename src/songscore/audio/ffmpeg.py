@@ -15,7 +15,7 @@ from scipy import fft
 from songscore.audio.decoders import DecodeError, FloatArray, UnknownCodec, check_read
 
 _ANY_TEXT: dict[str, Any] = {"metadata_errors": "ignore"} if int(av.__version__.split(".")[0]) < 19 else {}
-"""Tags that are not UTF-8 are no errors; from 19 on PyAV has no other way."""
+"""Accepts tags that are not UTF-8; from version 19 on, PyAV always does."""
 
 _GUESSES_LENGTH = frozenset({"aac", "ac3", "dts", "eac3", "mp3"})
 """Containers without a length, for which FFmpeg guesses one from the bit rate."""
@@ -43,12 +43,12 @@ class AvDecoder:
     """The first stream of sound in a container.
 
     Only MP4 is read by seeking, since it lists every packet, and only where the first second of a file comes out at the
-    same place by seeking as by reading on. Other containers tell times to the millisecond.
+    same place by seeking as by reading on. Other containers give times only in milliseconds.
 
     Parameters
     ----------
     open_bytes : callable
-        Gives the bytes, from their start, as often as it is called. FFmpeg sees the bytes and never the name, which it
+        Opens the bytes from their start, each time it is called. FFmpeg sees the bytes and never the name, which it
         might take for a protocol (``Alien:Covenant.m4a``).
     """
 
@@ -64,7 +64,7 @@ class AvDecoder:
         codec = self._stream.codec_context
         self.rate, self.channels, self.format = codec.sample_rate, codec.channels, codec.codec.name.upper()
         self.claimed = _claimed(self._stream, self._container.format.name)
-        self.seekable = self.claimed if self._finds_its_way() else None
+        self.seekable = self.claimed if self._seeks_exactly() else None
 
     def read(self, n_frames: int) -> FloatArray:
         parts, n = list[FloatArray](), 0
@@ -131,8 +131,8 @@ class AvDecoder:
         """Frames in a tick of the clock of the container."""
         return int((self._stream.time_base or 0) * self.rate)
 
-    def _finds_its_way(self) -> bool:
-        """Whether seeking leads to where reading on leads; the decoder is at the start afterwards."""
+    def _seeks_exactly(self) -> bool:
+        """Whether seeking gives the same samples as reading on; the decoder is at the start afterwards."""
         stream, half = self._stream, self.rate // 2
         if self._container.format.name != _MP4 or not self.claimed or self.claimed < 2 * half:
             return False
@@ -159,7 +159,7 @@ class AvDecoder:
             if before is None:
                 before = frame - self._per_tick * (self._began or 0)
                 if before < 0:
-                    raise DecodeError("seeking leads behind the place")
+                    raise DecodeError("seeking leads to a later place")
             if before < len(part):
                 yield part[before:]
             before = max(0, before - len(part))
@@ -233,7 +233,7 @@ def _claimed(stream: AvStream, container: str) -> int | None:
 
 
 def _failure(error: Exception) -> Exception:
-    """Too little memory says nothing about the file."""
+    """The error to raise for one of FFmpeg; `MemoryError` stays, since it says nothing about the file."""
     return MemoryError(_reason(error)) if isinstance(error, MemoryError) else DecodeError(_reason(error))
 
 

@@ -2,8 +2,8 @@
 
 A stream is a row of frames, each with a header of four bytes that gives its length (ISO/IEC 11172-3, 2.4.1; 13818-3 for
 the low rates; MPEG 2.5 is an extension by Fraunhofer). Going from header to header takes a hundredth of the time of
-decoding, and tells what no count in the file is trusted for: how many samples there are, where each of them is, where
-the rate or the channels change and where frames are missing. Positions are bytes from the start of the file.
+decoding, and gives what no count in the file can be trusted for: how many samples there are, where each of them is,
+where the rate or the channels change, and where frames are missing. Positions are bytes from the start of the file.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ Read = Callable[[int, int], bytes]
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """What a decoder cannot change in the middle."""
+    """The properties that all frames of a run share, since a decoder cannot change them on the way."""
 
     version: int
     layer: int
@@ -306,7 +306,7 @@ def _xing(tag: bytes) -> Count:
 
 
 def _compare(read: Read, runs: list[Run]) -> int:
-    """Set what is lost, skipped and cut in the runs behind one count; the frames that are missing behind them."""
+    """Set `lost`, `skip` and `cut` of the runs behind one count; returns how many frames are missing behind them."""
     count, found = runs[0].count, sum(run.n_frames for run in runs)
     missing = _missing(count, found, sum(run.end - run.offsets[0] for run in runs))
     left = missing
@@ -324,7 +324,7 @@ def _compare(read: Read, runs: list[Run]) -> int:
 
 
 def _missing(count: Count | None, n_frames: int, n_bytes: int) -> int | None:
-    """Frames that are counted and not there; None where nobody counted. A count that the size belies is none."""
+    """Frames that the count has and the file has not; None without a count, or where its size shows it to be wrong."""
     is_whole = count and 0 < count.n_bytes <= n_bytes + _LONGEST_COUNT
     if not count or not count.n_frames or (is_whole and n_frames < count.n_frames):
         return None

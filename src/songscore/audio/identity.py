@@ -2,7 +2,7 @@
 
 The digest is that of the sound as it is stored, without decoding it: the frames of FLAC, the pages of Ogg behind its
 headers, ``mdat`` in MP4, ``data`` in WAV, ``SSND`` in AIFF, and of any other kind of file what lies between the tags at
-its ends. So it is the same before and after tags are written, and another one for another sound.
+its ends. So it stays the same when tags are written, and differs for another sound.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _LATEST = (1 << 63) - 1
 
 @dataclass(frozen=True, slots=True)
 class FileState:
-    """By what a file is known again.
+    """What identifies a file.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""Bytes around the sound that are none: tags and text."""
+"""Tags and text around the sound of a file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Channels to one, so that no voice is lost on the way.
+"""Mixing channels to one without losing a voice.
 
 The mean of two channels loses what is in one as the negative of the other, and a karaoke effect or a widener puts
 voices there. Where much of a spectrum is such (`antiphase_share`), half the difference of the channels is added, a

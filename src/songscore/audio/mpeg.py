@@ -1,4 +1,4 @@
-"""MPEG audio from the table of its frames: every sample, and the way to each."""
+"""Decoding MPEG audio with the table of its frames, which says how many samples there are and where each is."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From a path, a file object or samples to a stream: what is it, who decodes it, and what to say when nobody does."""
+"""Opening a path, a file object or samples as a stream: which decoder reads it, and the error where none does."""
 
 from __future__ import annotations
 
@@ -37,9 +37,9 @@ def open_audio(source: Source, *, rate: int = 16_000) -> AudioStream:
     Parameters
     ----------
     source : path, binary file object, or (samples, sample rate)
-        A file object is read from its start and stays open; one that cannot seek is copied first, into a
-        temporary file if it is long. Samples
-        have the shape ``(samples,)`` or ``(channels, samples)``; integers are scaled to full scale at 1.
+        A file object is read from its start and stays open; one that cannot seek is copied first, into a temporary file
+        if it is long. Samples have the shape ``(samples,)`` or ``(channels, samples)``; integers are scaled to full
+        scale at 1.
     rate : int
         Working rate in hertz.
 

@@ -1,8 +1,8 @@
-"""The C library's ``stderr``, out of hearing while a decoder runs.
+"""Keeping decoders from printing to the C library's ``stderr``.
 
-mpg123, inside libsndfile, prints what it thinks of a file. Pointing C's variable ``stderr`` at a small piece of memory
+mpg123, inside libsndfile, prints remarks about files. Pointing C's variable ``stderr`` at a small piece of memory
 costs no system call and touches neither file descriptor 2 nor `sys.stderr`: Python, other threads and child processes
-keep theirs. Where the variable cannot be changed (Windows, musl) the decoder is heard.
+keep theirs. Where the variable cannot be changed (Windows, musl), the remarks are printed.
 """
 
 from __future__ import annotations

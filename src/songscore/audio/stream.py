@@ -178,7 +178,7 @@ class AudioStream:
             gap = 0
             self._decoded += len(block)
             yield block
-        self._conclude()
+        self._check_end()
 
     @property
     def _block_size(self) -> int:
@@ -192,7 +192,8 @@ class AudioStream:
     def _note_damage(self, error: DecodeError) -> None:
         self.damage = self.damage or f"damaged at {self.duration:.1f} s ({error})"
 
-    def _conclude(self) -> None:
+    def _check_end(self) -> None:
+        """Note what is missing at the end; raise `UnreadableAudio` where nothing was decoded."""
         claimed = self._decoder.claimed or 0
         missing = claimed - self._decoded - self._lost
         if missing > max(_MISSING_SHARE * claimed, _MISSING_SECONDS * self.native_rate):

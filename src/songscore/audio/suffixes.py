@@ -1,4 +1,4 @@
-"""What names of music files end with, as far as the installed libraries tell, and a little further."""
+"""Suffixes of music files: those that the installed libraries know, and some more."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _OF_SOUNDFILE = {
     "WAV": "wav wave",
     "WAVEX": "",
 }
-"""Where the name that libsndfile has for a format is not the ending. Nearly every ``.mat`` is a table of numbers."""
+"""Endings of formats whose name in libsndfile is not the ending. Nearly every ``.mat`` is a table of numbers."""
 
 _OF_FFMPEG = """
 aa aac aax ac3 ac4 adx amr ape ast avi bfstm bonk brstm caf codec2 dts dtshd eac3 flac flv hca lc3 matroska mlp mov mp3
@@ -32,18 +32,18 @@ mpc oma osq qoa rka sbc shn tak truehd tta vqf wavarc
 """Those of FFmpeg's containers that hold music; it knows hundreds for pictures, subtitles and games as well."""
 
 _NOT_MUSIC = "apl avif f4v heic heif ism isma ismv mj2 mk3d mks psp vqe vql wa"
-_UNTOLD = """
+_OTHERS = """
 aac ac3 alac amr ape asf awb dff dsf dts eac3 m4a m4b m4r mka mkv mov mp4 mpc mpp oga ra rm spx tak tta w64 weba webm
 wma wmv wv
 """
-"""Endings that the libraries do not tell, and those of known formats, so that a run names what nothing here reads."""
+"""Endings that the libraries do not list, and those of formats that need an extra, so that a run names such files."""
 
 
 @cache
 def audio_suffixes() -> frozenset[str]:
     """Endings of music files in lower case, with the dot."""
     endings = " ".join(_OF_SOUNDFILE.get(name, name.lower()) for name in soundfile.available_formats())
-    known = {*endings.split(), *_told_by_ffmpeg(), *_UNTOLD.split()}
+    known = {*endings.split(), *_known_to_ffmpeg(), *_OTHERS.split()}
     return frozenset(f".{ending}" for ending in known - {*_NOT_MUSIC.split()})
 
 
@@ -52,7 +52,7 @@ def is_audio_path(path: str | os.PathLike[str]) -> bool:
     return Path(path).suffix.lower() in audio_suffixes()
 
 
-def _told_by_ffmpeg() -> set[str]:
+def _known_to_ffmpeg() -> set[str]:
     """Endings by PyAV; none without it."""
     try:
         from av.format import ContainerFormat, formats_available

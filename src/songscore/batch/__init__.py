@@ -1,1 +1,1 @@
-"""Many sounds: their files, the processes that hear them, what is kept of it, and the answers as they come."""
+"""Many files: which of them are music, the processes that listen to them, cache, journal, and the answers."""

@@ -1,10 +1,11 @@
-"""What was heard in files, and features that take long to compute, kept for the next run.
+"""The cache: what was heard in files, and features that take long to compute, kept for the next run.
 
-One file per sound, under the user's cache folder or ``SONGSCORE_CACHE_DIR``. Its name is a digest of the content of
-the sound, the feature set, the voice detector and the way of listening; so another threshold, prior or classifier needs
-no decoding, and whatever changes a number finds nothing. Spectral features lie beside it in a folder of their own.
-Files appear whole, by renaming, and are read as what strangers wrote: any number of processes may share a folder. The
-least recently used go first where it grows too large.
+There is one record for each sound, under the user's cache folder or ``SONGSCORE_CACHE_DIR``. Its name is a digest of
+the content of the file and of all that the record depends on besides: versions and the voice detector. So another
+threshold, prior or classifier needs no decoding, and where anything differs that would change a number, no record is
+found. Spectral features have a folder of their own beside it. Records are written whole or not at all and checked when
+they are read, so any number of processes may share a cache. Where it grows too large, the least recently used are
+removed.
 """
 
 from __future__ import annotations
@@ -36,11 +37,11 @@ LIMIT = 2_000_000_000
 """Bytes on disk; 30,000 tracks of four minutes take a quarter of it."""
 
 _LARGEST = 64_000_000
-"""Bytes of an entry: a sound of three days."""
+"""Bytes of the largest record that is read: a sound of three days."""
 
 _FOLDER = re.compile("[0-9a-f]{2}")
 _ENTRY = re.compile(r"[0-9a-f]{38}|\.songscore-[0-9a-f]{16}\.tmp")
-"""What records, the folders they lie in, and half-written ones are called; nothing else is removed."""
+"""Names of folders of records, and of records and half-written ones; nothing else is removed."""
 
 _HEARD, _FEATURES = "heard", "features"
 """Folders of what was heard, and of spectral features."""
@@ -48,22 +49,25 @@ _HEARD, _FEATURES = "heard", "features"
 _T = TypeVar("_T")
 
 _TRIM_EVERY = 1000
+"""New records after which the size of the cache is looked at."""
+
 _TRIMMED = 0.9
+"""Share of the limit down to which a cache that is too large is trimmed."""
 
 
 @dataclass(frozen=True, slots=True)
 class CacheInfo:
-    """How much there is.
+    """What a cache holds.
 
     Attributes
     ----------
     folder : Path
     tracks : int
-        Sounds of which it is kept what was heard.
+        Records of what was heard.
     features : int
-        Sounds of which spectral features are kept.
+        Records of spectral features.
     size, limit : int
-        Bytes.
+        Bytes of all records, and how many there may be.
     """
 
     folder: Path
@@ -93,14 +97,14 @@ class Cache:
         chosen = folder or os.environ.get("SONGSCORE_CACHE_DIR") or own_folder(user_cache_path)
         self.folder, self.limit, self._added = Path(chosen), limit, 0
         if not has_place(self.folder):
-            why = "there is no home folder for the cache; SONGSCORE_CACHE_DIR names another"
+            why = "there is no home folder for the cache; set SONGSCORE_CACHE_DIR to another folder"
             raise FileNotFoundError(errno.ENOENT, why, str(self.folder))
 
     def analyse(self, path: str, model: TrackModel, question: Question, *, thorough: bool = False) -> Analysis:
-        """`songscore.analysis.sampling.analyse`, from here where it was heard before.
+        """What is heard in a file, as by `songscore.analysis.sampling.analyse`, with the record of an earlier run.
 
-        What was heard for another question is used where it answers this one; otherwise listening goes on from there.
-        An unusable cache is bypassed silently.
+        A record made for another question is used where it answers this one; otherwise listening goes on from it. An
+        unusable cache is bypassed silently.
 
         Raises
         ------
@@ -119,10 +123,10 @@ class Cache:
     def features(
         self, path: str, names: Sequence[str], feature_set: str, make: Callable[[], dict[str, float]]
     ) -> dict[str, float]:
-        """The features that `make` computes from a file, from here where it did so before.
+        """The features `names` of a file, from the record of an earlier run or else from `make`.
 
-        `feature_set` names everything that the numbers depend on but the content of the file and the version of
-        songscore. An unusable cache is bypassed silently.
+        `feature_set` names all that the numbers depend on besides the content of the file and the version of songscore.
+        An unusable cache is bypassed silently.
         """
         return self._kept(
             path,
@@ -143,7 +147,10 @@ class Cache:
         to_bytes: Callable[[_T], bytes],
         from_bytes: Callable[[bytes], _T],
     ) -> _T:
-        """What `make` makes of what is here, if anything; kept unless the file changed meanwhile."""
+        """What `make` returns, given the stored record or None; stored unless the file changed meanwhile.
+
+        `way` is all that the record depends on besides the content of the file.
+        """
         before = _state(path)
         entry = self._entry(path, folder, way) if before else None
         found = self._read(entry, from_bytes) if entry else None
@@ -153,7 +160,7 @@ class Cache:
         return made
 
     def info(self) -> CacheInfo:
-        """Count what is there.
+        """What the cache holds.
 
         Raises
         ------
@@ -169,7 +176,7 @@ class Cache:
         Raises
         ------
         OSError
-            The folder cannot be read, or a record not be removed.
+            The folder cannot be read, or a record cannot be removed.
         """
         for kind in (_HEARD, _FEATURES):
             for _, _, path in self._entries(kind):
@@ -179,7 +186,7 @@ class Cache:
                     folder.rmdir()
 
     def trim(self) -> None:
-        """Remove the least recently used until there is room."""
+        """Where the cache is over its limit, remove the least recently used records."""
         entries = sorted([*self._entries(_HEARD), *self._entries(_FEATURES)])
         excess = sum(size for _, size, _ in entries) - self.limit
         if excess <= 0:
@@ -219,7 +226,7 @@ class Cache:
                 self.trim()
 
     def _entries(self, kind: str) -> Iterator[tuple[float, int, Path]]:
-        """When each was last used, its size, and itself; half-written ones of processes that died among them."""
+        """Time of last use, size and path of each record, and of half-written ones that killed processes left."""
         for folder in _folders(self.folder / kind):
             for path in folder.iterdir():
                 with suppress(OSError):
@@ -237,12 +244,12 @@ def _named_numbers(content: bytes, names: Sequence[str]) -> dict[str, float]:
     if not (isinstance(found, dict) and [*found] == [*names] and all(type(x) is float for x in found.values())):
         raise ValueError("not a record of features")
     if not all(map(math.isfinite, found.values())):
-        raise ValueError("features that are no numbers")
+        raise ValueError("features that are not finite numbers")
     return found
 
 
 def _folders(kind: Path) -> list[Path]:
-    """The folders in which records lie. A link is none: what is behind it may be anything."""
+    """The folders of records; links are left alone, since they may lead anywhere."""
     if kind.is_symlink():
         return []
     try:
@@ -253,7 +260,7 @@ def _folders(kind: Path) -> list[Path]:
 
 
 def _state(path: str) -> tuple[int, int, int] | None:
-    """What changes when a regular file does; None for anything else."""
+    """Size, time and inode of a regular file, one of which changes with it; None for anything else."""
     try:
         state = Path(path).stat()
     except (OSError, ValueError):

@@ -1,12 +1,12 @@
 """Files that an executor's threads, processes or machines listen to.
 
 Another machine may have another songscore, another model or other files under the same names. So each reply says what
-it was made with and of which file, and one that does not fit is not used: the file is heard on this machine instead,
+it was made with and of which file. A reply that does not fit is not used: the file is heard on this machine instead,
 and a warning says why, once for each reason.
 
-A Dask cluster is asked beforehand which of its workers fit, and only these get files. It is asked again now and then:
-new workers are used, and where there is none that fits for `PATIENCE` seconds, the run ends. Workers that do not answer
-yet are waited for, up to `LONGEST`, and a warning says so.
+A Dask cluster is asked beforehand which of its workers fit, that is have the same songscore and model, and only these
+get files. It is asked again now and then, so that new workers are used. Where no worker fits for `PATIENCE` seconds,
+the run ends; workers that do not answer yet are waited for, up to `LONGEST` seconds, and a warning says so.
 """
 
 from __future__ import annotations
@@ -27,23 +27,23 @@ import numpy as np
 
 from songscore.analysis.record import Failure, Reply
 from songscore.audio.identity import FileState, file_state
-from songscore.batch.pool import LOST_BY_ALL, Workers, analyse_in_child, cancel_run, what_answers
+from songscore.batch.pool import LOST_BY_ALL, Workers, analyse_in_child, cancel_run, version_and_model
 from songscore.batch.worker import Order, failure
 
 PATIENCE = 8.0
 """Seconds for which a cluster may be without a worker that fits."""
 
 LONGEST = 120.0
-"""Seconds for which it may have workers that do not answer, since they are starting for instance."""
+"""Seconds for which none of its workers need answer, since they may be starting."""
 
 _SAME_TIME = np.timedelta64(2, "s")
-"""By how much two machines may see a file's time differ: the resolution of some network disks."""
+"""Largest difference of a file's time as two machines see it: the resolution of some network disks."""
 
 _POLL, _LOOK_EVERY = 0.5, 10.0
 """Seconds between two looks for workers, while there are none and while there are."""
 
 _ANSWERS_WITHIN = 4.0
-"""Seconds that a worker has to say what it is."""
+"""Seconds in which a worker must say its version and model."""
 
 _NAMED = 3
 """How many workers a message names."""
@@ -52,7 +52,7 @@ _MUTE = "it does not answer"
 
 
 class Elsewhere:
-    """An executor that listens, and this machine where its replies do not fit.
+    """Has files heard by an executor, and on this machine where its replies do not fit.
 
     Parameters
     ----------
@@ -72,7 +72,7 @@ class Elsewhere:
         self._cluster = _Cluster(executor, order) if _client(executor) is not None else None
         self._executor = executor
         self._workers, self._threads = Workers(), ThreadPoolExecutor(os.cpu_count())
-        self._again, self._here = set[str](), set[str]()
+        self._asked_again, self._heard_here = set[str](), set[str]()
 
     def __enter__(self) -> Self:
         return self
@@ -86,14 +86,14 @@ class Elsewhere:
         self._threads.shutdown(cancel_futures=True)
 
     def submit(self, path: str) -> Future[bytes]:
-        """Have a file heard."""
+        """Start to listen to a file; the future gives the reply."""
         place = os.path.abspath(path)  # noqa: PTH100 - for processes in another folder; follows no links
         if self._cluster is not None:
             return self._cluster.submit(place)
         return self._executor.submit(analyse_in_child, place, self._order)
 
     def check(self) -> None:
-        """Look whether there still are workers.
+        """Check that there still are workers.
 
         Raises
         ------
@@ -104,8 +104,8 @@ class Elsewhere:
             self._cluster.check()
 
     def replied(self, path: str, future: Future[bytes]) -> bytes | Future[bytes]:
-        """The reply in a future that is done, or another future where it is no use."""
-        if path in self._here:
+        """The reply in a finished future or, where it cannot be used, the future of another attempt."""
+        if path in self._heard_here:
             return future.result()
         try:
             reply = future.result()
@@ -117,20 +117,22 @@ class Elsewhere:
             distributed = sys.modules.get("distributed")
             if distributed is not None and isinstance(error, distributed.KilledWorker):
                 return failure(path, self._order, "unreadable", LOST_BY_ALL)
-            if path not in self._again:  # Dask may take an answer for an error when its worker dies
-                self._again.add(path)
+            if path not in self._asked_again:  # Dask may take an answer for an error when its worker dies
+                self._asked_again.add(path)
                 return self.submit(path)
             why = f"{type(error).__name__}: {error}"
         if not why:
             return reply
         warnings.warn(
-            f"answers of a worker are not used, their files are heard here: {why}", RuntimeWarning, stacklevel=2
+            f"an answer of a worker cannot be used, so its file is heard on this machine: {why}",
+            RuntimeWarning,
+            stacklevel=2,
         )
-        self._here.add(path)
+        self._heard_here.add(path)
         return self._threads.submit(self._workers.analyse, path, self._order)
 
     def _misfit(self, path: str, content: bytes) -> str:
-        """Why a reply is not used, or nothing."""
+        """Why a reply cannot be used; "" where it can."""
         try:
             reply = Reply.from_bytes(content, path, self._order.digest, self._detector)
         except ValueError as error:
@@ -139,8 +141,8 @@ class Elsewhere:
         if here is None or (reply.file is None and not isinstance(reply.reading, Failure)):
             return ""
         if reply.file is None:
-            return "it does not see files that are here"
-        return "" if _is_same(here, reply.file) else "it sees other files under the names that they have here"
+            return "it does not see files that this machine sees"
+        return "" if _is_same(here, reply.file) else "it sees another file under the same name"
 
 
 class _Cluster:
@@ -167,18 +169,18 @@ class _Cluster:
         self._look()
 
     def close(self) -> None:
-        """End what its workers still do for this run."""
+        """Stop the work that its workers still do for this run."""
         with suppress(Exception):
             if self._client.status == "running":
                 self._asked(self._fitting, cancel_run, self._order.run)
 
     def _look(self) -> None:
-        """Find the workers that fit; raise where there have been none for too long."""
+        """Find the workers that fit; raise `BrokenExecutor` where there have been none for too long."""
         self._last_look = time.monotonic()
         there = self._addresses()
         new = [address for address in there if address not in self._why]
         if new:
-            found = self._asked(new, what_answers, self._order.model)
+            found = self._asked(new, version_and_model, self._order.model)
             self._why |= {address: self._misfit(answer) for address, answer in found.items()}
             for address in new:
                 if why := self._why.get(address, ""):
@@ -189,12 +191,12 @@ class _Cluster:
         else:
             self._wait(there)
         if fitting and fitting != self._fitting and not self._is_chosen:
-            # others only where all of these are gone, and then their replies are checked
+            # Dask uses other workers only where all of these are gone; their replies are checked like any
             self.executor = self._client.get_executor(workers=fitting, allow_other_workers=True, pure=False)
         self._fitting = fitting
 
     def _wait(self, there: list[str]) -> None:
-        """Be patient without a worker that fits; raise where that was for too long."""
+        """While no worker fits: do nothing at first, then warn, at last raise `BrokenExecutor`."""
         waited = time.monotonic() - self._last_fitting
         whys = "; ".join(f"{address}: {self._why.get(address, _MUTE)}" for address in there[:_NAMED]) or "it has none"
         if waited > LONGEST or (waited > PATIENCE and all(address in self._why for address in there)):
@@ -206,7 +208,7 @@ class _Cluster:
             )
 
     def _asked(self, addresses: list[str], function: Callable[..., Any], argument: str) -> dict[str, Any]:
-        """What a function says on each worker, or the error that it raises there; nothing of those that are mute."""
+        """What a function returns on each worker, or the error it raises there; without workers that do not answer."""
 
         async def asked(address: str) -> dict[str, Any]:
             with suppress(TimeoutError, OSError):
@@ -235,6 +237,7 @@ class _Cluster:
         return str(self._client.scheduler.address) if self._client.scheduler else "of the run"
 
     def _misfit(self, answer: object) -> str:
+        """Why a worker gets no files, from what `version_and_model` gave there; "" where it fits."""
         if isinstance(answer, BaseException):
             return f"{type(answer).__name__}: {answer}"
         ours = version("songscore")

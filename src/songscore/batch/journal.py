@@ -1,12 +1,13 @@
-"""Answers on disk: JSON Lines, in UTF-8. The first line says what was asked, each other is a `TrackResult.to_dict`.
+"""The journal: answers of a run on disk, as JSON Lines in UTF-8, so that the run can be resumed.
 
-The first line is ``{"songscore": {"journal": 2, ...}, "label": null}``: `VERSION`, the version of songscore, threshold,
-prior, choir, thorough, and the model with its digest. Files may be joined, so such a line may stand anywhere. Files of
-version 1 have none, nor has standard output; they are read, and not gone on with. Raise `VERSION` when lines change so
-that an older songscore would misread them.
+The first line holds the settings of the run, ``{"songscore": {"journal": 2, ...}, "label": null}``: `VERSION`, the
+version of songscore, threshold, prior, choir, thorough, and the model with its digest. Each other line is a
+`TrackResult.to_dict`. Files may be joined, so a line of settings may stand anywhere. Files of version 1 and standard
+output have none: they can be read, but not resumed. Raise `VERSION` when lines change so that an older songscore would
+misread them.
 
-A line counts once it is whole and on the disk. What a crash, a full disk or a power cut leaves of the last line is
-taken away when the journal is next opened. Any other line that is no answer costs itself, and no more.
+A line counts once it is whole and on the disk. Where a crash, a full disk or a power cut leaves a part of the last
+line, that is removed when the journal is next opened. Any other line that is not an answer is counted and skipped.
 """
 
 from __future__ import annotations
@@ -34,13 +35,13 @@ from songscore.results import TrackResult, exact_path
 VERSION = 2
 
 TRY_AGAIN = ("no such file", LOST, LOST_BY_ALL)
-"""How the message of an answer ends that is asked for again: it says nothing of the sound."""
+"""Ends of messages of files that a resumed run tries again: these messages say nothing about the sound."""
 
 UNREAD = ("unreadable", "unsupported", "timeout")
-"""Statuses of files that are asked for again where that is wanted."""
+"""Statuses of files that a resumed run tries again where `retry` asks for it."""
 
 LONGEST_LINE = 64_000_000
-"""Bytes; an answer for a day of sound has 2 MB."""
+"""Bytes of the longest line that is read as one; an answer for a day of sound has 2 MB."""
 
 Refused = Callable[[ValueError], object]
 
@@ -50,43 +51,43 @@ _PATH = re.compile(rb'\{"path": ("[^"\\]*(?:\\.[^"\\]*)*"), "label": (null)?')
 _FILE = re.compile(rb'"size": (\d{1,19}), "modified": "([^"\\]{1,40})", "sound_digest": (?:null|"([0-9a-f]{64})")\}\n$')
 _UNANSWERED = re.compile(f'"status": "({"|".join(UNREAD)})"'.encode())
 _UNLOCKED = {errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOLCK, errno.ENOSYS, errno.EINVAL}
-"""What mounts say that know no locks, or no fsync."""
+"""Errors of file systems without locks, or without fsync."""
 
 
 class Journal:
-    """Answers of a run, each on the disk before the next is asked for.
+    """The answers of a run in a file; each is on the disk when `add` returns.
 
     Parameters
     ----------
     path : path
-        Made where it is missing.
-    asked : mapping of str to Any
-        What is asked in this run, see `what_is_asked`.
+        Created where it is missing.
+    settings : mapping of str to Any
+        What the answers of this run depend on, see `run_settings`.
     resume : bool
-        Whether an existing journal is gone on with; without it that is an error. Answers that end as in `TRY_AGAIN`
-        are taken out, so that they are asked for again, and so are those about files that are other ones by now.
+        Go on with an existing journal; without it, an existing one is an error. Answers whose message ends as in
+        `TRY_AGAIN` are removed, so that their files are tried again, and so are those whose files have changed.
     retry : bool
-        Whether answers that a file could not be read are taken out, too.
+        Also remove answers that a file could not be read.
 
     Attributes
     ----------
     n_refused : int
-        Lines that are no answers.
+        Lines that are not answers.
     n_changed : int
-        Answers that were taken out since their files hold another sound now.
+        Answers that were removed because their files hold another sound now.
 
     Raises
     ------
     FileExistsError
-        There is a journal already, `resume` is False, and the file is not empty.
+        There is a journal that is not empty, and `resume` is False.
     BlockingIOError
         Another run is writing to it.
     ValueError
-        The file is no journal, or something else was asked in it; it stays as it is.
+        The file is not a journal, or its run had other settings; it is not changed.
     """
 
     def __init__(
-        self, path: str | os.PathLike[str], asked: Mapping[str, Any], *, resume: bool = False, retry: bool = False
+        self, path: str | os.PathLike[str], settings: Mapping[str, Any], *, resume: bool = False, retry: bool = False
     ) -> None:
         self.path = Path(path)
         self.n_refused = self.n_changed = 0
@@ -96,11 +97,11 @@ class Journal:
         self._file = self.path.open("r+b" if goes_on else "x+b", buffering=0)
         try:
             _lock(self._file.fileno(), self.path)
-            self._end = self._kept(asked)
+            self._end = self._kept(settings)
             self._file.truncate(self._end)
             self._file.seek(self._end)
             if not self._end:
-                self._append({"songscore": {"journal": VERSION, **asked}, "label": None})
+                self._append({"songscore": {"journal": VERSION, **settings}, "label": None})
         except BaseException:
             self._file.close()
             raise
@@ -125,14 +126,13 @@ class Journal:
         Raises
         ------
         OSError
-            It cannot be written, and the journal is as it was before; or the file is no longer the one that was
-            opened.
+            It cannot be written, and the journal is as it was before; or another program replaced or changed the file.
         """
         self._append(track.to_dict())
         self._done.add(real_path(track.path or ""))
 
     def check(self) -> None:
-        """Whether the file is still the one that was opened, with all that was written.
+        """Check that the file is still the one that was opened, with all that was written to it.
 
         Raises
         ------
@@ -163,19 +163,19 @@ class Journal:
             raise OSError(error.errno, error.strerror, os.fspath(self.path)) from error
         self._end += len(line)
 
-    def _kept(self, asked: Mapping[str, Any]) -> int:
-        """Learn what was answered, and the end of the last whole line."""
+    def _kept(self, settings: Mapping[str, Any]) -> int:
+        """Read which files have answers; returns the end of the last whole line that is kept, in bytes."""
         end, again, size = 0, set[int](), os.fstat(self._file.fileno()).st_size
         for number, line in enumerate(_lines(self._file), 1):
             if not line.endswith(b"\n") and end + len(line) == size:
                 if not _is_torn(line, first=number == 1):
                     raise ValueError(
-                        f"{self.path} is no file of answers, it ends with {_shown(line)}; it stays as it is"
+                        f"{self.path} is not a file of answers, it ends with {_shown(line)}; it was not changed"
                     )
                 break
             end += len(line)
             if line.startswith(_HEADER):
-                _check_asked(line, asked, self.path)
+                _check_settings(line, settings, self.path)
             elif number == 1:
                 _refuse_first(line, self.path)
             elif not self._learn(line):
@@ -186,7 +186,7 @@ class Journal:
         return self.path.stat().st_size
 
     def _learn(self, line: bytes) -> bool:
-        """Note the file of an answer; False where it is to be asked for again."""
+        """Note that a file has an answer; False where the file is to be tried again."""
         if _is_to_try_again(line, self._retry):
             return False
         found = _PATH.match(line)
@@ -204,7 +204,7 @@ class Journal:
         return True
 
     def _rewrite(self, end: int, again: set[int]) -> None:
-        """Leave out, whole or not at all, the lines of what is to be asked for again."""
+        """Write the journal anew, whole or not at all, without the lines of files that are to be tried again."""
         self._file.seek(0)
         target = self.path.resolve()
         with new_file(target) as new:
@@ -216,8 +216,8 @@ class Journal:
         _lock(self._file.fileno(), self.path)
 
 
-def what_is_asked(model: TrackModel, question: Question, *, thorough: bool) -> dict[str, Any]:
-    """What decides over an answer, as a journal notes it."""
+def run_settings(model: TrackModel, question: Question, *, thorough: bool) -> dict[str, Any]:
+    """The settings that the answers of a run depend on, as the first line of its journal has them."""
     return {
         "version": version("songscore"),
         **asdict(question),
@@ -228,18 +228,18 @@ def what_is_asked(model: TrackModel, question: Question, *, thorough: bool) -> d
 
 
 def read_results(path: str | os.PathLike[str], refused: Refused | None = None) -> Iterator[TrackResult]:
-    """The answers in a file of JSON Lines; the torn last line of a run that was stopped is none.
+    """The answers in a file of JSON Lines; an incomplete last line, from a run that was stopped, is skipped.
 
     Parameters
     ----------
     path : path
     refused : callable, optional
-        Called with the error of each line that is no answer, and reading goes on; without it, the error is raised.
+        Called with the error of each line that is not an answer, and reading goes on; without it, the error is raised.
 
     Raises
     ------
     ValueError
-        A line is no answer; the message has the file and the line, the field and its value.
+        A line is not an answer; the message names the file, the line, the field and its value.
     """
     with Path(path).open("rb") as file:
         for number, line in enumerate(_lines(file), 1):
@@ -269,7 +269,7 @@ def _text(quoted: bytes) -> str:
 
 
 def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(f"not an answer of songscore: {name} is no number of JSON")
+    raise ValueError(f"not an answer of songscore: {name} is not a number in JSON")
 
 
 def _lines(file: IO[bytes], end: int | None = None) -> Iterator[bytes]:
@@ -282,7 +282,7 @@ def _lines(file: IO[bytes], end: int | None = None) -> Iterator[bytes]:
 
 
 def _is_torn(line: bytes, *, first: bool = False) -> bool:
-    """Whether the end of a file is a line of ours that was cut short; a power cut may leave zeros after it."""
+    """Whether the end of a file is a line of a journal that was cut short; a power cut may leave zeros after it."""
     rest = line.rstrip(b"\0")
     starts = [_HEADER] if first else [_HEADER, _ANSWER]
     begins_so = any(rest[: len(start)] == start[: len(rest)] for start in starts)
@@ -290,29 +290,35 @@ def _is_torn(line: bytes, *, first: bool = False) -> bool:
 
 
 def _refuse_first(line: bytes, path: Path) -> NoReturn:
-    """Say what a file is that does not begin with what was asked."""
+    """Raise the error for a file that does not begin with the settings of a run."""
     try:
         TrackResult.from_dict(_object(line))
     except (ValueError, RecursionError):
-        raise ValueError(f"{path} is no file of answers, it begins with {_shown(line)}; it stays as it is") from None
+        raise ValueError(
+            f"{path} is not a file of answers, it begins with {_shown(line)}; it was not changed"
+        ) from None
     raise ValueError(
-        f"{path} does not say what was asked, as answers on standard output and of earlier versions do not, so others"
-        " could come among them; label into another file"
+        f"{path} does not say with which settings it was made, as files of earlier versions and of standard output do"
+        " not, so it cannot be resumed; label into another file"
     )
 
 
-def _check_asked(line: bytes, asked: Mapping[str, Any], path: Path) -> None:
-    """Raise where a run asked something else."""
+def _check_settings(line: bytes, settings: Mapping[str, Any], path: Path) -> None:
+    """Raise `ValueError` where the run had other settings."""
     try:
         there = _object(line)["songscore"]
         if there["journal"] != VERSION:
-            raise ValueError(f"{path} has version {there['journal']!r}; this songscore goes on with {VERSION}")
-        others = [(name, there[name], ours) for name, ours in asked.items() if there[name] != ours]
+            raise ValueError(
+                f"{path} is of version {there['journal']!r}; this songscore can resume version {VERSION} only"
+            )
+        others = [(name, there[name], ours) for name, ours in settings.items() if there[name] != ours]
     except (KeyError, TypeError) as error:
-        raise ValueError(f"{path} is no file of answers, it begins with {_shown(line)}; it stays as it is") from error
+        raise ValueError(
+            f"{path} is not a file of answers, it begins with {_shown(line)}; it was not changed"
+        ) from error
     if others:
         differ = ", ".join(f"{_OPTIONS[name]} {_value(theirs)}, not {_value(ours)}" for name, theirs, ours in others)
-        raise ValueError(f"{path} was made with {differ}; ask the same, or label into another file")
+        raise ValueError(f"{path} was made with {differ}; use the same settings, or label into another file")
 
 
 _OPTIONS = {
@@ -331,6 +337,7 @@ def _value(value: object) -> str:
 
 
 def _is_to_try_again(line: bytes, retry: bool) -> bool:
+    """Whether a line is the answer for a file that is to be tried again."""
     found = _PATH.match(line)
     if found is None or found[2] is None or not _UNANSWERED.search(line):
         return False
@@ -359,7 +366,7 @@ def _sync(descriptor: int) -> None:
 
 
 def _lock(descriptor: int, path: Path) -> None:
-    """Keep others from writing as long as the file is open, where the disk knows locks."""
+    """Keep other runs from writing while the file is open, where the file system has locks."""
     try:
         if os.name == "nt":
             import msvcrt

@@ -1,4 +1,4 @@
-"""The features of one file, by way of the cache, and as bytes between processes."""
+"""The features of one file, from the cache where they are there, and their form as bytes between processes."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from songscore.model import load_model
 
 @dataclass(frozen=True, slots=True)
 class Features:
-    """What a worker replies where features are asked for."""
+    """The reply of a worker that was asked for features."""
 
     values: dict[str, float]
 
@@ -35,7 +35,7 @@ class Features:
 
 
 def read_features(reply: bytes, model: str, sets: Sequence[SetName]) -> Features | Failure:
-    """What a worker replied, which has the model with the SHA-256 `model`.
+    """The features in a reply of a worker, or why there are none; `model` is the SHA-256 of the model it must have.
 
     Raises
     ------
@@ -54,12 +54,12 @@ def read_features(reply: bytes, model: str, sets: Sequence[SetName]) -> Features
 def features_of(
     source: Source, sets: Sequence[SetName], model: str | PathLike[str], cache: Cache | None
 ) -> dict[str, float]:
-    """`songscore.extract_features`; of a file, from the cache where it was heard and measured before.
+    """As `songscore.extract_features`; for a file, with what the cache holds of it.
 
     Raises
     ------
     AudioError, ImportError
-        As of `songscore.extract_features`.
+        As for `songscore.extract_features`.
     """
     if cache is None or not isinstance(source, (str, PathLike)):
         return extract_features(source, sets=sets, model=model)

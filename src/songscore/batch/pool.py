@@ -1,13 +1,13 @@
-"""Processes that listen, and may die.
+"""Child processes that listen to files, so that a crash costs one file and not the run.
 
-A decoder that crashes, hangs or wants all memory takes the process with it that it runs in, so it never runs in that
-of a long run: `Workers` asks child processes, over their standard input and output, and has another one where one was
-lost. A child ends when its parent does, for whatever reason, and hears nothing of Ctrl-C.
+A decoder that crashes, hangs or takes all memory ends the process that it runs in. So decoders run in child processes:
+`Workers` sends them requests over standard input, reads replies from standard output, and starts another child where
+one was lost. A child ends with its parent, however that ends, and ignores Ctrl-C.
 
-Where no child can be started, in a program that was frozen or that has Python inside it, files are heard in this
-process, and a warning says so once.
+Where no child can be started (in a frozen program, or one that has Python inside it), files are heard in this process,
+and a warning says so once.
 
-What they say to each other stands in `songscore.batch.worker`.
+Requests and replies are described in `songscore.batch.worker`.
 """
 
 from __future__ import annotations
@@ -37,10 +37,10 @@ DEADLINE = 900.0
 """Seconds that a file may take; ten hours of sound take two minutes."""
 
 STARTS = 3
-"""Children that may die at their start, where none ever started, before the run is given up."""
+"""Children that may die at their start, before the run is given up, where none has started yet."""
 
 CRASHES, KILLS = 2, 5
-"""Children that a file may cost: ones that crash by themselves, and ones that are killed from outside."""
+"""Children that one file may cost: those that crash by themselves, and those that are killed from outside."""
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.05, 30.0
 """Seconds before another child is started in the place of one that was killed or died at its start; they double."""
@@ -49,13 +49,16 @@ TICK = 0.25
 """Seconds between two looks at a child's time. A longer gap is time in which nothing ran, and does not count."""
 
 LOST = "its worker was killed again and again"
-"""What is said of a file that was given up for want of workers."""
+"""End of the message of a file that was given up because each of its workers was killed from outside."""
 
 LOST_BY_ALL = "every worker that heard it was lost"
-"""The same of a file with which several machines of a cluster were lost."""
+"""End of the message of a file with which several workers of a cluster were lost."""
 
 _INSIDE = "SONGSCORE_WORKER"
-"""Environment variable of children. A child that is asked to start children is no Python, but a program with one."""
+"""Environment variable of children. If a child has to start children, `sys.executable` was not Python.
+
+It was a program with Python inside it, which started itself again in place of a child.
+"""
 
 _PYTHON = re.compile("(python|pypy|graalpy)", re.IGNORECASE)
 
@@ -68,32 +71,37 @@ class Worker:
     Parameters
     ----------
     program : str, optional
-        What it runs, in Python; without it, one that listens.
+        Python code that it runs; without it, the worker that listens to files.
     model : str, optional
-        Name or path of a model that one that listens loads before it is asked.
+        Name or path of a model that a worker that listens loads before it is asked.
     """
 
     def __init__(self, program: str | None = None, model: str | None = None) -> None:
         self._program, self._model = program, model
         self._process: subprocess.Popen[bytes] | None = None
-        self._complaints: IO[bytes] | None = None
-        self._is_ready = self._over = False
+        self._stderr: IO[bytes] | None = None
+        self._is_ready = self._is_killed = False
 
     def begin(self) -> None:
-        """Start the child, and do not wait until it has loaded what it needs."""
-        self._complaints = tempfile.TemporaryFile()  # noqa: SIM115 - it lives as long as the child
+        """Start the child, without waiting until it has loaded what it needs."""
+        self._stderr = tempfile.TemporaryFile()  # noqa: SIM115 - it lives as long as the child
         self._process = process = subprocess.Popen(
             [sys.executable, "-P", "-c", self._program or _PROGRAM, *([self._model] if self._model else [])],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=self._complaints,
+            stderr=self._stderr,
             env=os.environ | _environment() | {_INSIDE: "1"},
         )
-        if self._over:
+        if self._is_killed:
             process.kill()
 
     def ask(self, request: bytes, timeout: float | None) -> bytes | str:
-        """The content of the reply to a request, which is one line, or why there is none.
+        """Send a request, one line, and wait for the reply.
+
+        Returns
+        -------
+        bytes or str
+            The content of the reply, or how the child died, in words that follow "the decoder".
 
         Raises
         ------
@@ -113,53 +121,53 @@ class Worker:
             except (OSError, ValueError):
                 reply = None
         if overdue.is_set() or reply is None:
-            why = self._buried()
+            why = self._reaped()
             if overdue.is_set() and reply is None:
                 raise TimeoutError
             return why if reply is None else reply
         return reply
 
     def kill(self) -> None:
-        """End it now, whatever it does, or as soon as it is there."""
-        self._over, process = True, self._process
+        """Kill the child now, or as soon as it has started."""
+        self._is_killed, process = True, self._process
         if process is not None:
             process.kill()
 
     def close(self) -> None:
-        """End it, and leave nothing of it."""
+        """Kill the child, wait for its end, and close its pipes."""
         self.kill()
-        self._buried()
+        self._reaped()
 
     def _started(self) -> subprocess.Popen[bytes]:
-        """The child when it is ready, another where it died while it had nothing to do."""
+        """The running child when it is ready; a new one where there is none, or it died while it was idle."""
         if self._is_ready and self._process is not None and self._process.poll() is not None:
-            self._buried()
-        if self._process is None and not self._over:
+            self._reaped()
+        if self._process is None and not self._is_killed:
             self.begin()
-        complaints = "" if self._is_ready else self._greeted()
+        why = "" if self._is_ready else self._wait_until_ready()
         if self._process is None:
-            raise ChildProcessError(complaints)
+            raise ChildProcessError(why)
         return self._process
 
-    def _greeted(self) -> str:
-        """Wait until the child is ready; why it is dead already, or nothing."""
-        process, complaints = self._process, self._complaints
-        if process is None or complaints is None:
+    def _wait_until_ready(self) -> str:
+        """Wait for the first word of the child; returns why it died before it, or "" where it is ready."""
+        process, stderr = self._process, self._stderr
+        if process is None or stderr is None:
             return ""
         assert process.stdout
         self._is_ready = _read(process.stdout) is not None
         if self._is_ready:
             return ""
-        complaints.seek(0)
-        said = complaints.read().decode(errors="replace")
-        return f"{self._buried()}: {said}".rstrip(": \n")
+        stderr.seek(0)
+        printed = stderr.read().decode(errors="replace")
+        return f"{self._reaped()}: {printed}".rstrip(": \n")
 
-    def _buried(self) -> str:
-        """Wait for the end of the child, and say how it died."""
+    def _reaped(self) -> str:
+        """Wait for the end of the child; returns how it died."""
         process, self._process, self._is_ready = self._process, None, False
         if process is None:
             return ""
-        for pipe in (process.stdin, process.stdout, self._complaints):
+        for pipe in (process.stdin, process.stdout, self._stderr):
             if pipe is not None:
                 with suppress(OSError):
                     pipe.close()
@@ -167,9 +175,9 @@ class Worker:
 
 
 class Workers:
-    """Children that listen, as many as ask at once.
+    """Child processes that listen to files.
 
-    `analyse` may be called from any number of threads; each call has a child for itself.
+    `analyse` may be called from any number of threads; each call has a child of its own, and idle ones are used again.
     """
 
     def __init__(self) -> None:
@@ -178,7 +186,7 @@ class Workers:
         self._closing, self._has_started = threading.Event(), False
 
     def analyse(self, path: str, order: Order) -> bytes:
-        """What a child replies of a file, see `songscore.analysis.record.Reply`.
+        """Have a child listen to a file; its reply is read by `songscore.analysis.record.Reply`.
 
         Raises
         ------
@@ -196,7 +204,7 @@ class Workers:
             self._given_back(worker)
 
     def _asked(self, worker: Worker, path: str, order: Order) -> bytes:
-        """Ask one child after the other, since each may have died of what came before."""
+        """Ask one child after the other: one that dies may have been harmed by an earlier file."""
         crashes = kills = starts = 0
         why = ""
         while crashes < CRASHES and kills < KILLS and self._open and order.run not in self._cancelled:
@@ -224,7 +232,7 @@ class Workers:
         self._closing.wait(min(FIRST_PAUSE * 2**failures, LONGEST_PAUSE))
 
     def close(self) -> None:
-        """Kill the children; whoever waits for one gets a failure."""
+        """Kill the children; calls of `analyse` that wait for one get a failure."""
         with self._lock:
             self._open = False
             self._closing.set()
@@ -233,7 +241,7 @@ class Workers:
         self.dismiss()
 
     def cancel(self, run: str) -> None:
-        """Kill the children that listen for a run, and begin no other file of it."""
+        """Kill the children that work for a run, and begin no other file of it."""
         with self._lock:
             self._cancelled.add(run)
             for worker, of in self._busy.items():
@@ -241,7 +249,7 @@ class Workers:
                     worker.kill()
 
     def dismiss(self) -> None:
-        """End the children that have nothing to do."""
+        """End idle children."""
         with self._lock:
             idle, self._idle = self._idle, []
             self._all.difference_update(idle)
@@ -249,7 +257,7 @@ class Workers:
             worker.close()
 
     def forget(self) -> None:
-        """Start over in a forked process: the children are those of the other one."""
+        """Forget all children, in a forked process: they belong to the process that was forked."""
         self.__init__()  # type: ignore[misc]
 
     def _taken(self, run: str) -> Worker:
@@ -309,18 +317,18 @@ def cancel_run(run: str) -> None:
     _shared.cancel(run)
 
 
-def what_answers(model: str) -> tuple[str, str]:
-    """The version of songscore and the SHA-256 of the model with which this process would answer."""
+def version_and_model(model: str) -> tuple[str, str]:
+    """The version of songscore in this process, and the SHA-256 of the model of that name or path."""
     return version("songscore"), load_model(model).metadata["sha256"]
 
 
 def dismiss_children() -> None:
-    """End the children of `analyse_in_child` that have nothing to do, in this process."""
+    """`Workers.dismiss` for the children of `analyse_in_child`, in this process."""
     _shared.dismiss()
 
 
 def _environment() -> dict[str, str]:
-    """The parent's modules, one thread, and text in UTF-8."""
+    """Environment variables of a child: where the parent finds modules, one thread, and text in UTF-8."""
     modules = os.pathsep.join(path for path in sys.path if os.path.isabs(path))  # noqa: PTH117
     return {"PYTHONPATH": modules, "PYTHONUTF8": "1", "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 
@@ -331,17 +339,18 @@ def _can_start_here() -> bool:
 
 @cache
 def _can_start(program: str | None, frozen: bool, inside: bool) -> bool:
-    """Whether a Python can be started; where not, that is said once."""
+    """Whether Python can be started in a child process; where not, a warning says so, once."""
     if frozen or inside:
-        why = f"{program or 'this program'} is a program of its own"
+        why = f"{program or 'this program'} is a program that has Python inside it"
     elif not program or not Path(program).exists():
-        why = "there is no Python to start"
+        why = "no Python is found to start"
     elif not _PYTHON.match(Path(program).name):
-        why = f"{program} is no Python"
+        why = f"{program} is not Python"
     else:
         return True
     warnings.warn(
-        f"files are read in this process, since {why}: one that crashes a decoder ends it, and there is no timeout",
+        f"files are read in this process, since {why}: a file that crashes a decoder ends the run, and there is"
+        " no timeout",
         RuntimeWarning,
         stacklevel=2,
     )
@@ -350,7 +359,7 @@ def _can_start(program: str | None, frozen: bool, inside: bool) -> bool:
 
 @contextmanager
 def _deadline(process: subprocess.Popen[bytes], timeout: float | None) -> Iterator[threading.Event]:
-    """Kill a process that takes too long, and tell."""
+    """Kill a process that takes longer than `timeout` seconds, and set the event."""
     overdue, done = threading.Event(), threading.Event()
     if timeout is None:
         yield overdue
@@ -385,7 +394,7 @@ def _is_stopped(pid: int) -> bool:
 
 
 def _read(file: IO[bytes]) -> bytes | None:
-    """One reply, or None where the other end is gone."""
+    """The content of one reply; None where the child has ended."""
     head = file.read(LENGTH.size)
     if len(head) < LENGTH.size:
         return None

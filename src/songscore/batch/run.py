@@ -33,10 +33,10 @@ _AHEAD = 4
 """Tracks handed out per process before the first of them is done."""
 
 _AHEAD_OF_EXECUTOR = 512
-"""The same for an executor, of which nobody knows how many machines it has."""
+"""Tracks handed out to an executor, whose size is not known, before the first of them is done."""
 
 _CHECK_EVERY = 2.0
-"""Seconds without a reply after which the executor is looked at."""
+"""Seconds without a reply after which the executor is asked whether it still works."""
 
 
 def classify_folder(
@@ -57,8 +57,8 @@ def classify_folder(
 ) -> Iterator[TrackResult]:
     """Label every audio file below a folder.
 
-    Files are decoded in processes of their own: one that crashes the decoder, or keeps it busy for too long, is a
-    result with a status, and the rest goes on.
+    Files are decoded in processes of their own: a file that crashes the decoder, or keeps it busy for too long, gives a
+    result that says so in `status`, and the run goes on.
 
     Parameters
     ----------
@@ -66,25 +66,26 @@ def classify_folder(
     jobs : int, default 1
         Processes to use.
     executor : concurrent.futures.Executor, optional
-        Where to run instead, and then `jobs` is not used: threads, processes, or the machines of a Dask cluster
+        Runs the work in place of `jobs` processes: threads, processes, or the machines of a Dask cluster
         (``client.get_executor()``), which must see the files under the same names.
     cache : path or bool, optional
-        Folder in which to keep what was heard, so that another run needs no decoding; True for the user's own.
+        Cache folder, so that another run needs no decoding; True for the user's own cache.
     progress : callable, optional
         Called with each result before it is yielded.
     timeout : float, optional
-        Seconds that a file may take; None for any time.
+        Seconds that a file may take; None for no limit.
     ordered : bool, default False
         Yield in order of path, also with several jobs.
     threshold, prior, choir, thorough, model
         As for `classify_track`.
     marks : path, iterable of Mark, or mapping of path to label, optional
-        Labels given by a person, or the file of them. They outrank the model: such an answer is `by` "hand".
+        Labels given by a person, or the file that holds them. They outrank the model; the `by` of such an answer is
+        "hand".
 
     Yields
     ------
     TrackResult
-        As each is ready; in order of path with one job.
+        One for each file, as soon as it is ready; in order of path with one job.
 
     Raises
     ------
@@ -146,7 +147,7 @@ def analyse_files(
     timeout: float | None = DEADLINE,
     model: str | os.PathLike[str] = MODEL,
 ) -> Iterator[tuple[str, Analysis | Failure]]:
-    """Listen to all of each file, and say what was heard, in order; parameters as for `classify_folder`."""
+    """Each path, in order, with what was heard in the whole file; parameters as for `classify_folder`."""
     chosen = load_model(model)
     order = _order(chosen, model, Question(), True, cache, timeout)
 
@@ -170,7 +171,7 @@ def _order(
 
 
 def check_run(jobs: int, timeout: float | None) -> None:
-    """Raise `ValueError` where the settings of a run cannot be."""
+    """Raise `ValueError` where `jobs` or `timeout` is out of range."""
     if jobs < 1:
         raise ValueError(f"jobs must be 1 or more, not {jobs}")
     if timeout is not None and not timeout > 0:
@@ -178,7 +179,7 @@ def check_run(jobs: int, timeout: float | None) -> None:
 
 
 def cache_folder(cache: CacheFolder) -> str | None:
-    """Where the cache of a run lies, as workers are told."""
+    """The absolute path of the cache folder, for workers; None for no cache."""
     if cache is None or cache is False:
         return None
     with suppress(FileNotFoundError):  # without a home folder, the user has no cache
@@ -187,7 +188,7 @@ def cache_folder(cache: CacheFolder) -> str | None:
 
 
 def _absolute(path: str | os.PathLike[str]) -> str:
-    """For processes that may be in another folder; follows no links."""
+    """The absolute path, for processes that may run in another folder; links are not followed."""
     return os.path.abspath(path)  # noqa: PTH100
 
 
@@ -231,7 +232,7 @@ def _answers(
 def replies(
     paths: Iterator[str], order: Order, jobs: int, executor: Executor | None, ordered: bool, detector: str = ""
 ) -> Generator[tuple[str, bytes]]:
-    """What workers reply of files, as it comes or in the order of the files."""
+    """Each path with the reply of a worker, as replies come or in the order of the files."""
     with ExitStack() as stack:
         if executor is None:
             threads = ThreadPoolExecutor(jobs)
@@ -256,21 +257,26 @@ def in_flight(
     replied: Replied = lambda path, future: future.result(),
     check: Callable[[], object] = lambda: None,
 ) -> Generator[tuple[str, bytes]]:
-    """Keep a few in flight, so that neither a long list nor a slow reader fills the memory.
+    """Have a few files heard at a time, so that neither a long list nor a slow reader fills the memory.
 
     Parameters
     ----------
     submit : callable
-        Has a path heard.
+        Starts to listen to a file.
     paths : iterator of str
     ahead : int
-        How many are in flight.
+        Files handed out before the first of them is done.
     ordered : bool
-        Wait for the first of them.
+        Whether to keep the order of the paths.
     replied : callable
-        The reply in a future that is done, or another future to wait for in its place.
+        Gives the reply in a future that is done, or another future to wait for in its place.
     check : callable
-        Called now and then while nothing is done; may raise.
+        Called now and then while no reply comes; may raise.
+
+    Yields
+    ------
+    str, bytes
+        A path and its reply.
     """
     numbers = count()
     flying = {next(numbers): (path, submit(path)) for path in islice(paths, ahead)}

@@ -1,4 +1,4 @@
-"""Which files of a folder are music, each once."""
+"""The music files of a folder, each once."""
 
 from __future__ import annotations
 
@@ -13,23 +13,22 @@ from songscore.audio import is_audio_path
 
 NOT_SOUND, HIDDEN, LINK, CLOSED = "not sound", "hidden", "links to folders", "folders that cannot be read"
 AGAIN, EXCLUDED = "named twice", "excluded"
-"""What is passed over."""
+"""Reasons why a file or folder is passed over."""
 
 
 def audio_files(
     paths: Iterable[str | os.PathLike[str]], passed_over: Counter[str] | None = None, *, exclude: Sequence[str] = ()
 ) -> Iterator[Path]:
-    """Files named as they are; folders walked, sorted, for files with the suffix of a sound file.
+    """The given files, and from folders, in sorted order, all files with the suffix of a sound file.
 
-    Hidden files and folders inside a folder are passed over, and so are folders that cannot be read and links to
-    folders, which may lead round in circles. A file that comes again under another name of the same `real_path` is
-    passed over too.
+    Inside a folder, these are passed over: hidden files and folders, folders that cannot be read, and links to folders,
+    which may lead round in circles. A file that comes again, under whatever name, is passed over too.
 
     Parameters
     ----------
     paths : iterable of path
     passed_over : Counter, optional
-        Counts what is left out, by `NOT_SOUND`, `HIDDEN`, `LINK`, `CLOSED`, `AGAIN` and `EXCLUDED`.
+        Counts what is passed over, by `NOT_SOUND`, `HIDDEN`, `LINK`, `CLOSED`, `AGAIN` and `EXCLUDED`.
     exclude : sequence of str
         Patterns as of `fnmatch`; a file, or a folder in a folder, is passed over where its name or path matches.
     """
@@ -45,7 +44,7 @@ def audio_files(
 
 
 def real_path(path: str | os.PathLike[str]) -> str:
-    """The one name of a file, whatever links and relative names lead to it; the path itself where it is no name."""
+    """The absolute path of a file with links resolved, so that each file has one name; or the path itself."""
     try:
         folder, name = os.path.split(os.path.abspath(path))  # noqa: PTH100 - Path.resolve costs ten times as much
         joined = os.path.join(_real_folder(folder), name)  # noqa: PTH118

@@ -1,4 +1,4 @@
-"""A child process that listens: one file in, bytes out, no exception.
+"""The child process that listens to files: one request in, one reply out, and no exception.
 
 A request is a line of JSON. A reply is the length of its content, eight bytes, and the content, which
 `songscore.analysis.record.Reply` reads or, where features are asked for, `songscore.batch.measure.read_features`.
@@ -30,12 +30,12 @@ from songscore.model import TrackModel, load_model
 from songscore.results import Status
 
 MEMORY = 2 << 30
-"""Bytes that a child may allocate, where the system can tell it so."""
+"""Bytes that a child may allocate, where the system can limit it."""
 
 GRACE = 10.0
-"""Seconds after its time that a child ends by itself, should its parent be gone while a decoder lets no Python run.
+"""Seconds after the timeout of a file at which a child ends by itself, where its parent has died during a native call.
 
-On Linux the system ends it at once instead, and a run that was suspended for hours has no clock that strikes after it.
+Not used on Linux, where the system kills a child with its parent: so a run that was suspended for hours can go on.
 """
 
 _PR_SET_PDEATHSIG = 1
@@ -56,13 +56,13 @@ class Order:
     question : Question
     thorough : bool
     cache : str or None
-        Folder.
+        Cache folder.
     timeout : float or None
         Seconds that a file may take.
     digest : str
         SHA-256 of the model.
     run : str
-        By what the files of one run are known among those of others.
+        Random name of the run, by which its files can be cancelled.
     sets : tuple of str
         Feature sets to compute and to reply with, instead of an analysis.
     """
@@ -89,7 +89,7 @@ class Order:
 
 
 def serve() -> None:
-    """Be a child: answer requests until there are no more. Models that the command line names are loaded first."""
+    """Run as a child: load the models that the command line names, and answer requests until there are no more."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     replies = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
@@ -110,7 +110,7 @@ def serve() -> None:
 
 
 def _receive(requests: SimpleQueue[bytes]) -> None:
-    """Hand requests over, and end the process with its parent, even while a decoder is busy."""
+    """Queue requests, and end the process when the parent closes its pipe or dies, even while a decoder is busy."""
     for line in sys.stdin.buffer:
         requests.put(line)
     os._exit(0)
@@ -134,7 +134,7 @@ def _limit_memory() -> None:
 
 
 def listen_to(path: str, order: Order) -> bytes:
-    """What a worker replies, see `songscore.analysis.record.Reply`."""
+    """The reply of a worker for a file, see `songscore.analysis.record.Reply`."""
     file = None if order.sets else file_state(path)
     try:
         model = load_model(order.model)
@@ -144,7 +144,7 @@ def listen_to(path: str, order: Order) -> bytes:
 
 
 def failure(path: str, order: Order, status: Status, message: str) -> bytes:
-    """What is replied for a worker that is lost."""
+    """The reply for a file whose worker is lost, made in its place."""
     return wrapped(Failure(status, f"{path}: {message}").to_bytes(), order.digest, file_state(path, digest=False))
 
 

@@ -217,12 +217,12 @@ def _journalled(
 
 
 def _journal(path: Path, how: Mapping[str, Any], *, resume: bool, retry: bool) -> Journal:
-    from songscore.batch.journal import Journal, what_is_asked
+    from songscore.batch.journal import Journal, run_settings
     from songscore.decision import Question
     from songscore.model import load_model
 
     question = Question(how["threshold"], how["prior"], how["choir"])
-    asked = what_is_asked(load_model(how["model"]), question, thorough=how["thorough"])
+    asked = run_settings(load_model(how["model"]), question, thorough=how["thorough"])
     try:
         return Journal(path, asked, resume=resume, retry=retry)
     except FileExistsError:

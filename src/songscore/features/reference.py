@@ -1,4 +1,4 @@
-"""What every feature is, for people: the table in docs/features.md and the units in pictures."""
+"""An explanation of every feature, for the table in docs/features.md and the units in pictures."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from songscore.features.track_vector import QUANTILES, SHARES, TOP_SECONDS
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """Features that one sentence explains.
+    """Features that have one explanation in common.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""From the voice curve to passages with a voice."""
+"""Passages with a voice, from the voice curve."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def vocal_segments(voice: NDArray[np.float32], step: NDArray[np.int64], kind: Vo
 
 
 def _passages(voice: NDArray[np.float32], first: int) -> Iterator[tuple[float, float, float]]:
-    """Start, end and mean probability of each."""
+    """Start, end and mean probability of each passage, in seconds; `first` is the step of the first probability."""
     found = runs(smooth(voice, 0.4) > VOICE_THRESHOLD)
     if not len(found):
         return

@@ -1,8 +1,8 @@
-"""From what a detector heard to the named features of a track; owns the names.
+"""The named features of a track, from what a detector heard.
 
-The features that decide are the strongest seconds of the voice. Reading in parts rests on a property that they have:
-while more of a track is heard, none of them falls. What was not heard yet counts as silence, so the features of a part
-are lower bounds of those of the whole.
+The features that decide are the strongest seconds of the voice. None of them falls while more of a track is heard: what
+was not heard yet counts as silence, so the features of a part are lower bounds of those of the whole. That is why a
+track may be heard in part.
 
 Names, units, plain meanings and definitions of everything in the vector stand in `FEATURES`. Whatever changes a number
 here raises `FEATURE_SET`.
@@ -84,7 +84,16 @@ class Activity:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Curves:
-    """What features are computed from: an activity, and which of its sounds count as the voice."""
+    """What features are computed from.
+
+    Attributes
+    ----------
+    activity : Activity
+    voice : (n_heard,) float32
+        Probability of a voice, see `voice_curve`.
+    most : float
+        Largest share of the track that its strongest seconds may be, see `MOST_OF_TRACK`.
+    """
 
     activity: Activity
     voice: FloatArray
@@ -136,7 +145,7 @@ def quantile(curves: Curves, percent: int) -> float:
 
 
 def share_above(curves: Curves, percent: int) -> float:
-    """Share of the steps at which the voice is more probable than that."""
+    """Share of the steps at which the voice is more probable than `percent`."""
     return float((curves.voice > percent / 100).mean())
 
 
@@ -156,7 +165,7 @@ def _share(percent: int) -> Feature:
 
 
 def longest(curves: Curves) -> float:
-    """Binary logarithm of the length of the longest passage with a voice, in seconds and one more."""
+    """``log2(1 + seconds)`` of the longest passage with a voice."""
     return log2(1 + longest_run(smooth(curves.voice) > 0.5) * STEP)
 
 

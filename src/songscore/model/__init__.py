@@ -1,7 +1,7 @@
-"""The artefact: arrays, bounds, stopping rule and canaries of a trained model.
+"""A trained model: its arrays, its bounds of certainty, and the canaries that test it when it is loaded.
 
 A model is three files of one name: ``NAME.npz`` (plain arrays), ``NAME.json`` (metadata) and ``NAME.md`` (the model
-card). ``NAME.lessons.npz`` beside them, what the decision was fitted to, is needed to adapt it and for nothing else.
+card). ``NAME.lessons.npz`` beside them holds what the decision was fitted to; only adapting the model needs it.
 
 The metadata holds ``format``, the version of this layout; `READABLE` lists what is read. A change that an older
 songscore would misread must raise `FORMAT`, keep the reader of the number before for one minor version, and say so in

@@ -1,4 +1,8 @@
-"""When a label is certain, and when a track may be left."""
+"""When a label is certain, and when the rest of a track need not be heard.
+
+All bounds are natural log-odds, positive for "song", unless they say otherwise. `songscore.training.decision.bounds`
+sets them, and says how.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +18,7 @@ LONG = 60.0
 
 @dataclass(frozen=True, slots=True)
 class PartBounds:
-    """When a track of which no stretch longer than a window was missed is a score.
+    """When a track that was heard in part is a score: no stretch longer than a window may have been missed.
 
     Attributes
     ----------
@@ -30,7 +34,7 @@ class PartBounds:
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """When a label is certain, and when a track may be left.
+    """When a label is certain, and when the rest of a track need not be heard.
 
     Attributes
     ----------
@@ -44,10 +48,10 @@ class Bounds:
     music_above : float
         Log-odds of music from which anything is certain at all.
     song_speech_below, score_speech_below : float
-        Mean probabilities of speech from which neither is certain: somebody may speak over music and nobody sing, or
-        what sounds spoken may be rapped.
+        Mean probabilities of speech from which "song" is not certain, since somebody may speak over music and nobody
+        sing, and from which "instrumental score" is not certain, since what sounds spoken may be rapped.
     part : PartBounds or None
-        The same for scores; None where all of a score has to be heard.
+        Bounds of a score that was heard in part; None where all of a score has to be heard.
     """
 
     song_above: float
@@ -62,12 +66,14 @@ class Bounds:
 
     @classmethod
     def from_dict(cls, fields: Mapping[str, Any]) -> Self:
-        """What the metadata says.
+        """The bounds in the metadata of a model.
 
         Raises
         ------
+        KeyError
+            A bound is missing.
         ValueError
-            A bound is missing, not finite, or on the wrong side.
+            A bound is not finite, or on the wrong side of 0.
         """
         part = fields.get("part")
         bounds = cls(

@@ -1,6 +1,6 @@
-"""Models on disk: where they lie, and how they are read without trust.
+"""Models on disk: where they lie, and how they are read.
 
-Untrusted input: a model of a stranger runs no code, and nothing of it is read beyond `MAX_BYTES`.
+Untrusted input: reading a model runs no code, and no more than `MAX_BYTES` of a file are read.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ MODEL = "track-v2"
 """The model that answers where none is named."""
 
 MAX_BYTES = 5_000_000
+"""Largest size of a file of a model, packed and unpacked."""
 
 
 def load_model(model: str | os.PathLike[str] = MODEL) -> TrackModel:
@@ -52,7 +53,7 @@ def load_model(model: str | os.PathLike[str] = MODEL) -> TrackModel:
 def locate(model: str | os.PathLike[str]) -> str:
     """The name of a model that comes with songscore, or the absolute path of another, without suffix.
 
-    It means the same to a process in another folder.
+    A process that runs in another folder finds the same model by it.
     """
     if isinstance(model, str) and model in shipped_models():
         return model
@@ -74,7 +75,7 @@ def _shipped(name: str) -> TrackModel:
 
 @cache
 def _from_path(stem: Path, changed: int, size: int) -> TrackModel:
-    """Read once, and again after its metadata changed."""
+    """A model that is read once, and again after its metadata changed."""
     return read_model(stem.parent, stem.name)
 
 
@@ -99,17 +100,17 @@ def _read_limited(file: Traversable) -> bytes:
     with file.open("rb") as opened:
         content = opened.read(MAX_BYTES + 1)
     if len(content) > MAX_BYTES:
-        raise ModelError(f"{file} has more than {MAX_BYTES} bytes, the limit of a model's file")
+        raise ModelError(f"{file} has more than {MAX_BYTES} bytes, the limit for a file of a model")
     return content
 
 
 def read_lessons(model: str | os.PathLike[str] = MODEL) -> dict[str, NDArray[Any]] | None:
-    """The arrays of ``NAME.lessons.npz`` beside a model, what its decision was fitted to; None where there is none.
+    """The arrays of ``NAME.lessons.npz`` beside a model, to which its decision was fitted; None without that file.
 
     Raises
     ------
     ModelError
-        The file cannot be read, or is larger than that of a model can be.
+        The file cannot be read, or is larger than a file of a model can be.
     """
     found = locate(model)
     stem = Path(found)
@@ -121,7 +122,7 @@ def read_lessons(model: str | os.PathLike[str] = MODEL) -> dict[str, NDArray[Any
         return _arrays_in(_read_limited(file), file.name)
     except ModelError:
         raise
-    except Exception as error:  # as of `read_model`
+    except Exception as error:  # as in `read_model`
         raise ModelError(f"{file} cannot be read: {type(error).__name__}: {error}") from error
 
 

@@ -1,4 +1,4 @@
-"""Models of format 1, of songscore 0.1: what they say, in the words of the format of today.
+"""Models of format 1, of songscore 0.1, brought into the current format when they are loaded.
 
 They know three kinds of sound, have longer windows, and were not calibrated on tracks heard in part.
 """
@@ -17,7 +17,7 @@ from songscore.model.linear import Arrays
 
 
 def as_current(metadata: Mapping[str, Any], arrays: Arrays) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
-    """The metadata and the arrays of a model of format 1 as those of today's format would be."""
+    """The metadata and the arrays of a model of format 1, in the current format."""
     certain = metadata["certain"]
     bounds = {
         "song_above": certain["song_above"],
@@ -30,15 +30,16 @@ def as_current(metadata: Mapping[str, Any], arrays: Arrays) -> tuple[dict[str, A
         "score_speech_below": 1.1,
     }
     kinds = ["sung", "speech", "music"]
-    renamed = {_CANARIES.get(name, name): _renewed(name, array) for name, array in arrays.items()}
+    renamed = {_CANARIES.get(name, name): _converted(name, array) for name, array in arrays.items()}
     return {**metadata, "kinds": kinds, "window": 256, "bounds": bounds, "music_features": []}, renamed
 
 
 _CANARIES = {"canary.activity": "canary.kinds", "canary.probability": "canary.log_odds"}
-"""Names of today for the canaries of format 1."""
+"""Current names of the canaries of format 1."""
 
 
-def _renewed(name: str, array: NDArray[Any]) -> NDArray[Any]:
+def _converted(name: str, array: NDArray[Any]) -> NDArray[Any]:
+    """An array of format 1 in the current format; only canaries differ."""
     if name == "canary.activity":
         kinds = np.zeros((len(array), len(KINDS)), np.float32)
         kinds[:, [SUNG, SPEECH, MUSIC]] = array
@@ -47,12 +48,17 @@ def _renewed(name: str, array: NDArray[Any]) -> NDArray[Any]:
 
 
 def music(kinds: FloatArray) -> float:
-    """The rules by which format 1, which has no weights for this, knows music.
+    """Whether a sound is music, by the fixed rules of format 1, which has no weights for this.
+
+    Parameters
+    ----------
+    kinds : (n_steps, 5) float32
+        Probabilities of `songscore.features.detector.KINDS`.
 
     Returns
     -------
     float
-        1, 0 where nothing is certain, or -1.
+        1 for music, -1 for none, 0 for music of which no label is certain.
     """
     sung, speech, music = kinds[:, SUNG], kinds[:, SPEECH], kinds[:, MUSIC]
     if np.percentile(np.maximum(sung, music), 95) < 0.2 and speech.mean() < 0.3:

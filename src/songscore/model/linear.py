@@ -14,7 +14,15 @@ Arrays = Mapping[str, NDArray[Any]]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Linear:
-    """A weighted sum of standardised features: ``sum(weight * (x - mean) / scale) + bias``."""
+    """A weighted sum of standardised features: ``sum(weight * (x - mean) / scale) + bias``.
+
+    Attributes
+    ----------
+    names : sequence of str
+        The features, in the order of the arrays.
+    mean, scale, weight : (n_features,) float64
+    bias : float
+    """
 
     names: Sequence[str]
     mean: NDArray[np.float64]
@@ -24,12 +32,14 @@ class Linear:
 
     @classmethod
     def of(cls, names: Sequence[str], arrays: Arrays) -> Self:
-        """From the arrays ``mean``, ``scale``, ``weight`` and ``bias``.
+        """The sum whose arrays are ``mean``, ``scale``, ``weight`` and ``bias``.
 
         Raises
         ------
+        KeyError
+            An array is missing.
         ValueError
-            They are not one finite number for each name.
+            The arrays do not hold one finite number for each name, or a scale is not positive.
         """
         mean, scale, weight = (np.asarray(arrays[key], np.float64) for key in ("mean", "scale", "weight"))
         bias = float(arrays["bias"])
@@ -40,7 +50,7 @@ class Linear:
         return cls(names, mean, scale, weight, bias)
 
     def parts(self, features: Mapping[str, float]) -> NDArray[np.float64]:
-        """What each feature adds."""
+        """What each feature adds to the sum, shape ``(n_features,)``."""
         values = np.array([features[name] for name in self.names])
         return np.asarray(self.weight * (values - self.mean) / self.scale, np.float64)
 

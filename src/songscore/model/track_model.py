@@ -1,4 +1,4 @@
-"""A trained model: its arithmetic, and the canaries that tell whether it still answers as when it was made.
+"""A trained model: its arithmetic, and the canaries that show whether it still answers as when it was made.
 
 Log-odds are natural; positive favours "song".
 """
@@ -40,14 +40,14 @@ SAMPLES_TOLERANCE = 0.05
 
 @dataclass(frozen=True, slots=True)
 class Decided:
-    """What a model makes of what was heard of a track.
+    """The decision of a model, from what was heard of a track.
 
     Attributes
     ----------
     log_odds : float
-        Songs and instrumental scores equally expected.
+        Log-odds of "song", with songs and instrumental scores equally expected.
     features : dict of str to float
-        What was weighed.
+        Values of the features that were weighed.
     contributions : tuple of Contribution
         Log-odds by feature, strongest first; they and the model's bias add up to `log_odds`.
     """
@@ -72,8 +72,8 @@ class TrackModel:
     Raises
     ------
     ModelError
-        The arrays are not those that the metadata describes, or the canaries come out otherwise than when the model
-        was made.
+        The arrays are not those that the metadata describes, or a canary gives another answer than when the model was
+        made.
     """
 
     def __init__(self, arrays: Arrays, metadata: Mapping[str, Any], card: str = "") -> None:
@@ -100,12 +100,12 @@ class TrackModel:
 
     @property
     def window_seconds(self) -> float:
-        """Length of the windows that are judged together."""
+        """Length of a window, over which the detector runs, in seconds."""
         return self.window / FRAME_RATE
 
     @property
     def decision(self) -> Linear:
-        """What weighs the features."""
+        """The weights of the features that decide."""
         return self._decision
 
     def decide(self, activity: Activity, *, choir: bool = False) -> Decided:
@@ -121,7 +121,7 @@ class TrackModel:
         return self.decide(activity, choir=choir).log_odds
 
     def music(self, activity: Activity) -> float:
-        """Log-odds of music, or of somebody who sings."""
+        """Log-odds that the sound is music or somebody sings."""
         if self._music is None:
             return format1.music(activity.kinds)
         return self._music(track_vector(activity, self._music.names, feature_set=self.feature_set))
@@ -157,7 +157,7 @@ class TrackModel:
 
 
 def digest(arrays: Arrays, metadata: Mapping[str, Any]) -> str:
-    """SHA-256 over the metadata but for this sum itself, and the names, types, shapes and bytes of the arrays."""
+    """SHA-256 over the metadata without its field ``sha256``, and the names, types, shapes and bytes of the arrays."""
     rest = {key: value for key, value in metadata.items() if key != "sha256"}
     sha = hashlib.sha256(json.dumps(rest, sort_keys=True).encode())
     for name in sorted(arrays):
@@ -177,10 +177,13 @@ def _check(arrays: Arrays, metadata: Mapping[str, Any]) -> None:
         if metadata.get(key) != ours:
             raise ModelError(f"model {name!r}: {key} is {metadata.get(key)!r}, format {version} has {ours!r}")
     if metadata.get("sha256") != digest(arrays, metadata):
-        raise ModelError(f"model {name!r}: its sha256 is not that of its files; they were altered")
+        raise ModelError(
+            f"model {name!r}: its sha256 is not that of its files; they were altered: copy the model again, or"
+            " reinstall songscore"
+        )
     unknown = sorted({*metadata["features"], *metadata.get("music_features", ())} - set(MEANINGS))
     if unknown:
-        raise ModelError(f"model {name!r} wants features that this songscore does not compute: {', '.join(unknown)}")
+        raise ModelError(f"model {name!r} needs features that this songscore does not compute: {', '.join(unknown)}")
 
 
 def _under(prefix: str, arrays: Arrays) -> dict[str, NDArray[Any]]:
@@ -190,7 +193,7 @@ def _under(prefix: str, arrays: Arrays) -> dict[str, NDArray[Any]]:
 
 
 def _rises(decision: Linear) -> bool:
-    """Whether the log-odds never fall while more of a track is heard, so that it may be left early."""
+    """Whether the log-odds never fall while more of a track is heard, so that listening may stop early."""
     rising = np.array([name in RISING for name in decision.names])
     return {*decision.names} <= RISING | FIXED and bool((decision.weight[rising] >= 0).all())
 

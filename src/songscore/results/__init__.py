@@ -1,4 +1,4 @@
-"""What songscore answers."""
+"""The answers of songscore, and their form in files."""
 
 from songscore.results.fields import SOUND_DIGEST
 from songscore.results.parts import (

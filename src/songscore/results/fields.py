@@ -17,13 +17,13 @@ if TYPE_CHECKING:
     from songscore.results.track import TrackResult
 
 LONGEST_NAME = 200
-"""Characters of the name of a model."""
+"""Characters of the longest name of a model."""
 
 SOUND_DIGEST = re.compile("[0-9a-f]{64}")
 """What the digest of a sound looks like."""
 
 _LATEST = 1e9
-"""Seconds, thirty years, before which every sound ends."""
+"""Longest sound that is accepted, in seconds: thirty years."""
 
 
 def written(answer: TrackResult) -> dict[str, Any]:
@@ -51,7 +51,7 @@ def written(answer: TrackResult) -> dict[str, Any]:
 
 
 def read(fields: Mapping[str, Any]) -> dict[str, Any]:
-    """What `TrackResult` is made of, from the fields that `written` gave; see `TrackResult.from_dict`."""
+    """The arguments of `TrackResult`, from the fields that `written` gave; see `TrackResult.from_dict`."""
     try:
         _check(fields)
         timeline, path = fields["timeline"], fields["path"]
@@ -127,11 +127,11 @@ _FIELDS: dict[str, tuple[Callable[[Any], bool], str]] = {
     ),
     "sound_digest": (lambda value: value is None or _matches(SOUND_DIGEST, value), "64 hexadecimal digits"),
 }
-"""What a field of an answer in a file is, and the words for it."""
+"""The check of each field of an answer in a file, and the words for what is needed."""
 
 
 def _check(fields: Mapping[str, Any]) -> None:
-    """Raise where a field is of another type or beyond its range, or the label does not fit the status."""
+    """Raise `ValueError` where a field has another type or is out of range, or the label does not fit the status."""
     for name, (is_right, words) in _FIELDS.items():
         value = fields.get(name) if name in _OF_THE_FILE else fields[name]
         if not is_right(value):
@@ -152,7 +152,7 @@ def _short(value: Any) -> str:
 
 def _one_of(value: Any, allowed: tuple[Any, ...]) -> Any:
     if value not in allowed:
-        raise ValueError(f"not an answer of songscore: {_short(value)} is none of {allowed}")
+        raise ValueError(f"not an answer of songscore: {_short(value)} is not one of {allowed}")
     return value
 
 

@@ -19,7 +19,7 @@ SCORE: Label = "instrumental score"
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """A passage of the track.
+    """A passage with a voice.
 
     Attributes
     ----------
@@ -53,7 +53,7 @@ class VocalTimeline:
     probability: NDArray[np.float32]
 
     def coarsen(self, step: float = 1.0) -> VocalTimeline:
-        """Mean over steps of `step` seconds: the form in which a timeline is written to files."""
+        """The mean over each `step` seconds; with steps of 1 s, this is how a timeline is written to files."""
         if not len(self.times):
             return self
         index = (self.times // step).astype(int)
@@ -62,7 +62,7 @@ class VocalTimeline:
         return VocalTimeline((steps + 0.5) * step, means.astype(np.float32))
 
     def stretches(self) -> list[VocalTimeline]:
-        """The timeline cut where steps are missing, since nothing was heard there."""
+        """The timeline in pieces, cut where steps are missing because that part was not heard."""
         gaps = np.diff(self.times)
         cuts = np.flatnonzero(gaps > 1.5 * gaps.min(initial=np.inf)) + 1
         pieces = zip(np.split(self.times, cuts), np.split(self.probability, cuts), strict=True)

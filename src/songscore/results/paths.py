@@ -1,8 +1,8 @@
 r"""Paths and other text whose bytes are not UTF-8, for files and screens.
 
-A path has such bytes as `os.fsdecode` makes them, one lone surrogate each, which most readers of JSON refuse. Written
-to files, it is `portable_path`, ``file:music/caf%E9.mp3``; `exact_path` takes it back. Other text has an escape for
-such a byte, see `as_utf8`.
+In Python, each such byte of a path is a lone surrogate (see `os.fsdecode`), which most readers of JSON refuse. In
+files, `portable_path` writes such a path as ``file:music/caf%E9.mp3``, and `exact_path` turns that back. In other text,
+`as_utf8` puts an escape in place of such a byte.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from urllib.parse import quote_from_bytes, unquote_to_bytes
 def portable_path(path: str) -> str:
     """The path itself, or ``file:`` and its percent-encoded bytes where these are not UTF-8.
 
-    A path that begins with ``file:`` is encoded too, so that `exact_path` undoes it without a doubt.
+    A path that begins with ``file:`` is encoded too, so that `exact_path` always gives back the same path.
     """
     if path == as_utf8(path) and not path.startswith("file:"):
         return path

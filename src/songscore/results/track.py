@@ -31,15 +31,15 @@ class TrackResult:
     certain : bool
         True where the error guarantee of the model holds.
     vocal_fraction : float or None
-        Share of the analysed time with a sung or rapped voice.
+        Share of the analysed time with a sung or rapped voice, in [0, 1].
     voices : mapping of str to float
-        Share of the analysed time with each kind of voice: "sung", "choir" (without words) and "speech".
+        Share of the analysed time, in [0, 1], with each kind of voice: "sung", "choir" (without words) and "speech".
     vocal_segments : tuple of Segment
         Passages with a voice, in order.
     timeline : VocalTimeline or None
         The voice curve.
     features : mapping of str to float
-        The named features that the decision weighed, of what was heard.
+        The named features that the decision weighed, computed from what was heard.
     contributions : tuple of Contribution
         How far each feature moved the decision, strongest first.
     status : str
@@ -58,8 +58,8 @@ class TrackResult:
     modified : str or None
         When that file was last changed, in UTC: ``2026-01-31T12:00:00.123456789Z``.
     sound_digest : str or None
-        SHA-256 of the sound as it is stored there: another file under the same name is known by it, and tags do not
-        change it.
+        SHA-256 of the sound as it is stored in the file. It differs for another sound under the same name, and tags do
+        not change it.
     """
 
     path: str | None
@@ -97,8 +97,8 @@ class TrackResult:
     def from_dict(cls, fields: Mapping[str, Any]) -> TrackResult:
         """The answer that `to_dict` wrote, as it was rounded there; contributions are not written.
 
-        Answers of version 0.1.0 say nothing of kinds of voices; all of theirs are sung. Nor do they say anything of the
-        file.
+        Answers of version 0.1.0 do not have the kinds of voices (all of theirs count as sung), nor the size, time and
+        digest of the file.
 
         Raises
         ------

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from songscore.results.track import TrackResult
 
 NOTABLE = 0.05
-"""Share of a track from which speech and voices without words are spoken of."""
+"""Share of a track from which speech and voices without words are mentioned."""
 
 
 def explain(track: TrackResult) -> Explanation:
@@ -37,7 +37,7 @@ def _sentences(track: TrackResult, listen: tuple[Segment, ...]) -> list[str]:
 
 
 def _other_voices(track: TrackResult) -> list[str]:
-    """What is said of speech and of voices without words in a score, where there is some of it."""
+    """Sentences about speech and voices without words in a score."""
     if track.label != SCORE:
         return []
     sentences = []
@@ -50,7 +50,7 @@ def _other_voices(track: TrackResult) -> list[str]:
 
 
 def _places(track: TrackResult, kind: VoiceKind, most: int = 2) -> str:
-    """The longest passages of a kind of voice, in order."""
+    """The longest passages of a kind of voice, in the order of the track, as minutes and seconds."""
     found = [segment for segment in track.vocal_segments if segment.kind == kind]
     longest = sorted(found, key=lambda segment: segment.start - segment.end)[:most]
     places = sorted(longest, key=lambda segment: segment.start)
@@ -58,7 +58,7 @@ def _places(track: TrackResult, kind: VoiceKind, most: int = 2) -> str:
 
 
 def _listen(track: TrackResult, most: int = 3) -> tuple[Segment, ...]:
-    """The passages with a voice, or without any the single seconds most like one."""
+    """The passages most like a voice, strongest first; without any passage, the seconds most like one."""
     passages = track.vocal_segments
     if not passages and track.timeline is not None:
         seconds = track.timeline.coarsen()

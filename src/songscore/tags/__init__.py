@@ -1,8 +1,8 @@
 """Labels in the tags of the files: written, read back, undone.
 
-`tag_track` takes a label to its file, `relabel` decides again from the probability that is stored there, `undo` takes
-songscore's tags out again. None raises for a bad file: a `TagResult` says what happened to it. What the names mean
-stands in `songscore.tags.marks`.
+`tag_track` writes a label to the tags of its file, `relabel` decides again from the probability that is stored there,
+and `undo` takes a file back to what it was. None raises for a bad file: a `TagResult` says what happened to it.
+`songscore.tags.marks` explains the names of the tags.
 """
 
 from songscore.tags.tagging import TagResult, Writing, relabel, tag_track, undo

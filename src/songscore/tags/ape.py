@@ -16,7 +16,7 @@ _HAS_HEADER, _IS_HEADER = 1 << 31, 1 << 29
 
 
 class ApeTag:
-    """The APE tag of some content, or room for one: `start` and `end` are where it stands.
+    """The APE tag of a file, or the place for a new one; it stands from byte `start` to `end`.
 
     Raises
     ------

@@ -1,7 +1,7 @@
-"""What a file with new tags has to pass before it takes the place of the old one.
+"""The checks that a file with new tags has to pass before it takes the place of the old one.
 
-Three readers look at it: the walk through raw items finds every one of the old file, byte for byte; mutagen, which has
-no part in the writing, finds the new entries and reads all others as before; and the decoded sound is the same.
+There are three: every raw item of the old file is there, byte for byte; mutagen, which has no part in the writing,
+finds the new entries and reads all others as before; and the sound decodes to the same samples.
 """
 
 from __future__ import annotations
@@ -31,30 +31,30 @@ _UNPARSABLE = (
     mutagen.MutagenError, OSError, EOFError, MemoryError, ValueError, LookupError, TypeError, AttributeError,
     NotImplementedError, struct.error,
 )  # fmt: skip
-"""All that mutagen raises over bytes that are no tags."""
+"""All that mutagen raises for bytes that are not tags."""
 
 _NAMED = 3
 """How many lost items a message names."""
 
 
 def check(path: str, old: bytes, new: bytes, entries: Entries, changes: Changes) -> None:
-    """Raise where more differs than the entries.
+    """Raise where a new file differs from the old one in more than the entries.
 
     Parameters
     ----------
     path : str
-        For decoders, which look at its suffix.
+        Path of the file, for messages and for mutagen, which looks at its suffix.
     old, new : bytes
         The whole file before and after.
     entries : mapping
-        What was there of `NAMES`.
+        The entries of `NAMES` in the old file.
     changes : mapping
-        What was to be set, or with None taken out.
+        New values of entries; None for one that was to be removed.
 
     Raises
     ------
     TagError
-        With the reason.
+        Something else would change; the message says what.
     """
     wanted = {name: values for name, values in {**entries, **changes}.items() if values is not None}
     _check_items(Tags(old), Tags(new), wanted)
@@ -79,7 +79,7 @@ def _check_by_mutagen(path: str, old: bytes, new: bytes, wanted: Entries) -> Non
         was = _reading(path, old, in_ape)
     except _UnknownKind:
         raise
-    except TagError:  # it knows the kind of file, but not these tags: then it is no witness of the new ones either
+    except TagError:  # mutagen cannot read the old tags, so it cannot check the new ones either
         return
     now = _reading(path, new, in_ape)
     if now.ours != wanted:
@@ -92,7 +92,7 @@ def _check_by_mutagen(path: str, old: bytes, new: bytes, wanted: Entries) -> Non
 
 
 class _UnknownKind(TagError):
-    """mutagen, too, has to recognise the kind of file."""
+    """mutagen does not recognise the kind of file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +105,7 @@ class _Reading:
 
 @dataclass(frozen=True, slots=True)
 class _Family:
-    """How mutagen names and holds an entry of one family of tags."""
+    """How mutagen names an entry and gives its values, in one family of tags."""
 
     key: Callable[[str], str]
     values: Callable[[Any], Iterable[str]]
@@ -122,6 +122,7 @@ _PLAIN = _Family(key=lambda name: name, values=lambda texts: map(str, texts))
 
 
 def _reading(path: str, content: bytes, in_ape: bool) -> _Reading:
+    """What mutagen finds in a file."""
     with _parsing():
         tags = APEv2(BytesIO(content)) if in_ape and content.rfind(b"APETAGEX") >= 0 else _load(named(content, path))
         family = _family_of(tags)
@@ -140,7 +141,7 @@ def _reading(path: str, content: bytes, in_ape: bool) -> _Reading:
 def _load(source: BytesIO) -> Any:
     file = mutagen.File(source)
     if file is None:
-        raise _UnknownKind("the tags cannot be read: a file of no kind that mutagen knows")
+        raise _UnknownKind("the tags cannot be read: mutagen does not know this kind of file")
     if isinstance(file.tags, ID3):
         source.seek(0)
         file = type(file)(source, translate=False, load_v1=False)
@@ -162,7 +163,7 @@ def _parsing() -> Iterator[None]:
 
 
 def named(content: bytes, path: str) -> BytesIO:
-    """A file in memory that has its name."""
+    """A file in memory with a name, since mutagen looks at its suffix."""
     file = BytesIO(content)
     file.name = path
     return file

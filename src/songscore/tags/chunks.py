@@ -1,7 +1,7 @@
 """WAV and AIFF: chunks, one of which may hold an ID3 tag.
 
-Programs on TagLib look at the ID3 tag alone where there is one. So a new one says what the file's own text chunks say:
-``LIST INFO`` in WAV, ``NAME``, ``AUTH``, ``(c) `` and ``ANNO`` in AIFF.
+Programs that use TagLib read only the ID3 tag where there is one. So a new ID3 tag repeats the text chunks of the file:
+``LIST INFO`` in WAV, and ``NAME``, ``AUTH``, ``(c) `` and ``ANNO`` in AIFF.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class _Chunk:
     start: int
     body: int
     end: int
-    """Of what it holds; a zero may follow that makes its length even."""
+    """End of the content; a zero may follow that makes its length even."""
 
 
 class Chunks:
@@ -91,14 +91,14 @@ class Chunks:
 
     @staticmethod
     def _only_ours(tag: Id3) -> bool:
-        """Whether another program wrote nothing into the tag, so that readers of it alone see no title."""
+        """Whether the tag holds songscore's entries alone, so that programs that read only it would show no title."""
         return all(item.name in NAMES or not any(item.raw) for item in tag.items)
 
     def _chunk(self, kind: bytes, body: bytes) -> bytes:
         return kind + len(body).to_bytes(4, self._order) + body + bytes(len(body) % 2)
 
     def _texts(self) -> dict[str, str]:
-        """What the file's own text chunks say, by the frames of ID3."""
+        """The texts in the file's own chunks, by the ID3 frames that are made of them."""
         texts: dict[str, str] = {}
         for chunk in self._chunks:
             body = self._content[chunk.body : chunk.end] if chunk.kind not in _SOUND else b""
@@ -112,6 +112,7 @@ class Chunks:
 
 
 def _info(body: bytes) -> Iterator[tuple[str, str]]:
+    """Names and texts in the body of a ``LIST INFO`` chunk."""
     start = 4
     while start + 8 <= len(body):
         end = start + 8 + int.from_bytes(body[start + 4 : start + 8], "little")
@@ -120,7 +121,7 @@ def _info(body: bytes) -> Iterator[tuple[str, str]]:
 
 
 def _text(raw: bytes) -> str:
-    """Text of no known encoding: UTF-8 where it is that, otherwise that of Windows in the West."""
+    """Text of unknown encoding: UTF-8 where it is valid, otherwise Windows-1252."""
     raw = raw.split(b"\0")[0]
     try:
         return raw.decode("utf-8")

@@ -1,11 +1,11 @@
-"""The tags of a file, of whatever container: entries read, set, taken out, and everything else told item by item.
+"""The tags of a file in any container: entries are read, set and removed; everything else is listed item by item.
 
 An entry is a name and its values, a tuple of strings; names are matched case-insensitively. It becomes a ``TXXX`` frame
 in ID3 (MP3, AIFF, WAV), a freeform atom in MP4, and stays as it is in Vorbis comments (FLAC, Ogg Vorbis, Opus) and
 APE. ``LANGUAGE`` has a frame of its own in ID3, ``TLAN``.
 
-Entries are put among the bytes of the old tag, of which nothing is written anew: the version of ID3 stays, and so do
-frames that nobody can read.
+New entries are put among the bytes of the old tag, which are copied as they are: the version of ID3 stays, and so do
+frames that cannot be read.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class Tags:
     Parameters
     ----------
     content : bytes-like
-        What is in the file, see `songscore.tags.items.Content`.
+        The whole file, see `songscore.tags.items.Content`.
 
     Raises
     ------
@@ -55,7 +55,7 @@ class Tags:
         return isinstance(self._container, Mpeg) and self._container.in_ape
 
     def entries(self, names: Iterable[str]) -> dict[str, Values]:
-        """Those of the entries that are there."""
+        """The entries of these names that the file has."""
         found: dict[str, Values] = {}
         wanted = set(names)
         for item in self._container.items:
@@ -64,12 +64,12 @@ class Tags:
         return found
 
     def others(self, names: Iterable[str]) -> list[Item]:
-        """All that is there besides these entries."""
+        """All items but the entries of these names."""
         ours = set(names)
         return [item for item in self._container.items if item.name not in ours]
 
     def written(self, changes: Changes) -> bytes:
-        """The content of the file with these entries set or, for None, taken out.
+        """The content of the file with these entries set or, for None, removed.
 
         Raises
         ------
@@ -89,7 +89,7 @@ _KINDS: tuple[tuple[bytes, Callable[[Content], _Container]], ...] = (
     (b"OFR ", lambda content: Mpeg(content, ape=True)),
     (b"TTA1", Mpeg),
 )
-"""How files begin that hold tags, and how they hold them."""
+"""First bytes of files that hold tags, and what reads them."""
 
 
 def _opened(content: Content) -> _Container:
@@ -107,7 +107,7 @@ def _opened(content: Content) -> _Container:
             return opened(content)
     if _is_mpeg(content, start):
         return Mpeg(content)
-    raise TagError("the tags cannot be read: this is no MP3, FLAC, Ogg, MP4, WAV, AIFF, APE, WavPack or Musepack")
+    raise TagError("the tags cannot be read: this is not an MP3, FLAC, Ogg, MP4, WAV, AIFF, APE, WavPack or Musepack")
 
 
 def _is_mpeg(content: Content, start: int) -> bool:

@@ -1,7 +1,7 @@
-"""One version of a file told by another: what stands in both is named, the rest is spelt out.
+"""A binary delta: copied ranges and literal bytes that rebuild the old file from the new one.
 
-Tags that change move the sound behind them, and sometimes fields inside its packets. So the pieces of the one version
-are looked for where the last was found, at the same distance from the start and from the end, and then near by.
+Changed tags move the sound behind them, and sometimes fields inside its packets. So each range of the old file is
+looked for where the last one was found, at the same distance from the start and from the end, and then near by.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import zlib
 from collections.abc import Iterable, Sequence
 
 Piece = Sequence[int] | str
-"""``[start, length]`` in the version that is at hand, or bytes: deflated, in base64."""
+"""``[start, length]`` of a range of the new file, or literal bytes: deflated, in base64."""
 
 LARGEST = 1 << 30
 """Bytes of the largest file that is tagged: its old and its new version are in memory at once."""
@@ -22,23 +22,23 @@ _STRIDE = 2**20
 
 
 def pieces(old: bytes, new: bytes) -> list[Piece]:
-    """What `join` makes `old` of again, from `new`."""
+    """The pieces from which `join` rebuilds `old` with the help of `new`."""
     found: list[Piece] = []
-    at = shift = told = 0
+    at = shift = done = 0
     while at < len(old):
         start = _find(old, at, new, shift)
         if start < 0:
-            at += max(_ANCHOR, (at - told) // 16)  # in what is all new, ever longer strides
+            at += max(_ANCHOR, (at - done) // 16)  # ever longer strides through bytes that `new` does not have
             continue
         length = _common(old, at, new, start)
-        found += [*_spelt(old[told:at]), [start, length]]
-        at = told = at + length
+        found += [*_literal(old[done:at]), [start, length]]
+        at = done = at + length
         shift = start + length - at
-    return [*found, *_spelt(old[told:])]
+    return [*found, *_literal(old[done:])]
 
 
 def join(parts: Iterable[Piece], new: bytes) -> bytes:
-    """The version of which `pieces` told."""
+    """The old file, from the pieces that `pieces` made of it and the new file."""
     return b"".join(_part(part, new) for part in parts)
 
 
@@ -49,12 +49,12 @@ def _part(part: Piece, new: bytes) -> bytes:
     return new[start : start + length]
 
 
-def _spelt(literal: bytes) -> list[Piece]:
-    return [base64.b64encode(zlib.compress(literal)).decode("ascii")] if literal else []
+def _literal(content: bytes) -> list[Piece]:
+    return [base64.b64encode(zlib.compress(content)).decode("ascii")] if content else []
 
 
 def _find(old: bytes, at: int, new: bytes, shift: int) -> int:
-    """Where in `new` the next bytes of `old` stand, or -1."""
+    """Where the bytes of `old` from `at` on stand in `new`; -1 where they are not found."""
     anchor = old[at : at + _ANCHOR]
     for start in (at + shift, at, at + len(new) - len(old)):
         if start >= 0 and new.startswith(anchor, start):
@@ -63,7 +63,7 @@ def _find(old: bytes, at: int, new: bytes, shift: int) -> int:
 
 
 def _common(old: bytes, at: int, new: bytes, start: int) -> int:
-    """How many bytes agree from here on."""
+    """How many bytes of `old` from `at` on agree with those of `new` from `start` on."""
     length, stride = 0, _STRIDE
     while stride:
         part = old[at + length : at + length + stride]

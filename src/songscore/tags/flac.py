@@ -18,7 +18,7 @@ class Flac:
     Raises
     ------
     TagError
-        The blocks do not lead to the sound.
+        The metadata blocks do not end where the sound begins.
     """
 
     def __init__(self, content: Content) -> None:

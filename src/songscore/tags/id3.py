@@ -65,9 +65,11 @@ class Id3:
         size = _synchsafe(self._header[6:10])
         major, _, self._flags = self._header[3:6]
         if major not in _VERSIONS or size is None:
-            raise TagError(f"the tags cannot be read: an ID3v2 header of version {major} that is not as it should be")
+            raise TagError(
+                f"the tags cannot be read: the header of the ID3v2.{major} tag is damaged or of an unknown version"
+            )
         if major == 2 and self._flags & _EXTENDED:
-            raise TagError("the tags cannot be read: ID3v2.2 that is compressed as a whole")
+            raise TagError("the tags cannot be read: the ID3v2.2 tag is compressed as a whole")
         self._version = _VERSIONS[major]
         self._raw = content[start + HEADER : start + HEADER + size]
         footer = HEADER if major == 4 and self._flags & _FOOTER else 0
@@ -84,12 +86,12 @@ class Id3:
         self.items = list(self._items())
 
     def with_entries(self, changes: Changes, more: bytes = b"") -> bytes:
-        """The tag with entries set or taken out, and with more frames.
+        """The tag with entries set or removed, and with the frames `more`.
 
         Raises
         ------
         TagError
-            It has a checksum, would be too long, or takes no such text.
+            The tag has a checksum or would be too long, or an entry is too long for a frame.
         """
         if self._has_checksum():
             raise TagError("its ID3 tag has a checksum, which songscore does not write; the file is left as it is")
@@ -102,13 +104,13 @@ class Id3:
         return self._header[:6] + size + body + footer
 
     def frames_of(self, texts: Mapping[str, str]) -> bytes:
-        """Text frames, by their names in ID3v2.3 and 2.4; none for ID3v2.2."""
+        """Text frames for texts by frame name, as in ID3v2.3 and 2.4; nothing for ID3v2.2."""
         if self._version.major == 2:
             return b""
         return b"".join(text_frame(self._version.major, frame.encode(), text) for frame, text in texts.items())
 
     def _span(self, start: int, end: int) -> bytes:
-        """Bytes as they stand in the file, by places in the body without unsynchronisation."""
+        """Bytes as they stand in the file; `start` and `end` count in the body without unsynchronisation."""
         return self._raw[self._place(start) : self._place(end)]
 
     def _place(self, index: int) -> int:
@@ -121,7 +123,7 @@ class Id3:
             return 0
         size = int.from_bytes(head, "big") + 4 if self._version.major == 3 else _synchsafe(head)
         if size is None or not 6 <= size <= len(self._body):
-            raise TagError("the tags cannot be read: an extended ID3 header that is longer than its tag")
+            raise TagError("the tags cannot be read: the extended ID3 header is longer than its tag")
         return size
 
     def _has_checksum(self) -> bool:
@@ -171,11 +173,11 @@ def id3v1(content: Content, end: int | None = None) -> bytes:
 
 
 def from_id3v1(tag: bytes) -> bytes:
-    """An ID3v2.4 tag that says what an ID3v1 tag says, for readers that look at one of them alone."""
+    """An ID3v2.4 tag with the texts of an ID3v1 tag, for programs that read only one of the two."""
     frames, file = ID3(), BytesIO()
     for frame in (ParseID3v1(tag) or {}).values():
         if frame.FrameID == "COMM":
-            frame.desc = ""  # a comment with a description is another one to most programs
+            frame.desc = ""  # to most programs, a comment with a description is not the comment
         frames.add(frame)
     frames.save(file, v1=0, v2_version=4, padding=lambda _: 0)
     return file.getvalue() or new_tag()
@@ -240,7 +242,7 @@ def _is_id(letters: bytes, length: int) -> bool:
 
 
 def _payload(frame: bytes, version: _Version, unsynchronised: bool) -> bytes | None:
-    """What is in a frame, or None where it is encrypted or cannot be unpacked."""
+    """The content of a frame; None where it is encrypted or cannot be unpacked."""
     content, flags = frame[version.header :], frame[9] if version.header == 10 else 0
     if version.major == 3:
         grouped, compressed, encrypted, counted, stuffed = flags & 0x20, flags & 0x80, flags & 0x40, flags & 0x80, 0
@@ -266,7 +268,7 @@ def _payload(frame: bytes, version: _Version, unsynchronised: bool) -> bytes | N
 
 
 def _texts(payload: bytes | None) -> Values | None:
-    """The strings of a text frame, of which the first names those of a user; None where it is none."""
+    """The strings of a text frame, in that of a user its name first; None where it cannot be read."""
     if not payload or payload[0] >= len(_ENCODINGS):
         return None
     if payload[0] == 1:

@@ -1,8 +1,8 @@
-"""What a tag is made of, as it stands in the file.
+"""The items of a tag, as they stand in the file.
 
-A tag is walked by its own headers into items: frames, comments, atoms, chunks. An item that carries text under a name
-of its own, as songscore's entries do, has `name` and `values`; all others are bytes to be kept. No byte is decoded
-to be encoded again, and nothing is allocated beyond the bytes that the file has.
+A tag is cut into items by its own headers: frames, comments, atoms, chunks. An item that holds text under a name that a
+user can choose, as songscore's entries do, has `name` and `values`; all others are bytes to be kept. Items are copied,
+never decoded and encoded again, and no more memory is allocated than the file has bytes.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class Content(Protocol):
 
 
 class FileContent:
-    """A file of which only those bytes are read that are asked for."""
+    """A file of which only the requested bytes are read."""
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self._file: BinaryIO = Path(path).open("rb")  # noqa: SIM115 - closed by __exit__
@@ -60,11 +60,11 @@ class Item:
     Attributes
     ----------
     what : str
-        For messages, such as ``ID3 frame TIT2``.
+        Name for messages, such as ``ID3 frame TIT2``.
     raw : bytes
         All of it, header included, as it stands in the file.
     name : str
-        In capitals, where it carries text under a name that a user chooses; otherwise empty.
+        In capitals, where the item holds text under a name that a user can choose; otherwise empty.
     values : tuple of str
         The text.
     """
@@ -80,7 +80,7 @@ class Item:
 
 
 def kept(items: Iterable[Item], changes: Changes) -> list[bytes]:
-    """The bytes of the items that the changes do not concern."""
+    """The bytes of the items that stay as they are."""
     return [item.raw for item in items if item.name not in changes]
 
 

@@ -1,4 +1,4 @@
-"""What a label is in the tags, and whose mark a tag is.
+"""How a label is written in tags, and whether songscore or a person wrote a tag.
 
 =========================  ==============================================================================
 ``INSTRUMENTAL``            ``1`` for instrumental score, ``0`` for a song
@@ -26,7 +26,7 @@ LABEL, PROBABILITY, MODEL = "SONGSCORE_LABEL", "SONGSCORE_PROBABILITY", "SONGSCO
 NAMES = (INSTRUMENTAL, CONFIDENCE, LABEL, PROBABILITY, MODEL, LANGUAGE)
 
 BY_HAND = "hand"
-"""What stands in place of the model where a person gave the label."""
+"""Stands in place of the model where a person gave the label."""
 
 NO_WORDS = ("zxx",)
 """ISO 639 for "no linguistic content"."""
@@ -35,7 +35,7 @@ _MARKS: dict[str, Values] = {SONG: ("0",), SCORE: ("1",)}
 
 
 def wanted(label: Label, probability: float, model: str) -> dict[str, Values]:
-    """The entries of a label; the confidence is that of the probability as it is written."""
+    """The entries of a label; the confidence is computed from the rounded probability, so that the two agree."""
     written = f"{probability:.4f}"
     return {
         INSTRUMENTAL: _MARKS[label],
@@ -47,16 +47,16 @@ def wanted(label: Label, probability: float, model: str) -> dict[str, Values]:
 
 
 def changes(entries: Entries, label: Entries, language: bool) -> Changes:
-    """What has to be set, or with None removed, to make the entries say what the label says.
+    """New values of entries, or None to remove one, so that they say what the label says.
 
     Parameters
     ----------
     entries : mapping
-        What is in the file.
+        The entries in the file.
     label : mapping
         From `wanted`.
     language : bool
-        Whether the language follows the label; one that was set by hand never does.
+        Whether to set the language, too; one that was set by hand is never changed.
     """
     new: Changes = {**entries, **label}
     if language and label[LABEL] == (SCORE,):
@@ -67,7 +67,7 @@ def changes(entries: Entries, label: Entries, language: bool) -> Changes:
 
 
 def difference(before: Entries, after: Mapping[str, Values | None]) -> Changes:
-    """What has to be set, or with None removed, to come from the one to the other."""
+    """New values of entries, or None to remove one, that turn `before` into `after`."""
     names = [*after, *(name for name in before if name not in after)]
     return {name: after.get(name) for name in names if before.get(name) != after.get(name)}
 
@@ -101,5 +101,5 @@ def decided_again(entries: Entries, threshold: float) -> dict[str, Values]:
     except (KeyError, ValueError):
         raise TagError(f"there is no {PROBABILITY} in the tags; label the file first") from None
     if not 0 <= p <= 1:
-        raise TagError(f"{PROBABILITY}={probability} is no probability; label the file again")
+        raise TagError(f"{PROBABILITY}={probability} is not a probability; label the file again")
     return wanted(SONG if p >= threshold else SCORE, p, model)

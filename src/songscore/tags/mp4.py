@@ -1,7 +1,7 @@
 """The atoms of an MP4 file, and the list of its tags, ``moov.udta.meta.ilst``.
 
-Atoms are copied as they stand. Where the list grows or shrinks, the sizes of the atoms around it follow, and the places
-of sound behind it that the file knows by number: ``stco``, ``co64`` and ``tfhd``.
+Atoms are copied as they stand. Where the list grows or shrinks, the sizes of the atoms around it are corrected, and so
+are the stored positions of sound behind it, in ``stco``, ``co64`` and ``tfhd`` (ISO/IEC 14496-12, 8.7.5 and 8.8.7).
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ MEAN = "com.apple.iTunes"
 
 _PARENTS = {b"moov", b"udta", b"trak", b"mdia", b"minf", b"stbl", b"ilst", b"meta", b"moof", b"traf"}
 _PLACES = {b"stco", b"co64", b"tfhd"}
-"""Atoms that follow where the sound stands."""
+"""Atoms that hold positions of sound in the file."""
 
 _DEEPEST = 12
 _LIST_TYPE = b"hdlr" + bytes(8) + b"mdirappl" + bytes(9)
@@ -61,7 +61,7 @@ class Mp4:
         return self._moved(around, start, end, put)
 
     def _trail_to_list(self) -> list[_Atom]:
-        """The atoms from ``moov`` to the list, or to the innermost that is there."""
+        """The atoms from ``moov`` inwards to the list of tags, as far as they exist."""
         moov = next((atom for atom in self._top if atom.kind == b"moov"), None)
         if moov is None:
             raise TagError("the tags cannot be read: an MP4 file without a moov atom")
@@ -96,7 +96,7 @@ class Mp4:
             yield Item(f"MP4 atom {name}", self._content[atom.start : atom.end])
 
     def _moved(self, around: Sequence[_Atom], start: int, end: int, put: bytes) -> bytes:
-        """The file with a stretch replaced, and all numbers right."""
+        """The file with the bytes from `start` to `end` replaced, and with sizes and positions corrected."""
         grown = len(put) - (end - start)
         new = bytearray(b"".join((self._content[:start], put, self._content[end : len(self._content)])))
         for atom in around:
@@ -106,18 +106,18 @@ class Mp4:
         return bytes(new)
 
     def _shift(self, new: bytearray, start: int, grown: int) -> None:
-        """Add to the places that are told by number."""
+        """Add `grown` bytes to the stored positions of sound from `start` on."""
         if any(atom.kind == b"mfra" for atom in self._top):
             raise TagError("its sound is in fragments with an index, which would be wrong; the file is left as it is")
         for atom in _leaves(bytes(new), list(_atoms(bytes(new), 0, len(new)))):
             if atom.kind == b"saio":
                 raise TagError("its sound is encrypted; the file is left as it is")
             for place, width in _places(new, atom):
-                told = int.from_bytes(new[place : place + width], "big")
-                if told >= start:
-                    if told + grown >= 1 << 8 * width:
+                position = int.from_bytes(new[place : place + width], "big")
+                if position >= start:
+                    if position + grown >= 1 << 8 * width:
                         raise TagError("its sound would stand too far back in the file; the file is left as it is")
-                    new[place : place + width] = (told + grown).to_bytes(width, "big")
+                    new[place : place + width] = (position + grown).to_bytes(width, "big")
 
 
 def _atoms(content: Content, start: int, end: int) -> Iterator[_Atom]:
@@ -150,7 +150,7 @@ def _leaves(content: bytes, atoms: Sequence[_Atom], depth: int = 0) -> Iterator[
 
 
 def _places(content: bytearray, atom: _Atom) -> Iterator[tuple[int, int]]:
-    """Where in an atom it is told where sound stands, and in how many bytes."""
+    """Place and width, in bytes, of each position of sound that is stored in an atom."""
     if atom.kind in (b"stco", b"co64"):
         width = 4 if atom.kind == b"stco" else 8
         count = int.from_bytes(content[atom.body + 4 : atom.body + 8], "big")
@@ -162,12 +162,12 @@ def _places(content: bytearray, atom: _Atom) -> Iterator[tuple[int, int]]:
 
 
 def _resize(content: bytearray, atom: _Atom, grown: int) -> None:
-    """Atoms around a stretch begin before it, so their headers have not moved."""
+    """Correct the size in the header of an atom around the replaced bytes, which has not moved."""
     place, width = (atom.start, 4) if atom.body - atom.start == 8 else (atom.start + 8, 8)
     size = int.from_bytes(content[place : place + width], "big")
     if size + grown >= 1 << 8 * width:
         raise TagError("an MP4 atom would be too long; the file is left as it is")
-    if size:  # without a size it ends with the file
+    if size:  # an atom of size 0 ends with the file
         content[place : place + width] = (size + grown).to_bytes(width, "big")
 
 
@@ -176,7 +176,7 @@ def _atom(kind: bytes, body: bytes) -> bytes:
 
 
 def _wrapped(tags: bytes, inside: bytes) -> bytes:
-    """A new list with what has to be around it inside an atom of this kind."""
+    """A new list of tags, with the atoms that belong around it inside an atom of the kind `inside`."""
     if inside == b"meta":
         return tags
     meta = _atom(b"meta", bytes(4) + _atom(_LIST_TYPE[:4], _LIST_TYPE[4:]) + tags)

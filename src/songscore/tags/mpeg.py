@@ -1,7 +1,8 @@
 """Files of sound between tags: ID3v2 before it; Lyrics3, APE and ID3v1 behind it.
 
-MP3 and TrueAudio get their entries in ID3v2, except where only an APE tag is there: programs that look at the first
-kind of tag alone would find no title any more. Monkey's Audio, WavPack, Musepack and OptimFROG get them in APE.
+MP3 and TrueAudio get their entries in ID3v2, except where there is only an APE tag: a new ID3v2 tag would hide its
+title from programs that read only the first tag they find. Monkey's Audio, WavPack, Musepack and OptimFROG get them in
+APE.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ class Mpeg:
     ----------
     content : bytes-like
     ape : bool
-        Whether its kind has APE tags.
+        Whether this kind of file has APE tags.
 
     Raises
     ------

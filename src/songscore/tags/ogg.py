@@ -1,6 +1,6 @@
 """Ogg: pages, packets, and the packet of Vorbis comments in a stream of Vorbis, Opus, Speex or FLAC; see RFC 3533.
 
-The pages are walked here; mutagen lays the pages of a new packet and numbers those behind.
+The pages are found here; mutagen lays out the pages of a new packet and numbers those behind them.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from songscore.tags.vorbis import VorbisComments
 
 _FLAC = b"\x7fFLAC"
 _MAGICS = {b"\x01vorbis": b"\x03vorbis", b"OpusHead": b"OpusTags", b"Speex   ": b"", _FLAC: b""}
-"""How a stream of each kind begins, and its packet of comments."""
+"""First bytes of a stream of each kind, and of its packet of comments."""
 
 _HEAD = 27
 _FLAC_HEAD = 4
@@ -43,7 +43,7 @@ class Ogg:
     Raises
     ------
     TagError
-        There is none, or its pages do not hold its packet of comments.
+        There is no such stream, or its pages do not hold its packet of comments.
     """
 
     def __init__(self, content: Content) -> None:
@@ -105,7 +105,7 @@ class Ogg:
 
 
 def _pages(content: Content, start: int) -> Iterator[_Page]:
-    """Pages, as far as one follows the other."""
+    """Pages from `start` on, as far as one follows directly on the other."""
     while (head := content[start : start + _HEAD])[:4] == b"OggS" and len(head) == _HEAD:
         lacing = content[start + _HEAD : start + _HEAD + head[26]]
         end = start + _HEAD + len(lacing) + sum(lacing)

@@ -1,8 +1,8 @@
-"""A file is changed by another that takes its place, in one step and only when it is whole on disk.
+"""Replacing a file by a new one, in one step, once the new one is whole on the disk.
 
 The new file stands beside the old one under a hidden name, ``.songscore-….tmp``, and is locked by the process that
-writes it. One that nobody holds is left over from a process that was killed, and goes when the next file in its folder
-is written.
+writes it. A new file without a lock was left by a process that was killed, and is removed when the next file in its
+folder is written.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ from songscore.errors import TagError
 _PREFIX, _SUFFIX = ".songscore-", ".tmp"
 _NAME = re.compile(r"\.songscore-[a-z0-9_]{8}\.tmp")
 _STALE = 3600
-"""Seconds after which a new file that cannot be locked counts as left over."""
+"""Seconds after which a new file counts as left by a killed process, where files cannot be locked."""
 
 _begun: set[Path] = set()
 _beginning = threading.Lock()
-"""New files of this process."""
+"""New files that this process is writing, and a lock for beginning one."""
 
 _swept: set[Path] = set()
-"""Folders in which this process has looked for leftovers."""
+"""Folders in which this process has looked for new files of killed processes."""
 
 
 def replace(target: Path, content: bytes, seen: os.stat_result, mtime_ns: int | None = None) -> None:
@@ -42,19 +42,19 @@ def replace(target: Path, content: bytes, seen: os.stat_result, mtime_ns: int | 
     Parameters
     ----------
     target : Path
-        The file itself, no link to it.
+        The file itself, not a link to it.
     content : bytes
     seen : os.stat_result
-        Of the moment in which the old content was read.
+        State of the file when its old content was read.
     mtime_ns : int, optional
         Modification time, in nanoseconds since 1970; without it, now.
 
     Raises
     ------
     TagError
-        Somebody else has changed the file, or its owner would change.
+        Another program has changed the file meanwhile, or its owner would change.
     OSError
-        The folder takes no new file, or none of this size.
+        The new file cannot be written in that folder.
     """
     if target.parent not in _swept:
         sweep(target.parent)
@@ -77,19 +77,19 @@ def replace(target: Path, content: bytes, seen: os.stat_result, mtime_ns: int | 
 
 
 def check_regular(seen: os.stat_result) -> None:
-    """Raise where this is a folder, a pipe, a device or a socket."""
+    """Raise `TagError` where this is a folder, a pipe, a device or a socket."""
     if not stat.S_ISREG(seen.st_mode):
         raise TagError("not a regular file")
 
 
 def check_writable(target: Path, seen: os.stat_result) -> None:
-    """Raise where the file is protected."""
+    """Raise `TagError` where the file is read-only."""
     if not seen.st_mode & 0o222 or not os.access(target, os.W_OK):
         raise TagError("the file is read-only; make it writable first, or leave it as it is")
 
 
 def sweep(folder: Path) -> None:
-    """Delete what processes that were killed have left of new files in a folder."""
+    """Delete new files that killed processes have left in a folder."""
     with suppress(OSError):
         for entry in os.scandir(folder):
             regular = _NAME.fullmatch(entry.name) and entry.is_file(follow_symlinks=False)
@@ -98,7 +98,7 @@ def sweep(folder: Path) -> None:
 
 
 def discard() -> None:
-    """Delete the new files that this process is writing, and let it begin no other, since it is about to end."""
+    """Delete the new files that this process is writing and begin no other: call it just before the process ends."""
     _beginning.acquire()
     for new in list(_begun):
         with suppress(OSError):
@@ -107,7 +107,7 @@ def discard() -> None:
 
 @contextmanager
 def _beside(target: Path) -> Iterator[tuple[Path, BinaryIO]]:
-    """A new file in the same folder, which is gone in the end unless it was moved."""
+    """A new file in the same folder; it is removed in the end unless it was moved."""
     new, file = _created(target.parent)
     try:
         with file:
@@ -118,7 +118,7 @@ def _beside(target: Path) -> Iterator[tuple[Path, BinaryIO]]:
 
 
 def _created(folder: Path) -> tuple[Path, BinaryIO]:
-    """A new file, locked; another process may have swept it away before it was."""
+    """A new file, locked; made again where another process took it for a leftover and removed it before the lock."""
     while True:
         with _beginning:
             handle, name = tempfile.mkstemp(dir=folder, prefix=_PREFIX, suffix=_SUFFIX)
@@ -135,7 +135,7 @@ def _created(folder: Path) -> tuple[Path, BinaryIO]:
 
 
 def _remove_left_over(path: Path) -> None:
-    """Delete a new file that no process holds, with its lock in hand; where files cannot be locked, one that is old."""
+    """Delete a new file that no process has locked or, where files cannot be locked, one that is old."""
     handle = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
     is_old = False
     try:
@@ -155,6 +155,7 @@ def _remove_left_over(path: Path) -> None:
 
 
 def _keep_owner(target: Path, new: Path, seen: os.stat_result) -> None:
+    """Give a new file the owner and group of the old one; `TagError` where that is not permitted."""
     made = new.stat()
     if (made.st_uid, made.st_gid) == (seen.st_uid, seen.st_gid):
         return
@@ -171,7 +172,7 @@ def _same(seen: os.stat_result, now: os.stat_result) -> bool:
 
 
 def _sync_folder(folder: Path) -> None:
-    """Have the new name on the disk, where the file system can do that for a folder."""
+    """Write the folder to the disk, so that the new name survives a power cut, where the file system can do that."""
     with suppress(OSError):
         handle = os.open(folder, os.O_RDONLY)
         try:

@@ -1,6 +1,6 @@
-"""Many files: their tags in child processes, each result in the order of the files.
+"""The tags of many files, read and written in child processes; results come in the order of the files.
 
-A child that crashes or takes too long costs its file, and another takes its place.
+Where a child crashes or takes too long, the result of its file says so, and another child takes its place.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _AHEAD = 4
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Task:
-    """What to do with one file: take a label, decide again by a threshold or, with neither, go back."""
+    """What to do with one file: write the label of `track`, decide again with `threshold` or, with neither, undo."""
 
     path: str
     track: TrackResult | None = None
@@ -37,7 +37,7 @@ class Task:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Manner:
-    """How tags are written; see `songscore.tags.tag_track`. Without `write` nothing is, except where files go back."""
+    """How tags are written; see `songscore.tags.tag_track`. Without `write`, nothing is written except by undo."""
 
     journal: str | None = None
     write: bool = False
@@ -59,7 +59,7 @@ def run(
     jobs : int
         Processes to use.
     timeout : float, optional
-        Seconds that a file may take; None for any time.
+        Seconds that a file may take; None for no limit.
 
     Yields
     ------
@@ -97,7 +97,7 @@ def run(
         finally:
             for worker in everyone:
                 worker.kill()
-            threads.shutdown(cancel_futures=True)  # a child that still lives would hold what it leaves
+            threads.shutdown(cancel_futures=True)  # waits: a child that still lives would hold its new file
             for path, _ in flying:
                 _sweep_beside(path)
 
@@ -111,7 +111,7 @@ def _ask(workers: SimpleQueue[Worker], task: Task, how: dict[str, Any], timeout:
 
 
 def _answer(worker: Worker, task: Task, how: dict[str, Any], timeout: float | None) -> TagResult:
-    """What a child says; one that dies is followed by another, once, since it may have died of what came before."""
+    """The result of a child; where it dies, another is tried, once: an earlier file may have harmed the first."""
     request = {"path": task.path, "track": _fields(task.track), "threshold": task.threshold, "how": how}
     try:
         for _ in range(2):
@@ -128,7 +128,7 @@ def _answer(worker: Worker, task: Task, how: dict[str, Any], timeout: float | No
 
 
 def _fields(track: TrackResult | None) -> dict[str, Any] | None:
-    """What a label needs, of an answer."""
+    """The fields of an answer that its label in the tags is made of."""
     if track is None:
         return None
     needed = ("label", "song_probability", "certain", "status", "model", "by", "sound_digest")
@@ -142,5 +142,6 @@ def _result(fields: dict[str, Any]) -> TagResult:
 
 
 def _sweep_beside(path: str) -> None:
+    """Delete new files that killed children left in the folder of a file."""
     with suppress(OSError, ValueError, RuntimeError):
         sweep(Path(path).resolve().parent)

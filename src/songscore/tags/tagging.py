@@ -1,9 +1,8 @@
-"""From a label to the tags of a file, and back.
+"""Writing a label to the tags of a file, and undoing it.
 
-A file is never changed in place. Its successor is made in memory and has to pass the checks of
-`songscore.tags.checks`: the new entries can be read back, every other item of its tags is there byte for byte, and the
-sound decodes to the same samples. Then the undo journal is written to disk, and then the successor takes the file's
-place in one step.
+A file is never changed in place. The new file is made in memory and has to pass the checks of `songscore.tags.checks`:
+the new entries can be read back, every other item of its tags is there byte for byte, and the sound decodes to the same
+samples. Then the undo journal is written to disk, and at last the new file takes the place of the old one in one step.
 """
 
 from __future__ import annotations
@@ -46,7 +45,7 @@ Wanted = Callable[[Entries], Mapping[str, Values]]
 P = ParamSpec("P")
 
 _LONGEST_MODEL = 100
-"""Letters in the name of a model."""
+"""Characters of the longest name of a model."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,13 +56,13 @@ class TagResult:
     ----------
     path : str
     status : {"changed", "unchanged", "kept", "failed"}
-        "kept" for a file that is left alone on purpose.
+        "kept" for a file that is left alone on purpose, as its `message` explains.
     before : mapping of str to tuple of str
-        The entries of `songscore.tags.marks.NAMES` that were there.
+        The entries of `songscore.tags.marks.NAMES` that the file had.
     changes : mapping of str to tuple of str or None
-        Entries that are new, other, or with None no more.
+        New values of entries; None for one that is removed.
     message : str
-        Why, where `status` is "kept" or "failed".
+        The reason, where `status` is "kept" or "failed".
     """
 
     path: str
@@ -80,7 +79,7 @@ class Writing:
     Attributes
     ----------
     journal : UndoJournal
-        Where it is put down how the file was.
+        Records how each file was, so that `undo` can take it back.
     keep_mtime : bool
         Keep the modification time of the file.
     """
@@ -89,11 +88,11 @@ class Writing:
     keep_mtime: bool = False
 
 
-def _told(work: Callable[Concatenate[str, P], TagResult]) -> Callable[Concatenate[str, P], TagResult]:
-    """The same work on a path, with an answer where it would raise."""
+def _answered(work: Callable[Concatenate[str, P], TagResult]) -> Callable[Concatenate[str, P], TagResult]:
+    """The same work on a path, with a failed result in place of an error."""
 
     @wraps(work)
-    def told(path: str, /, *args: P.args, **kwargs: P.kwargs) -> TagResult:
+    def answered(path: str, /, *args: P.args, **kwargs: P.kwargs) -> TagResult:
         try:
             return work(path, *args, **kwargs)
         except OSError as error:
@@ -105,24 +104,29 @@ def _told(work: Callable[Concatenate[str, P], TagResult]) -> Callable[Concatenat
             message = str(error)
         return TagResult(path=path, status="failed", message=message)
 
-    return told
+    return answered
 
 
 def tag_track(
     track: TrackResult, *, writing: Writing | None = None, language: bool = False, certain_only: bool = False
 ) -> TagResult:
-    """Take a label to the tags of its file.
+    """Write a label to the tags of its file.
 
     Parameters
     ----------
     track : TrackResult
-        Of a file.
+        The answer for a file.
     writing : Writing, optional
-        Without it nothing is written, and the answer says what would change.
+        Without it nothing is written, and the result says what would change.
     language : bool
-        Also write ``zxx`` into the language of instrumental score, where there is none.
+        Also set the language of instrumental score to ``zxx``, no linguistic content, where there is none.
     certain_only : bool
         Leave files alone whose label lies in the band of doubt.
+
+    Raises
+    ------
+    ValueError
+        The answer has no path: it is for samples in memory.
     """
     if track.path is None:
         raise ValueError("this is the label of samples in memory; only a file has tags")
@@ -138,7 +142,7 @@ def tag_track(
 
 
 def _complaint(track: TrackResult) -> str:
-    """What is wrong with an answer that came from a file or another machine, or nothing."""
+    """What is wrong with an answer that came from a file or another machine; "" where nothing is."""
     p: Any = track.song_probability
     label: Any = track.label
     if label not in (SONG, SCORE):
@@ -146,9 +150,9 @@ def _complaint(track: TrackResult) -> str:
     if track.status not in ("ok", "partial"):
         return f"a label beside status={track.status!r}"
     if isinstance(p, bool) or not isinstance(p, (int, float)) or not math.isfinite(p) or not 0 <= p <= 1:
-        return f"song_probability={p!r} is no probability"
+        return f"song_probability={p!r} is not a probability"
     if not 0 < len(track.model) <= _LONGEST_MODEL or not track.model.isprintable():
-        return f"model={track.model[:_LONGEST_MODEL]!r} is no name of a model"
+        return f"model={track.model[:_LONGEST_MODEL]!r} is not the name of a model"
     return ""
 
 
@@ -164,6 +168,11 @@ def relabel(
         Song probability from which the label is "song", in (0, 1).
     writing, language
         As for `tag_track`.
+
+    Raises
+    ------
+    TypeError, ValueError
+        The threshold is not a number in (0, 1).
     """
     Question(threshold)
     return _retag(os.fspath(path), lambda entries: decided_again(entries, threshold), writing, language)
@@ -172,13 +181,13 @@ def relabel(
 def undo(path: str | os.PathLike[str], journal: UndoJournal) -> TagResult:
     """Take a file back to what it was before songscore wrote its tags.
 
-    A file that nobody has touched since gets its former bytes and modification time, wherever it is now. In another,
-    those of songscore's tags that still are as it wrote them get their former values.
+    A file that was not changed since gets its former bytes and modification time, wherever it is now. In a file that
+    was changed, those of songscore's tags that still are as it wrote them get their former values.
     """
     return _take_back(os.fspath(path), journal)
 
 
-@_told
+@_answered
 def _retag(
     path: str,
     decide: Wanted,
@@ -209,7 +218,7 @@ def _retag(
 
 
 def _found(path: str) -> tuple[Path, os.stat_result, dict[str, Values]]:
-    """The file itself, its state, and the entries that are in it."""
+    """The file itself, behind any links, its state, and its entries."""
     target = Path(path).resolve(strict=True)
     seen = target.stat()
     check_regular(seen)
@@ -219,7 +228,7 @@ def _found(path: str) -> tuple[Path, os.stat_result, dict[str, Values]]:
         return target, seen, Tags(content).entries(NAMES)
 
 
-@_told
+@_answered
 def _take_back(path: str, journal: UndoJournal) -> TagResult:
     target, seen, entries = _found(path)
     if MODEL not in entries:
@@ -230,7 +239,7 @@ def _take_back(path: str, journal: UndoJournal) -> TagResult:
     if former is None:
         back = journal.back(str(target), entries, sound_digest(BytesIO(content)))
         if not back:
-            raise TagError(f"{journal.path} does not say what its tags were")
+            raise TagError(f"the undo journal {journal.path} does not say what its tags were")
         former = _checked(path, content, back)
     replace(target, former, seen, mtime_ns)
     now = Tags(former).entries(NAMES)
@@ -238,7 +247,7 @@ def _take_back(path: str, journal: UndoJournal) -> TagResult:
 
 
 def _checked(path: str, old: bytes, new: Changes) -> bytes:
-    """The content with other entries, after it was found that nothing else has changed."""
+    """The content with these changes; `TagError` where anything else would change."""
     tags = Tags(old)
     content = tags.written(new)
     check(path, old, content, tags.entries(NAMES), new)

@@ -1,12 +1,12 @@
 """The undo journal: how each file was before songscore changed its tags.
 
-JSON Lines in UTF-8. A record is on disk, and was read back from there, before the file is replaced, so a record without
-its change may be there, but no change without its record. A line that is no record is passed over: it was cut off when
-its process died, and its file was not replaced.
+JSON Lines in UTF-8. A record is on disk, and was read back from there, before its file is replaced: there may be a
+record without a change, but never a change without a record. A line that is not a record is ignored: it was cut off
+when its process died, and its file was not replaced.
 
 Fields: ``format``, ``path`` (as `songscore.results.portable_path`), ``time``, ``mtime_ns`` and ``before`` (SHA-256) of
-the former file, ``after`` (SHA-256) of the new one, ``pieces`` (see `songscore.tags.delta`), ``tags``: names with
-their former and new values, and ``sound``: SHA-256 of the stored sound, by which a file is known that was moved and
+the former file, ``after`` (SHA-256) of the new one, ``pieces`` (see `songscore.tags.delta`), ``tags``: names with their
+former and new values, and ``sound``: SHA-256 of the stored sound, by which a file is found again that was moved and
 edited.
 """
 
@@ -36,12 +36,12 @@ from songscore.tags.items import Values
 from songscore.tags.marks import MODEL, NAMES, Changes, Entries, difference
 
 FORMAT = 1
-"""Version of a record. A reader passes over those of a number that it does not know."""
+"""Version of a record. Records of other versions are ignored when a journal is read."""
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One change of one file."""
+    """One change of one file; the fields are those of the journal."""
 
     path: str
     time: str
@@ -59,7 +59,7 @@ class UndoJournal:
     Parameters
     ----------
     path : path, optional
-        Without it, ``tag-undo.jsonl`` in the folder that the system has for the state of programs.
+        Without it, ``tag-undo.jsonl`` in the user's folder for the state of programs.
     """
 
     def __init__(self, path: str | os.PathLike[str] | None = None) -> None:
@@ -75,12 +75,26 @@ class UndoJournal:
         changes: Changes,
         sound: str = "",
     ) -> None:
-        """Put down how a file was; it is on disk when this returns.
+        """Record how a file was; the record is on disk when this returns.
+
+        Parameters
+        ----------
+        path : str
+        mtime_ns : int
+            Modification time of the old file, in nanoseconds since 1970.
+        old, new : bytes
+            The whole file before and after.
+        entries : mapping
+            The entries of the old file.
+        changes : mapping
+            New values of entries; None for one that is removed.
+        sound : str
+            Digest of the stored sound; "" where it is not known.
 
         Raises
         ------
         TagError
-            It cannot be written, or not be read back; the journal is then as it was before.
+            The record cannot be written or read back; the journal is then as it was before.
         """
         record = Record(
             path=portable_path(path),
@@ -95,7 +109,7 @@ class UndoJournal:
         line = b"\n" + json.dumps({"format": FORMAT, **asdict(record)}).encode() + b"\n"
         try:
             if not has_place(self.path):
-                raise OSError("there is no home folder for it; --journal FILE names another place")
+                raise OSError("there is no home folder for it; name another place with --journal FILE")
             self.path.parent.mkdir(parents=True, exist_ok=True)
             with self.path.open("a+b", buffering=0) as file, _locked(file) as alone:
                 _append(file, line, alone)
@@ -106,9 +120,14 @@ class UndoJournal:
             ) from error
 
     def restored(self, path: str, content: bytes) -> tuple[bytes, int] | None:
-        """The file as it was before the first of the changes that ended in this content, with its time in nanoseconds.
+        """The content and time of a file before the first of the changes that led to its present content.
 
-        Where several files became the same, those at this path go first.
+        Where several files became the same, the records of this path are preferred.
+
+        Returns
+        -------
+        (bytes, int) or None
+            Content, and modification time in nanoseconds; None where the journal does not know the present content.
 
         Raises
         ------
@@ -128,9 +147,9 @@ class UndoJournal:
         return (content, self._records[first].mtime_ns) if first < len(self._records) else None
 
     def back(self, path: str, entries: Entries, sound: str = "") -> Changes:
-        """What takes the entries back to what they were, where they still are what songscore wrote.
+        """The changes that give entries their former values, where they still have those that songscore wrote.
 
-        The records are those of this path or, where they tell nothing, those of a file with the same stored sound.
+        They come from the records of this path or, where there are none, of a file with the same stored sound.
         """
         return self._back(entries, self._by_path.get(portable_path(path), [])) or self._back(
             entries, self._by_sound.get(sound, []) if sound else []
@@ -150,7 +169,7 @@ class UndoJournal:
 
     @cached_property
     def _records(self) -> list[Record]:
-        """Oldest first, as they were when they were first asked for."""
+        """All records, oldest first; the file is read once."""
         return list(_read(self.path)) if self.path.exists() else []
 
     @cached_property
@@ -177,7 +196,7 @@ class UndoJournal:
 
 @contextmanager
 def _locked(file: IO[bytes]) -> Iterator[bool]:
-    """Keep other processes of songscore from writing meanwhile, and say whether that is so."""
+    """Keep other processes of songscore from writing meanwhile; False where files cannot be locked."""
     try:
         import fcntl
 
@@ -193,7 +212,7 @@ def _locked(file: IO[bytes]) -> Iterator[bool]:
 
 
 def _append(file: IO[bytes], line: bytes, alone: bool) -> None:
-    """Write a whole line and read it back, or take it away again where no other process can have written behind it."""
+    """Write a line and read it back; after an error, remove it if no other process can have written behind it."""
     start = file.seek(0, os.SEEK_END)
     try:
         rest = memoryview(line)
@@ -211,7 +230,7 @@ def _append(file: IO[bytes], line: bytes, alone: bool) -> None:
 
 
 def digest(content: bytes) -> str:
-    """SHA-256."""
+    """SHA-256, in hexadecimal digits."""
     return hashlib.sha256(content).hexdigest()
 
 
@@ -223,7 +242,7 @@ def _read(path: Path) -> Iterator[Record]:
 
 
 def _record(fields: dict[str, Any]) -> Record:
-    """A record, every field of which is of the kind that it should be."""
+    """A record whose fields are all of their types; `ValueError` or `TypeError` otherwise."""
     if fields.pop("format") != FORMAT:
         raise ValueError("a record of another version")
     tags = {name: (_values(old), _values(new)) for name, (old, new) in fields.pop("tags").items() if name in NAMES}

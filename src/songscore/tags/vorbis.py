@@ -7,12 +7,12 @@ from songscore.tags.items import Changes, Item, added, kept
 
 
 class VorbisComments:
-    """The comments at the start of some bytes; what follows them is kept.
+    """The Vorbis comments at the start of some bytes; what follows them is kept.
 
     Raises
     ------
     TagError
-        A length in them leads beyond their end.
+        A comment is longer than the bytes.
     """
 
     def __init__(self, content: bytes) -> None:
@@ -36,7 +36,7 @@ class VorbisComments:
         return self._vendor + len(comments).to_bytes(4, "little") + b"".join(comments) + self._rest
 
     def _after(self, place: int) -> int:
-        """Where the string ends whose length stands here."""
+        """The end of the string whose length stands at `place`."""
         end = place + 4 + int.from_bytes(self._content[place : place + 4], "little")
         if place + 4 > len(self._content) or end > len(self._content):
             raise TagError("the tags cannot be read: a Vorbis comment is longer than its block")

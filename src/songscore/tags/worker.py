@@ -1,7 +1,7 @@
-"""A child process that reads and writes tags: one file in, one `TagResult` out, no exception.
+"""The child process that reads and writes tags: one file in, one `TagResult` out, no exception.
 
-Damaged tags may crash a decoder, keep it busy for ever, or unpack to gigabytes; here they cost their own file alone.
-A child that loses its parent takes with it the new file that it was writing.
+Damaged tags may crash a decoder, keep it busy for ever, or unpack to gigabytes; in a child they harm no other file.
+A child whose parent has ended removes the new file that it was writing, and ends.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ from songscore.tags.tagging import TagResult, Writing, relabel, tag_track, undo
 from songscore.tags.undo import UndoJournal
 
 MEMORY = 5 << 30
-"""Bytes that a child may allocate, where the system can tell it so: the largest file, several times."""
+"""Bytes that a child may allocate, where the system can limit it: the largest file, several times."""
 
 _GRACE = 10.0
-"""Seconds after its time that a child ends by itself."""
+"""Seconds after the timeout of a file at which a child ends by itself."""
 
 _LENGTH = struct.Struct("<Q")
 
@@ -35,7 +35,7 @@ _journals: dict[str | None, UndoJournal] = {}
 
 
 def serve() -> None:
-    """Be a child: answer requests until there are no more."""
+    """Run as a child: answer requests until there are no more."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     replies = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
@@ -52,7 +52,7 @@ def serve() -> None:
 
 
 def perform(path: str, track: dict[str, Any] | None, threshold: float | None, how: dict[str, Any]) -> TagResult:
-    """What is asked of one file: to take a label, to decide again or, with neither, to go back."""
+    """Do what is asked with one file: write its label, decide again or, with neither, undo."""
     try:
         journal = _journals.setdefault(how["journal"], UndoJournal(how["journal"]))
         if track is None and threshold is None:
@@ -68,7 +68,7 @@ def perform(path: str, track: dict[str, Any] | None, threshold: float | None, ho
 
 
 def _receive(requests: SimpleQueue[bytes]) -> None:
-    """Hand requests over, and end the process with its parent, even while a decoder is busy."""
+    """Queue requests, and end the process when the parent closes its pipe or dies, even while a decoder is busy."""
     for line in sys.stdin.buffer:
         requests.put(line)
     discard()

@@ -1,4 +1,4 @@
-"""A sound to its curves: read once for its level and once for its spectrum."""
+"""The spectral curves of a sound, which is read once for its level and once for its spectrum."""
 
 from __future__ import annotations
 

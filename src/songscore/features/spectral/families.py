@@ -1,11 +1,11 @@
-"""What every spectral feature is: its name, unit, definition, source, and the statistics taken of its curve."""
+"""Every spectral feature: its name, unit, definition, source, and the statistics that are taken of its curve."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 FEATURE_SET = "spectral-v1"
-"""Version of every number, but for what another version of librosa changes."""
+"""Version of the numbers; another version of librosa may change them besides."""
 
 N_MFCC = 20
 CONTRAST_BANDS = 6

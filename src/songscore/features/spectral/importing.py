@@ -1,4 +1,4 @@
-"""librosa, imported when a spectral feature is first asked for."""
+"""Importing librosa, when a spectral feature is first needed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Curves of a track to its features."""
+"""The spectral features of a track, from its curves."""
 
 from __future__ import annotations
 

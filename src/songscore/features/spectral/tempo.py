@@ -22,7 +22,7 @@ def pulse(onset_strength: FloatArray) -> dict[str, float]:
 
     tempogram = _mean_tempogram(onset_strength, np.inf)
     tempo = librosa.feature.tempo(tg=tempogram[:, None], sr=SAMPLE_RATE, hop_length=HOP_LENGTH)
-    # Less its mean, else all onset strengths agree with themselves at every lag, for none is negative.
+    # The mean is subtracted: onset strengths are never negative, so they would correlate at every lag.
     periodic = _mean_tempogram(onset_strength - onset_strength.mean(), None)
     bpm = librosa.tempo_frequencies(len(periodic), sr=SAMPLE_RATE, hop_length=HOP_LENGTH)
     strongest = float(periodic[(bpm >= SLOWEST) & (bpm <= FASTEST)].max())
