@@ -245,7 +245,7 @@ def test_a_bad_line_costs_itself_in_every_command_that_reads_answers(field: str,
     assert (done.exit_code, "1 line is no answer and left out" in done.stderr) == (1, True)
     assert f"{results}, line 2: " in done.stderr
     if isinstance(value, float) and not np.isfinite(value):
-        assert "no number of JSON" in done.stderr
+        assert "is not a number in JSON" in done.stderr
     else:
         assert field in done.stderr
     assert run("report", results).exit_code == 1
