@@ -400,8 +400,7 @@ def no_room(folder: Path) -> dict[str, int | str]:
                     said = finish(subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE))
                     changed += left == 0 and "No space left" not in said
                 if left == 0:
-                    kept = {name: content for name, content in disk.contents().items() if content}  # an empty journal
-                    changed += kept != there
+                    changed += disk.contents() != there
                     changed += sum(path.read_bytes() != content for path, content in before.items())
                 finish(tag(*before, "--undo", "--journal", disk.folder / "undo"))
                 changed += sum(path.read_bytes() != content for path, content in before.items())
