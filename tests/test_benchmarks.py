@@ -18,6 +18,7 @@ def benchmarks(*words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, encoding="utf-8", check=False)
 
 
+@pytest.mark.processes
 def test_without_a_name_every_benchmark_is_listed_with_a_line_of_its_own() -> None:
     listed = dict(
         line.split(maxsplit=1) for line in benchmarks().stdout.partition("Benchmarks:")[2].strip().splitlines()
@@ -26,6 +27,7 @@ def test_without_a_name_every_benchmark_is_listed_with_a_line_of_its_own() -> No
     assert all(text.endswith(".") for text in listed.values())
 
 
+@pytest.mark.processes
 def test_a_name_that_is_none_is_refused() -> None:
     done = benchmarks("speeed")
     assert done.returncode == 2
