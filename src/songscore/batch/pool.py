@@ -31,7 +31,7 @@ from pathlib import Path
 from typing import IO
 
 from songscore.batch.worker import LENGTH, Order, failure, listen_to
-from songscore.model import load_model
+from songscore.model import load_model, locate
 
 DEADLINE = 900.0
 """Seconds that a file may take; ten hours of sound take two minutes."""
@@ -283,11 +283,11 @@ _ahead = list[Worker]()
 """A child for the next run, if one was begun."""
 
 
-def begin_ahead(model: str) -> None:
+def begin_ahead(model: str | os.PathLike[str]) -> None:
     """Start the child that the next run takes first, so that it loads the model while the caller does."""
     if _ahead or not _can_start_here():
         return
-    worker = Worker(model=model)
+    worker = Worker(model=locate(model))
     with suppress(OSError):  # the run will say so
         worker.begin()
         _ahead.append(worker)

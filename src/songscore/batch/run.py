@@ -131,7 +131,7 @@ def classify_files(
     """`classify_folder` for given files."""
     check_run(jobs, timeout)
     if executor is None:
-        begin_ahead(locate(model))
+        begin_ahead(model)
     chosen, marked = load_model(model), as_marks(marks)
     order = _order(chosen, model, Question(threshold, prior, choir), thorough, cache, timeout)
     answer = partial(_answer, model=chosen, question=order.question)

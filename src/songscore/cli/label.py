@@ -109,6 +109,10 @@ def label(
             raise click.UsageError(f"standard input (-) goes without {others}")
         tally = _straight([STDIN], partial(_standard_input, how=how, verbose=verbose, quiet=quiet), form, output)
         _close(tally, form, output, quiet)
+    if inputs.is_given and scheduler is None and not dry_run:
+        from songscore.batch.pool import begin_ahead
+
+        begin_ahead(how["model"])
     files = inputs.find(quiet=quiet)
     if dry_run:
         context.exit(0 if options.name_each(map(str, files), "file", quiet=quiet) else 1)
