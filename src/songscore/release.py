@@ -48,7 +48,7 @@ MAX_PROBABILITY = 0.9999
 """No track counts for more than this: answers in files have four decimals, and 1.0000 is not certainty."""
 
 UNREAD = frozenset({"unreadable", "unsupported", "timeout"})
-"""Statuses of a file that may well hold music. Any other without a label holds none, and is no track of the release."""
+"""Statuses of files that may hold music. A file with any other status and no label is not a track of the release."""
 
 _DISC = re.compile(r"(cd|dis[ck])[\s._-]*\d{1,2}(?!\d)", re.IGNORECASE)
 
