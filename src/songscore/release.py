@@ -64,11 +64,11 @@ class ReleaseResult:
     verdict : {"soundtrack", "score", "mixed"} or None
         Mostly songs, mostly instrumental score, or neither; None where no track has a label.
     probability : float or None
-        Of the verdict.
+        Probability of the verdict, in [0, 1].
     certain : bool
         True from a probability of `CERTAIN_FROM`.
     song_share : float or None
-        Expected share of songs among the tracks.
+        Expected share of songs among the tracks, in [0, 1].
     song_share_low, song_share_high : float or None
         Its 5 % and 95 % quantiles, moved to the expected share where that lies outside.
     tracks : tuple of TrackResult

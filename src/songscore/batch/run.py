@@ -203,7 +203,7 @@ def _heard(path: str, reply: bytes, model: TrackModel) -> Reply:
     try:
         return Reply.from_bytes(reply, path, model.metadata["sha256"], model.detector_digest)
     except ValueError as error:
-        lost = Failure("unreadable", f"{path}: the answer of a worker was lost: {error}")
+        lost = Failure("unreadable", f"{path}: the answer of a worker cannot be used: {error}")
         return Reply(lost, model.metadata["sha256"], None)
 
 
