@@ -21,7 +21,17 @@ from typing import Literal, get_args
 from urllib.parse import quote_from_bytes
 
 from songscore._files import write_whole
-from songscore.results import SCORE, SONG, SOUND_DIGEST, Label, Status, TrackResult, exact_path, portable_path
+from songscore.results import (
+    SCORE,
+    SONG,
+    SOUND_DIGEST,
+    Label,
+    Status,
+    TrackResult,
+    exact_path,
+    portable_path,
+    shortened,
+)
 
 MarkLabel = Label | Literal["neither"]
 
@@ -310,8 +320,7 @@ def _number(fields: Mapping[str, str], name: str, highest: float, words: str) ->
 
 
 def _wrong(name: str, value: str, needed: str) -> ValueError:
-    shown = repr(value)
-    return ValueError(f"{name} is {shown if len(shown) <= 60 else f'{shown[:60]}...'}; {needed} is needed")
+    return ValueError(f"{name} is {shortened(value)}; {needed} is needed")
 
 
 def _place(path: str) -> str:

@@ -72,6 +72,12 @@ def _listen(track: TrackResult) -> tuple[Segment, ...]:
     return tuple(sorted(passages, key=lambda segment: -segment.probability)[:_MOST_TO_LISTEN])
 
 
+def shortened(value: object) -> str:
+    """A value as a message shows it: its `repr`, cut after 60 characters."""
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:60]}..."
+
+
 def clock(seconds: float) -> str:
     """Seconds as minutes and seconds: 83.5 is ``1:23``."""
     return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"

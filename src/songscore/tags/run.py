@@ -16,9 +16,9 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
 
+from songscore._files import sweep
 from songscore.batch.pool import DEADLINE, Worker
 from songscore.results import TrackResult
-from songscore.tags.replacement import sweep
 from songscore.tags.tagging import TagResult
 
 _PROGRAM = "from songscore.tags.worker import serve; serve()"
