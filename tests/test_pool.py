@@ -149,7 +149,7 @@ def test_a_child_that_no_run_takes_is_ended_with_the_run(tmp_path: Path) -> None
     [
         ("segfault", "the decoder crashed (SIGSEGV)"),
         ("exit", "the decoder ended with status 3"),
-        ("hungry", "it takes more memory than a sound may"),
+        ("hungry", "it takes more memory than one file may use"),
     ],
 )
 def test_what_kills_a_child_costs_one_file(pool: Workers, sound: Path, name: str, why: str) -> None:

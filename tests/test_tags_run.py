@@ -18,10 +18,10 @@ import pytest
 from sounds import sine, write
 from systems import linux, posix
 
+from songscore._files import sweep
 from songscore.results import SCORE, SONG, TrackResult
 from songscore.tags import UndoJournal, Writing, tag_track, undo
 from songscore.tags import run as tag_run
-from songscore.tags.replacement import sweep
 from songscore.tags.run import Manner, Task, run
 
 ANSWER = TrackResult(path="", label=SCORE, song_probability=0.25, model="track-v1")
@@ -240,9 +240,7 @@ def test_a_file_that_was_moved_and_edited_loses_our_tags_alone(flac: Path, writi
 
 @posix
 def test_new_files_of_killed_processes_go_and_all_others_stay(tmp_path: Path) -> None:
-    left, other, link = (
-        tmp_path / name for name in (".songscore-abcd1234.tmp", ".songscore-mine.tmp", ".songscore-abcd9999.tmp")
-    )
+    left, other, link = (tmp_path / f".songscore-{name}.tmp" for name in ("a" * 16, "mine", "b" * 16))
     left.write_bytes(b"half of a file")
     other.write_bytes(b"of somebody")
     link.symlink_to(other)

@@ -34,10 +34,8 @@ def new_file(path: Path) -> Iterator[BinaryIO]:
     OSError
         The file cannot be written there; the error names `path`.
     """
-    if path.parent not in _swept:
-        _swept.add(path.parent)
-        remove_leftovers(path.parent)
-    new = path.with_name(f".songscore-{token_hex(8)}.tmp")
+    sweep_once(path.parent)
+    new = hidden_beside(path)
     try:
         with _opened(new) as file:
             yield file
@@ -77,13 +75,23 @@ def _opened(new: Path) -> BinaryIO:
     """A new file, locked; made again where another process took it for a leftover and removed it before the lock."""
     while True:
         file = new.open("xb")
-        with suppress(ImportError, OSError):
-            import fcntl
-
-            fcntl.flock(file.fileno(), fcntl.LOCK_EX)
+        lock(file.fileno())
         if new.exists():
             return file
         file.close()
+
+
+def hidden_beside(path: Path) -> Path:
+    """A name for a new file in the same folder, by which it is known as a half-written one."""
+    return path.with_name(f".songscore-{token_hex(8)}.tmp")
+
+
+def lock(handle: int) -> None:
+    """Lock a file until it is closed, where files can be locked."""
+    with suppress(ImportError, OSError):
+        import fcntl
+
+        fcntl.flock(handle, fcntl.LOCK_EX)
 
 
 def own_folder(find: Callable[..., Path]) -> Path:
@@ -99,8 +107,15 @@ def has_place(path: Path) -> bool:
     return path.parts[:1] != ("~",)
 
 
-def remove_leftovers(folder: Path) -> None:
-    """Remove half-written files of ours that a killed process left in a folder."""
+def sweep_once(folder: Path) -> None:
+    """`sweep` a folder, the first time that this process writes in it."""
+    if folder not in _swept:
+        _swept.add(folder)
+        sweep(folder)
+
+
+def sweep(folder: Path) -> None:
+    """Remove half-written files of songscore that killed processes left in a folder."""
     with suppress(OSError):
         for path in folder.glob(".songscore-*.tmp"):
             if _HALF_WRITTEN.fullmatch(path.name) and stat.S_ISREG(path.lstat().st_mode):
@@ -114,7 +129,7 @@ def _remove_left(path: Path) -> None:
         is_free = _is_free(handle)
         if is_free:
             path.unlink(missing_ok=True)
-        is_old = is_free is None and os.fstat(handle).st_mtime < time.time() - LEFT_BEHIND
+        is_old = is_free is None and os.fstat(handle).st_ctime < time.time() - LEFT_BEHIND
     finally:
         os.close(handle)
     if is_old:

@@ -21,7 +21,17 @@ from typing import Literal, get_args
 from urllib.parse import quote_from_bytes
 
 from songscore._files import write_whole
-from songscore.results import SCORE, SONG, SOUND_DIGEST, Label, Status, TrackResult, exact_path, portable_path
+from songscore.results import (
+    SCORE,
+    SONG,
+    SOUND_DIGEST,
+    Label,
+    Status,
+    TrackResult,
+    exact_path,
+    portable_path,
+    shortened,
+)
 
 MarkLabel = Label | Literal["neither"]
 
@@ -52,11 +62,11 @@ class Mark:
     label : {"song", "instrumental score", "neither"}
         "neither" is for sound that is not music, and for music that belongs in neither class.
     seconds : float or None
-        Length of the track.
+        Length of the track, in seconds.
     said : str
         What the model had said: a label, the status where it gave none, or "" where that is not known.
     probability : float or None
-        The model's song probability.
+        Song probability that the model had given, in [0, 1].
     sound : str
         Digest of the stored sound, as of `TrackResult.sound_digest`; "" where it is not known. Then the path counts.
     """
@@ -189,6 +199,7 @@ def read_marks(path: str | os.PathLike[str], refused: Callable[[ValueError], obj
     Parameters
     ----------
     path : path
+        A table as described at the head of this module.
     refused : callable, optional
         Called with the error of each line that is not a mark, and reading goes on; without it, the error is raised.
 
@@ -221,7 +232,19 @@ def read_marks(path: str | os.PathLike[str], refused: Callable[[ValueError], obj
 
 
 def write_marks(marks: Iterable[Mark], path: str | os.PathLike[str]) -> None:
-    """Write marks to a file, whole or not at all; `OSError` where that fails."""
+    """Write marks to a file, whole or not at all.
+
+    Parameters
+    ----------
+    marks : iterable of Mark
+    path : path
+        A file that is there is replaced; behind a link, the file that it leads to.
+
+    Raises
+    ------
+    OSError
+        The file cannot be written; what was there stays.
+    """
     write_whole(Path(path).resolve(), f"{','.join(COLUMNS)}\n{csv_lines(marks)}")
 
 
@@ -297,8 +320,7 @@ def _number(fields: Mapping[str, str], name: str, highest: float, words: str) ->
 
 
 def _wrong(name: str, value: str, needed: str) -> ValueError:
-    shown = repr(value)
-    return ValueError(f"{name} is {shown if len(shown) <= 60 else f'{shown[:60]}...'}; {needed} is needed")
+    return ValueError(f"{name} is {shortened(value)}; {needed} is needed")
 
 
 def _place(path: str) -> str:

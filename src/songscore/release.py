@@ -48,7 +48,7 @@ MAX_PROBABILITY = 0.9999
 """No track counts for more than this: answers in files have four decimals, and 1.0000 is not certainty."""
 
 UNREAD = frozenset({"unreadable", "unsupported", "timeout"})
-"""Statuses of a file that may well hold music. Any other without a label holds none, and is no track of the release."""
+"""Statuses of files that may hold music. A file with any other status and no label is not a track of the release."""
 
 _DISC = re.compile(r"(cd|dis[ck])[\s._-]*\d{1,2}(?!\d)", re.IGNORECASE)
 
@@ -64,11 +64,11 @@ class ReleaseResult:
     verdict : {"soundtrack", "score", "mixed"} or None
         Mostly songs, mostly instrumental score, or neither; None where no track has a label.
     probability : float or None
-        Of the verdict.
+        Probability of the verdict, in [0, 1].
     certain : bool
         True from a probability of `CERTAIN_FROM`.
     song_share : float or None
-        Expected share of songs among the tracks.
+        Expected share of songs among the tracks, in [0, 1].
     song_share_low, song_share_high : float or None
         Its 5 % and 95 % quantiles, moved to the expected share where that lies outside.
     tracks : tuple of TrackResult

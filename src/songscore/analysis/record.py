@@ -154,7 +154,7 @@ class Reply:
         Raises
         ------
         ValueError
-            The bytes are no reply, or the worker has another songscore, model or detector; the message says which.
+            The bytes are not a reply, or the worker has another songscore, model or detector; the message says which.
         """
         reading, file = unwrapped(content, model)
         return cls(_reading(reading, path, detector), model, file)
@@ -172,7 +172,7 @@ def unwrapped(content: bytes, model: str) -> tuple[bytes, FileState | None]:
     Raises
     ------
     ValueError
-        The bytes are no reply, or the worker has another songscore or model; the message says which.
+        The bytes are not a reply, or the worker has another songscore or model; the message says which.
     """
     line, _, rest = content.partition(b"\n")
     head = _object(line)

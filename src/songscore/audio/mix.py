@@ -157,7 +157,7 @@ def mean_side(block: FloatArray) -> FloatArray:
 
 
 def finite(block: FloatArray) -> tuple[FloatArray, np.float32]:
-    """The block, with zeros for what is no number and a bound on what is too large to square, and its energy."""
+    """The block, with zeros for NaN and infinity and a bound on what is too large to square, and its energy."""
     with np.errstate(over="ignore", invalid="ignore"):
         energy = np.vdot(block, block)
         if energy < _LARGEST_ENERGY:

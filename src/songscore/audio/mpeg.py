@@ -14,7 +14,7 @@ from songscore.audio.span import open_span, read_at
 FORMAT = "MP3"
 _DISCARDED = 65_536
 _CUT_FRAME = 0.1
-"""Seconds without frames that are no damage: a frame that was cut where two files were joined."""
+"""Seconds without frames that do not count as damage: a frame that was cut where two files were joined."""
 _FEW_SHARE, _FEW_SECONDS = 0.02, 1.0
 
 

@@ -264,7 +264,7 @@ def _object(line: bytes) -> dict[str, Any]:
 
 
 def _text(quoted: bytes) -> str:
-    """A string of JSON; most have no escapes, and then parsing would take most of the time of opening a journal."""
+    """The text of a JSON string; parsed only where it has escapes, since parsing takes most of the time of opening."""
     return str(json.loads(quoted)) if b"\\" in quoted else quoted[1:-1].decode()
 
 

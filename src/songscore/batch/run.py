@@ -144,12 +144,11 @@ def analyse_files(
     *,
     jobs: int = 1,
     cache: CacheFolder = None,
-    timeout: float | None = DEADLINE,
     model: str | os.PathLike[str] = MODEL,
 ) -> Iterator[tuple[str, Analysis | Failure]]:
     """Each path, in order, with what was heard in the whole file; parameters as for `classify_folder`."""
     chosen = load_model(model)
-    order = _order(chosen, model, Question(), True, cache, timeout)
+    order = _order(chosen, model, Question(), True, cache, DEADLINE)
 
     def answer(path: str, reply: bytes) -> tuple[str, Analysis | Failure]:
         return path, _heard(path, reply, chosen).reading
@@ -204,7 +203,7 @@ def _heard(path: str, reply: bytes, model: TrackModel) -> Reply:
     try:
         return Reply.from_bytes(reply, path, model.metadata["sha256"], model.detector_digest)
     except ValueError as error:
-        lost = Failure("unreadable", f"{path}: the answer of a worker was lost: {error}")
+        lost = Failure("unreadable", f"{path}: the answer of a worker cannot be used: {error}")
         return Reply(lost, model.metadata["sha256"], None)
 
 

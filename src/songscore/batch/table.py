@@ -28,7 +28,7 @@ class FeatureRow:
     features : mapping of str to float
         Those of the sets that were asked for; empty unless `status` is "ok".
     status : str
-        As of a `songscore.TrackResult`.
+        As for a `songscore.TrackResult`.
     message : str
         What happened, in words, where `status` is not "ok".
     """
@@ -84,7 +84,7 @@ def _row(path: str, reply: bytes, order: Order) -> FeatureRow:
     try:
         found = read_features(reply, order.digest, order.sets)
     except ValueError as error:
-        return FeatureRow(path, {}, "unreadable", f"{path}: the answer of a worker was lost: {error}")
+        return FeatureRow(path, {}, "unreadable", f"{path}: the answer of a worker cannot be used: {error}")
     if isinstance(found, Failure):
         return FeatureRow(path, {}, found.status, found.message)
     return FeatureRow(path, found.values)

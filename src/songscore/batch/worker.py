@@ -164,7 +164,7 @@ def _failure(path: str, error: Exception) -> Failure:
     if isinstance(error, AudioError):
         return Failure(error.status, str(error))
     if isinstance(error, MemoryError):
-        return Failure("unreadable", f"{path}: it takes more memory than a sound may")
+        return Failure("unreadable", f"{path}: it takes more memory than one file may use")
     return Failure("unreadable", f"{path}: {type(error).__name__}: {error}")
 
 

@@ -74,18 +74,47 @@ class SongClassifier(ClassifierMixin, BaseEstimator):
         return self
 
     def decision_function(self, X: ArrayLike) -> NDArray[np.float64]:
-        """Log-odds of the second class, shape ``(n_tracks,)``."""
+        """Natural log-odds of the second class.
+
+        Parameters
+        ----------
+        X : (n_tracks, n_features) array_like
+
+        Returns
+        -------
+        (n_tracks,) float64
+        """
         check_is_fitted(self)
         X = validate_data(self, X, reset=False)
         return np.asarray(((X - self.mean_) / self.scale_) @ self.weight_ + self.bias_, np.float64)
 
     def predict_proba(self, X: ArrayLike) -> NDArray[np.float64]:
-        """Probability of each class, shape ``(n_tracks, 2)``."""
+        """Probability of each class.
+
+        Parameters
+        ----------
+        X : (n_tracks, n_features) array_like
+
+        Returns
+        -------
+        (n_tracks, 2) float64
+            In [0, 1], in the order of `classes_`.
+        """
         positive = expit(self.decision_function(X))
         return np.column_stack([1 - positive, positive])
 
     def predict(self, X: ArrayLike) -> NDArray[Any]:
-        """The likelier class of each track."""
+        """The likelier class of each track.
+
+        Parameters
+        ----------
+        X : (n_tracks, n_features) array_like
+
+        Returns
+        -------
+        (n_tracks,) array
+            Elements of `classes_`.
+        """
         log_odds = self.decision_function(X)
         return np.asarray(self.classes_[(log_odds >= 0).astype(int)])
 
@@ -96,6 +125,7 @@ class SongClassifier(ClassifierMixin, BaseEstimator):
 
 
 def _weights(weights: ArrayLike | None, n: int) -> NDArray[np.float64]:
+    """Checked weights of `n` tracks; 1 each without any."""
     if weights is None:
         return np.ones(n)
     checked = check_array(weights, ensure_2d=False, dtype=np.float64)

@@ -22,7 +22,7 @@ from scipy.special import expit
 from songscore.features.spectrum import FRAME_RATE, HOP_LENGTH, N_FFT, N_MELS, SAMPLE_RATE, FloatArray
 
 KINDS = ("sung", "choir", "speech", "music", "other")
-"""Sung or rapped words; voices without words; speech; music; sounds that are no music."""
+"""Sung or rapped words; voices without words; speech; music; sounds that are not music."""
 
 SUNG, CHOIR, SPEECH, MUSIC, OTHER = range(len(KINDS))
 LEVELS = 65_535

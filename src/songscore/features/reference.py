@@ -85,7 +85,7 @@ VOCAL = (
     _one("choir_mean", "log-odds", "mean probability of voices without words", "choir in a score"),
     _one("speech_mean", "log-odds", "mean probability of speech", "narration, dialogue"),
     _one("music_mean", "log-odds", "mean probability of music", "music against everything else"),
-    _one("other_mean", "log-odds", "mean probability of sounds that are no music", "rain, engines, crowds"),
+    _one("other_mean", "log-odds", "mean probability of sounds that are not music", "rain, engines, crowds"),
     _one("length", "log2 s", "log2 of the seconds of the track", "cues are shorter than songs"),
 )
 

@@ -186,7 +186,7 @@ FEATURES = (
     Feature("choir_mean", "log-odds", "how much of it resembles voices without words", lambda c: c.mean(CHOIR)),
     Feature("speech_mean", "log-odds", "how much of it resembles speech", lambda c: c.mean(SPEECH)),
     Feature("music_mean", "log-odds", "how much of it resembles music", lambda c: c.mean(MUSIC)),
-    Feature("other_mean", "log-odds", "how much of it resembles sounds that are no music", lambda c: c.mean(OTHER)),
+    Feature("other_mean", "log-odds", "how much of it resembles sounds that are not music", lambda c: c.mean(OTHER)),
     Feature("length", "log2 s", "how long the track is", lambda c: log2(max(1, c.activity.n_steps) * STEP)),
 )
 BY_NAME = {feature.name: feature for feature in FEATURES}

@@ -29,9 +29,17 @@ MAX_BYTES = 5_000_000
 
 
 def load_model(model: str | os.PathLike[str] = MODEL) -> TrackModel:
-    """A model that comes with songscore, by name, or another by the path of one of its three files.
+    """Load a model and check it.
 
-    The path may be given without suffix, as ``folder/NAME``.
+    Parameters
+    ----------
+    model : str or path, default "track-v2"
+        Name of a model that comes with songscore, or the path of one of the three files of another; the path may be
+        given without suffix, as ``folder/NAME``.
+
+    Returns
+    -------
+    TrackModel
 
     Raises
     ------

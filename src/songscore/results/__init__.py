@@ -14,7 +14,7 @@ from songscore.results.parts import (
 )
 from songscore.results.paths import as_utf8, exact_path, portable_path
 from songscore.results.track import TrackResult
-from songscore.results.words import clock
+from songscore.results.words import clock, shortened
 
 __all__ = [
     "SCORE",
@@ -32,4 +32,5 @@ __all__ = [
     "clock",
     "exact_path",
     "portable_path",
+    "shortened",
 ]

@@ -12,6 +12,7 @@ import numpy as np
 
 from songscore.results.parts import SCORE, SONG, By, Segment, Status, VocalTimeline, VoiceKind
 from songscore.results.paths import as_utf8, exact_path, portable_path
+from songscore.results.words import shortened
 
 if TYPE_CHECKING:
     from songscore.results.track import TrackResult
@@ -135,24 +136,19 @@ def _check(fields: Mapping[str, Any]) -> None:
     for name, (is_right, words) in _FIELDS.items():
         value = fields.get(name) if name in _OF_THE_FILE else fields[name]
         if not is_right(value):
-            raise ValueError(f"not an answer of songscore: {name} is {_short(value)}; {words} is needed")
+            raise ValueError(f"not an answer of songscore: {name} is {shortened(value)}; {words} is needed")
     label, status, probability = fields["label"], fields["status"], fields["song_probability"]
     by_model = label is not None and fields.get("by") != "hand"
     if by_model and (status not in ("ok", "partial") or probability is None):
         raise ValueError(
-            f"not an answer of songscore: label {_short(label)} with status {_short(status)}"
-            f" and song_probability {_short(probability)}"
+            f"not an answer of songscore: label {shortened(label)} with status {shortened(status)}"
+            f" and song_probability {shortened(probability)}"
         )
-
-
-def _short(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else f"{text[:60]}..."
 
 
 def _one_of(value: Any, allowed: tuple[Any, ...]) -> Any:
     if value not in allowed:
-        raise ValueError(f"not an answer of songscore: {_short(value)} is not one of {allowed}")
+        raise ValueError(f"not an answer of songscore: {shortened(value)} is not one of {allowed}")
     return value
 
 
@@ -177,7 +173,7 @@ def _timeline(fields: Mapping[str, list[float | None]]) -> VocalTimeline:
 def _segment(fields: Mapping[str, Any]) -> Segment:
     start, end, probability = (fields[key] for key in ("start", "end", "probability"))
     if not (_is_time(start) and _is_time(end) and start <= end and _is_share(probability)):
-        raise ValueError(f"not an answer of songscore: vocal_segments has {_short(dict(fields))}")
+        raise ValueError(f"not an answer of songscore: vocal_segments has {shortened(dict(fields))}")
     return Segment(start, end, probability, _one_of(fields.get("kind", "sung"), get_args(VoiceKind)))
 
 

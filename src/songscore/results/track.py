@@ -27,7 +27,7 @@ class TrackResult:
     label : {"song", "instrumental score"} or None
         None where `status` says why there is none.
     song_probability : float or None
-        Calibrated probability that the track is a song.
+        Calibrated probability that the track is a song, in [0, 1].
     certain : bool
         True where the error guarantee of the model holds.
     vocal_fraction : float or None

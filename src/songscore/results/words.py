@@ -12,6 +12,9 @@ if TYPE_CHECKING:
 NOTABLE = 0.05
 """Share of a track from which speech and voices without words are mentioned."""
 
+_MOST_PLACES, _MOST_TO_LISTEN = 2, 3
+"""Passages that a sentence names: of speech or voices without words, and to listen to."""
+
 
 def explain(track: TrackResult) -> Explanation:
     """Why the track got its label, in plain words, and where to listen to check it."""
@@ -49,15 +52,15 @@ def _other_voices(track: TrackResult) -> list[str]:
     return sentences
 
 
-def _places(track: TrackResult, kind: VoiceKind, most: int = 2) -> str:
+def _places(track: TrackResult, kind: VoiceKind) -> str:
     """The longest passages of a kind of voice, in the order of the track, as minutes and seconds."""
     found = [segment for segment in track.vocal_segments if segment.kind == kind]
-    longest = sorted(found, key=lambda segment: segment.start - segment.end)[:most]
+    longest = sorted(found, key=lambda segment: segment.start - segment.end)[:_MOST_PLACES]
     places = sorted(longest, key=lambda segment: segment.start)
     return ", ".join(f"{clock(s.start)} to {clock(s.end)}" for s in places)
 
 
-def _listen(track: TrackResult, most: int = 3) -> tuple[Segment, ...]:
+def _listen(track: TrackResult) -> tuple[Segment, ...]:
     """The passages most like a voice, strongest first; without any passage, the seconds most like one."""
     passages = track.vocal_segments
     if not passages and track.timeline is not None:
@@ -66,7 +69,13 @@ def _listen(track: TrackResult, most: int = 3) -> tuple[Segment, ...]:
             Segment(max(0.0, float(t) - 0.5), float(t) + 0.5, float(p))
             for t, p in zip(seconds.times, seconds.probability, strict=True)
         )
-    return tuple(sorted(passages, key=lambda segment: -segment.probability)[:most])
+    return tuple(sorted(passages, key=lambda segment: -segment.probability)[:_MOST_TO_LISTEN])
+
+
+def shortened(value: object) -> str:
+    """A value as a message shows it: its `repr`, cut after 60 characters."""
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:60]}..."
 
 
 def clock(seconds: float) -> str:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from songscore.errors import TagError
-from songscore.tags.id3 import Id3, new_tag
+from songscore.tags.id3 import EMPTY_TAG, Id3
 from songscore.tags.items import Changes, Content, Item, added
 from songscore.tags.marks import NAMES
 
@@ -60,7 +60,7 @@ class Chunks:
     def with_entries(self, changes: Changes) -> bytes:
         """The file with entries set or taken out."""
         if self._tagged is None or self._tag is None:
-            tag, kind = Id3(new_tag()), b"ID3 " if self._order == "big" else b"id3 "
+            tag, kind = Id3(EMPTY_TAG), b"ID3 " if self._order == "big" else b"id3 "
             put = self._chunk(kind, tag.with_entries(changes, tag.frames_of(self._texts())))
             start = end = self._end
             put = bytes(start % 2) + put

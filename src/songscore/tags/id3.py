@@ -25,6 +25,9 @@ HEADER = 10
 V1 = 128
 """Bytes of an ID3v1 tag, the last of the file, from the letters TAG on."""
 
+EMPTY_TAG = b"ID3\4\0\0" + bytes(4)
+"""An ID3v2.4 tag without frames and padding."""
+
 _LONGEST_SIZE = 1 << 28
 _LONGEST_TEXT = 1 << 16
 """Bytes of a compressed text frame that are looked at."""
@@ -160,15 +163,9 @@ class Id3:
         return Item(f"{item.what}:{name}", item.raw, name, values)
 
 
-def new_tag(frames: bytes = b"") -> bytes:
-    """An ID3v2.4 tag of these frames, without padding."""
-    return b"ID3\4\0\0" + _synchsafe_bytes(len(frames)) + frames
-
-
-def id3v1(content: Content, end: int | None = None) -> bytes:
-    """The ID3v1 tag that ends the content, or nothing."""
-    end = len(content) if end is None else end
-    tag = content[max(0, end - V1) : end]
+def id3v1(content: Content) -> bytes:
+    """The ID3v1 tag at the end of the content, or nothing."""
+    tag = content[max(0, len(content) - V1) : len(content)]
     return tag if len(tag) == V1 and tag.startswith(b"TAG") else b""
 
 
@@ -180,7 +177,7 @@ def from_id3v1(tag: bytes) -> bytes:
             frame.desc = ""  # to most programs, a comment with a description is not the comment
         frames.add(frame)
     frames.save(file, v1=0, v2_version=4, padding=lambda _: 0)
-    return file.getvalue() or new_tag()
+    return file.getvalue() or EMPTY_TAG
 
 
 def entry_frame(major: int, name: str, values: Values) -> bytes:

@@ -8,7 +8,7 @@ APE.
 from __future__ import annotations
 
 from songscore.tags.ape import ApeTag
-from songscore.tags.id3 import Id3, from_id3v1, id3v1, new_tag
+from songscore.tags.id3 import EMPTY_TAG, Id3, from_id3v1, id3v1
 from songscore.tags.items import Changes, Content, Item
 
 
@@ -47,5 +47,5 @@ class Mpeg:
         if self.in_ape:
             start, end = self._ape.start, self._ape.end
             return self._content[:start] + self._ape.with_entries(changes) + self._content[end:size]
-        tag = self._front or Id3(from_id3v1(self._v1) if self._v1 else new_tag())
+        tag = self._front or Id3(from_id3v1(self._v1) if self._v1 else EMPTY_TAG)
         return tag.with_entries(changes) + self._content[self._front.end if self._front else 0 : size]

@@ -1,17 +1,14 @@
 """Replacing a file by a new one, in one step, once the new one is whole on the disk.
 
-The new file stands beside the old one under a hidden name, ``.songscore-….tmp``, and is locked by the process that
-writes it. A new file without a lock was left by a process that was killed, and is removed when the next file in its
-folder is written.
+The new file stands beside the old one under a hidden name, and is locked by the process that writes it. One that a
+killed process left is removed when the next file in its folder is written, see `songscore._files`.
 """
 
 from __future__ import annotations
 
 import os
-import re
 import shutil
 import stat
-import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -19,19 +16,12 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
+from songscore._files import hidden_beside, lock, sweep_once
 from songscore.errors import TagError
-
-_PREFIX, _SUFFIX = ".songscore-", ".tmp"
-_NAME = re.compile(r"\.songscore-[a-z0-9_]{8}\.tmp")
-_STALE = 3600
-"""Seconds after which a new file counts as left by a killed process, where files cannot be locked."""
 
 _begun: set[Path] = set()
 _beginning = threading.Lock()
 """New files that this process is writing, and a lock for beginning one."""
-
-_swept: set[Path] = set()
-"""Folders in which this process has looked for new files of killed processes."""
 
 
 def replace(target: Path, content: bytes, seen: os.stat_result, mtime_ns: int | None = None) -> None:
@@ -56,9 +46,7 @@ def replace(target: Path, content: bytes, seen: os.stat_result, mtime_ns: int | 
     OSError
         The new file cannot be written in that folder.
     """
-    if target.parent not in _swept:
-        sweep(target.parent)
-        _swept.add(target.parent)
+    sweep_once(target.parent)
     with _beside(target) as (new, file):
         file.write(content)
         file.flush()
@@ -88,15 +76,6 @@ def check_writable(target: Path, seen: os.stat_result) -> None:
         raise TagError("the file is read-only; make it writable first, or leave it as it is")
 
 
-def sweep(folder: Path) -> None:
-    """Delete new files that killed processes have left in a folder."""
-    with suppress(OSError):
-        for entry in os.scandir(folder):
-            regular = _NAME.fullmatch(entry.name) and entry.is_file(follow_symlinks=False)
-            if regular and Path(entry.path) not in _begun:
-                _remove_left_over(Path(entry.path))
-
-
 def discard() -> None:
     """Delete the new files that this process is writing and begin no other: call it just before the process ends."""
     _beginning.acquire()
@@ -108,7 +87,7 @@ def discard() -> None:
 @contextmanager
 def _beside(target: Path) -> Iterator[tuple[Path, BinaryIO]]:
     """A new file in the same folder; it is removed in the end unless it was moved."""
-    new, file = _created(target.parent)
+    new, file = _created(target)
     try:
         with file:
             yield new, file
@@ -117,41 +96,18 @@ def _beside(target: Path) -> Iterator[tuple[Path, BinaryIO]]:
         _begun.discard(new)
 
 
-def _created(folder: Path) -> tuple[Path, BinaryIO]:
-    """A new file, locked; made again where another process took it for a leftover and removed it before the lock."""
+def _created(target: Path) -> tuple[Path, BinaryIO]:
+    """A new file for this user alone, locked; made again where another process removed it before it was locked."""
     while True:
         with _beginning:
-            handle, name = tempfile.mkstemp(dir=folder, prefix=_PREFIX, suffix=_SUFFIX)
-            new = Path(name)
+            new = hidden_beside(target)
+            handle = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o600)
             _begun.add(new)
-        with suppress(ImportError, OSError):
-            import fcntl
-
-            fcntl.flock(handle, fcntl.LOCK_EX)
+        lock(handle)
         if new.exists():
             return new, os.fdopen(handle, "wb")
         os.close(handle)
         _begun.discard(new)
-
-
-def _remove_left_over(path: Path) -> None:
-    """Delete a new file that no process has locked or, where files cannot be locked, one that is old."""
-    handle = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
-    is_old = False
-    try:
-        import fcntl
-
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return
-    except (ImportError, OSError):
-        is_old = time.time() - os.fstat(handle).st_ctime > _STALE
-    else:
-        path.unlink(missing_ok=True)
-    finally:
-        os.close(handle)
-    if is_old:
-        path.unlink(missing_ok=True)
 
 
 def _keep_owner(target: Path, new: Path, seen: os.stat_result) -> None:

@@ -7,18 +7,18 @@ from __future__ import annotations
 
 import json
 from collections import deque
-from collections.abc import Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
 
+from songscore._files import sweep
 from songscore.batch.pool import DEADLINE, Worker
 from songscore.results import TrackResult
-from songscore.tags.replacement import sweep
 from songscore.tags.tagging import TagResult
 
 _PROGRAM = "from songscore.tags.worker import serve; serve()"
@@ -72,34 +72,40 @@ def run(
         The children do not start.
     """
     how = {name: getattr(manner, name) for name in Manner.__slots__}
-    with ExitStack() as stack:
-        threads = ThreadPoolExecutor(jobs)
-        workers: SimpleQueue[Worker] = SimpleQueue()
-        everyone = [Worker(_PROGRAM) for _ in range(jobs)]
-        for worker in everyone:
-            workers.put(worker)
-            stack.callback(worker.close)
-        flying: deque[tuple[str, Future[TagResult] | TagResult]] = deque()
-        source = iter(tasks)
-        try:
-            while True:
-                for task in islice(source, _AHEAD * jobs - len(flying)):
-                    submitted = (
-                        task if isinstance(task, TagResult) else threads.submit(_ask, workers, task, how, timeout)
-                    )
-                    flying.append((task.path, submitted))
-                if not flying:
-                    return
-                _, first = flying[0]
-                result = first if isinstance(first, TagResult) else first.result()
-                flying.popleft()
-                yield result
-        finally:
-            for worker in everyone:
-                worker.kill()
-            threads.shutdown(cancel_futures=True)  # waits: a child that still lives would hold its new file
-            for path, _ in flying:
-                _sweep_beside(path)
+    threads, workers = ThreadPoolExecutor(jobs), [Worker(_PROGRAM) for _ in range(jobs)]
+    idle: SimpleQueue[Worker] = SimpleQueue()
+    for worker in workers:
+        idle.put(worker)
+    in_work: deque[str] = deque()
+    try:
+        yield from _in_order(tasks, lambda task: threads.submit(_ask, idle, task, how, timeout), _AHEAD * jobs, in_work)
+    finally:
+        for worker in workers:
+            worker.kill()
+        threads.shutdown(cancel_futures=True)
+        for worker in workers:
+            worker.close()
+        for path in in_work:  # now that no child lives and holds its new file
+            _sweep_beside(path)
+
+
+def _in_order(
+    tasks: Iterable[Task | TagResult], submit: Callable[[Task], Future[TagResult]], ahead: int, in_work: deque[str]
+) -> Iterator[TagResult]:
+    """The results of tasks, `ahead` of which are handed out at a time; `in_work` has the paths of these."""
+    source = iter(tasks)
+    results: deque[Future[TagResult] | TagResult] = deque()
+    while True:
+        for task in islice(source, ahead - len(results)):
+            results.append(task if isinstance(task, TagResult) else submit(task))
+            in_work.append(task.path)
+        if not results:
+            return
+        first = results[0]
+        result = first if isinstance(first, TagResult) else first.result()
+        results.popleft()
+        in_work.popleft()
+        yield result
 
 
 def _ask(workers: SimpleQueue[Worker], task: Task, how: dict[str, Any], timeout: float | None) -> TagResult:
