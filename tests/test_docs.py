@@ -177,7 +177,9 @@ def test_the_guide_of_training_makes_a_model_from_folders_of_music(
     (manifest,) = (text for _, text in examples(GUIDE, "python") if "manifest.csv" in text)
     exec(compile(manifest, "<guide>", "exec"), {})
     assert len(Path("manifest.csv").read_text("utf-8").splitlines()) == 13
-    train, evaluate, label = (shlex.split(line)[2:] for line in "".join(text for _, text in examples(GUIDE, "console")).splitlines())
+    train, evaluate, label = (
+        shlex.split(line)[2:] for line in "".join(text for _, text in examples(GUIDE, "console")).splitlines()
+    )
     said = songscore(*["2" if word == "200" else word for word in train])
     assert said.returncode == 0, said.stderr
     assert {path.suffix for path in Path("my-model").iterdir()} == {".csv", ".json", ".md", ".npz"}
