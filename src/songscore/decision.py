@@ -37,7 +37,7 @@ SHORTEST_CERTAIN = 10.0
 """Seconds of sound below which no label is certain."""
 
 SILENCE = 1e-6
-"""Peak below which a track is silent, -120 dB of full scale: less than one bit of 20, more than rounding errors."""
+"""Peak below which a track is silent, -120 dB of full scale: below the last of 20 bits, above rounding errors."""
 
 VOICES: dict[VoiceKind, int] = {"sung": SUNG, "choir": CHOIR, "speech": SPEECH}
 """The kinds of sound that are voices."""
