@@ -133,7 +133,7 @@ def test_a_kind_of_one_class_counts_by_its_share_of_the_class() -> None:
 
 
 def decision_set() -> DecisionSet:
-    """Songs, scores and, at the end, sounds that are no music, of three folds."""
+    """Songs, scores and, at the end, sounds that are not music, of three folds."""
     random = np.random.default_rng(0)
     song, is_music = np.arange(N) % 2 == 0, np.arange(N) < N - 40
     song &= is_music

@@ -166,7 +166,7 @@ def test_a_bad_line_of_marks_costs_itself(music: Path, marks: Path) -> None:
     done = run("label", music, "--marks", marks, "--format", "jsonl")
     assert done.exit_code == 0
     assert f"{marks}, line 4: label is 'opera'" in done.stderr
-    assert "1 line is no mark and left out" in done.stderr
+    assert "1 line is not a mark and left out" in done.stderr
 
 
 @pytest.mark.parametrize(

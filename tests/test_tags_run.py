@@ -206,7 +206,7 @@ def test_a_line_that_is_no_answer_costs_itself(flac: Path, tmp_path: Path) -> No
     )
     assert shown.exit_code == 1
     assert "labels.jsonl, line 2: " in shown.stderr
-    assert "2 lines are no answers" in shown.stderr
+    assert "2 lines are not answers" in shown.stderr
     assert "\n1 changed, 1 failed; " in shown.stderr
 
 

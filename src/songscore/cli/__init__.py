@@ -1,7 +1,7 @@
 """The command ``songscore``: parses, calls, prints.
 
 Data goes to standard output; progress, a closing line and errors to standard error. The exit status is 0 where every
-file has an answer (a label, or that it is no music), 1 where some could not be read or the work broke off, 2 for wrong
+file has an answer (a label, or that it is not music), 1 where some could not be read or the work broke off, 2 for wrong
 usage, 130 after Ctrl-C.
 
 Every command imports what it needs when it runs, so that ``--help`` answers at once.

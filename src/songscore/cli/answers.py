@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from songscore.results import TrackResult
 
 SHOWN = 3
-"""Lines that are no answers and named on standard error; the others are counted."""
+"""Lines that are not answers and named on standard error; the others are counted."""
 
 
 class Answers:
@@ -54,7 +54,7 @@ class Answers:
         if self.n_refused and not n_answers:
             raise click.BadParameter(f"{self.path} holds no answers", param_hint=self.hint)
         if self.n_refused:
-            lines = "1 line is no answer" if self.n_refused == 1 else f"{self.n_refused} lines are no answers"
+            lines = "1 line is not an answer" if self.n_refused == 1 else f"{self.n_refused} lines are not answers"
             click.echo(f"{self.path}: {lines} and left out", err=True)
 
     def _refuse(self, error: ValueError) -> None:

@@ -91,7 +91,7 @@ def label(
     were not found, no worker was left for them, or they hold another sound by now. With --retry, all that could not
     be read are tried again.
 
-    The exit status is 0 where every file has an answer (a label, or that it is no music), 1 where some could not be
+    The exit status is 0 where every file has an answer (a label, or that it is not music), 1 where some could not be
     read, 2 for wrong usage.
     """
     form = options.form_for(form, output)

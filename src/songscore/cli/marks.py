@@ -34,6 +34,6 @@ def marks_of(path: Path, hint: str = "--marks") -> Marks:
     if refused and not found:
         raise click.BadParameter(f"{path} holds no marks", param_hint=hint)
     if refused:
-        lines = "1 line is no mark" if len(refused) == 1 else f"{len(refused)} lines are no marks"
+        lines = "1 line is not a mark" if len(refused) == 1 else f"{len(refused)} lines are not marks"
         click.echo(f"{clean(str(path))}: {lines} and left out", err=True)
     return Marks(found)

@@ -77,7 +77,7 @@ def playlist(
     The tracks are in order of path. A file whose name cannot stand in a playlist, because it is not UTF-8 or has a line
     break in it, is left out with a warning.
 
-    The exit status is 0 where every file has an answer (a label, or that it is no music), 1 where some could not be
+    The exit status is 0 where every file has an answer (a label, or that it is not music), 1 where some could not be
     read, or lines of RESULTS, 2 for wrong usage.
     """
     from songscore.cli.tally import Tally

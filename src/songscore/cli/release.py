@@ -83,7 +83,7 @@ def release(
 
     JSON has every field and the tracks in short, CSV a line per release.
 
-    The exit status is 0 where every file has an answer (a label, or that it is no music), 1 where some could not be
+    The exit status is 0 where every file has an answer (a label, or that it is not music), 1 where some could not be
     read, or lines of RESULTS, 2 for wrong usage.
     """
     from songscore.cli.formats import writing

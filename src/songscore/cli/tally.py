@@ -39,7 +39,7 @@ class Tally:
 
     @property
     def is_complete(self) -> bool:
-        """Whether every file has an answer: a label, or that it is no music."""
+        """Whether every file has an answer: a label, or that it is not music."""
         return not self._met["unread"]
 
     @property

@@ -35,7 +35,7 @@ calibrated probability, and where which kind of voice is.
 
 A convolutional network with {parameters:,} parameters reads the mel spectrum (80 bands, 60 to 8000 Hz, 25 frames a
 second) in windows of five seconds and gives, every 80 ms, the probabilities of five kinds of sound: sung or rapped
-words, voices without words, speech, music, and sounds that are no music. A logistic regression weighs the strongest 2,
+words, voices without words, speech, music, and sounds that are not music. A logistic regression weighs the strongest 2,
 5, 10 and 30 seconds of the sung voice and the length of the track; another says whether there is music at all. All of
 it runs in numpy.
 

@@ -28,7 +28,7 @@ ROLES = {
     "voice": "a voice alone, to be mixed into instrumentals",
     "speech": "speech alone",
     "choir": "voices without words, alone or with music",
-    "other": "sounds that are no music",
+    "other": "sounds that are not music",
     "pair": "accompaniment in the left channel, its voice in the right",
 }
 _ROLE_OF_LABEL: dict[str, str] = {SONG: "song", SCORE: "instrumental"}

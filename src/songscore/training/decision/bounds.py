@@ -30,7 +30,7 @@ SCORE_SPEECH_BELOW = 0.05
 """Mean probabilities of speech from which a song, or a score, is not certain; rap may sound like speech."""
 
 NOISE_RATE = 0.03
-"""Share of the sounds that are no music which may look like music for certain."""
+"""Share of the sounds that are not music which may look like music for certain."""
 
 MIN_CERTAIN_LOG_ODDS = 2.2
 """Smallest absolute log-odds (9:1) of a certain label, whatever the calibration says."""

@@ -3,7 +3,7 @@
 An example is ``Settings.frames`` frames of levelled mel spectrum. Each of its steps of two frames has a target and a
 weight for each of the `KINDS` of sound: a weight of 0 where the truth is not known. Twelve recipes fill a batch: songs
 alone and over instrumentals, instrumentals, single voices alone and over instrumentals, speakers alone, over other
-sounds and over instrumentals, voices without words, chopped vocal samples, sounds that are no music, and noise.
+sounds and over instrumentals, voices without words, chopped vocal samples, sounds that are not music, and noise.
 """
 
 from __future__ import annotations
@@ -208,7 +208,7 @@ class BatchSampler:
         )
 
     def _speech(self, n: int) -> Examples:
-        """A speaker, half of them over a sound that is no music."""
+        """A speaker, half of them over a sound that is not music."""
         speech = self._passages("speech", n)
         mel, active = self._transmitted(speech.mel), speech.active
         if "other" in self._clips:
@@ -253,7 +253,7 @@ class BatchSampler:
         )
 
     def _other(self, n: int) -> Examples:
-        """Sounds that are no music; half of them mixed with another."""
+        """Sounds that are not music; half of them mixed with another."""
         one, two = self._passages("other", n), self._passages("other", n)
         ratio = torch.where(self._random.flags(0.5, n), self._random.uniform(0, 20, n), 60.0)
         mel, _ = augment.add_voice(two.mel, one.mel, torch.ones_like(one.active), ratio, self._random)

@@ -23,7 +23,7 @@ class Settings:
         chopped voices.
     share_speech, share_narration, share_choir, share_choir_over, share_other, share_noise : float
         Shares of the rest: speakers without and with music, voices without words alone and over instrumentals, sounds
-        that are no music, noise. What is left of the batch are instrumentals.
+        that are not music, noise. What is left of the batch are instrumentals.
     narration_low, narration_high : float
         Speaker to music, in decibels.
     share_led : float
