@@ -51,9 +51,9 @@ from .material.test_files import (
 QUICK = {"tracks": 0, "every": 3, "kills": 1, "mutations": 20, "formats": "flac", "tag_kills": 1}
 
 PROGRAM = """
-from songscore.batch import pool
+from songscore.batch import child
 from songscore.cli import main
-pool._PROGRAM = '''
+child._PROGRAM = '''
 import ctypes, os
 from songscore.batch import worker
 honest = worker.analyse

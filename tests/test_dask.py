@@ -225,8 +225,8 @@ metadata.version = lambda name: "9.9" if name == "songscore" else real(name)
 """
 WITHOUT_SONGSCORE = "import sys; sys.modules['songscore'] = None"
 HANGING = """
-from songscore.batch import pool
-pool._PROGRAM = (
+from songscore.batch import child
+child._PROGRAM = (
     "import time; from songscore.batch import worker;"
     "worker.analyse = lambda *_, **__: time.sleep(1000); worker.serve()"
 )

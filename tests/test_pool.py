@@ -62,7 +62,7 @@ worker.serve()
 @pytest.fixture
 def faulty(monkeypatch: pytest.MonkeyPatch) -> None:
     """Children that die of files, by their names."""
-    monkeypatch.setattr("songscore.batch.pool._PROGRAM", FAULTY)
+    monkeypatch.setattr("songscore.batch.child._PROGRAM", FAULTY)
 
 
 @pytest.fixture
@@ -208,8 +208,8 @@ def test_a_child_that_is_killed_from_outside_is_replaced_and_the_file_heard(pool
 def test_children_end_with_a_parent_that_is_killed_even_in_a_loop_or_in_c(sound: Path, name: str) -> None:
     program = f"""
 import sys
-from songscore.batch import pool
-pool._PROGRAM = "from songscore.batch import worker; worker.GRACE = 0.1" + {FAULTY!r}
+from songscore.batch import child
+child._PROGRAM = "from songscore.batch import worker; worker.GRACE = 0.1" + {FAULTY!r}
 from songscore.batch.run import classify_files
 from songscore.demo import render_score
 for track in classify_files([{str(sound)!r}, {name!r}], timeout=4):
@@ -228,7 +228,7 @@ for track in classify_files([{str(sound)!r}, {name!r}], timeout=4):
 
 
 def test_a_child_that_cannot_start_is_an_error_and_not_a_status(pool: Workers, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("songscore.batch.pool._PROGRAM", "raise ImportError('no numpy here')")
+    monkeypatch.setattr("songscore.batch.child._PROGRAM", "raise ImportError('no numpy here')")
     with pytest.raises(BrokenExecutor, match=r"(?s)no worker process starts.*no numpy here"):
         analyse(pool, "a.wav")
 
@@ -256,7 +256,7 @@ if os.path.getsize({str(deaths)!r}) <= 8:
 from songscore.batch.worker import serve
 serve()
 """
-    monkeypatch.setattr("songscore.batch.pool._PROGRAM", program)
+    monkeypatch.setattr("songscore.batch.child._PROGRAM", program)
     for child in children():
         os.kill(child, signal.SIGKILL)
     assert isinstance(analyse(pool, sound), Analysis)
@@ -331,7 +331,7 @@ if not (died := pathlib.Path({str(died)!r})).exists():
 from songscore.batch.worker import serve
 serve()
 """
-    monkeypatch.setattr("songscore.batch.pool._PROGRAM", program)
+    monkeypatch.setattr("songscore.batch.child._PROGRAM", program)
     assert isinstance(analyse(pool, sound), Analysis)
     assert died.exists()
 

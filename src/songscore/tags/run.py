@@ -17,7 +17,8 @@ from queue import SimpleQueue
 from typing import Any
 
 from songscore._files import sweep
-from songscore.batch.pool import DEADLINE, Worker
+from songscore.batch.child import Worker
+from songscore.batch.pool import DEADLINE
 from songscore.results import TrackResult
 from songscore.tags.tagging import TagResult
 
