@@ -209,7 +209,7 @@ def test_children_end_with_a_parent_that_is_killed_even_in_a_loop_or_in_c(sound:
     program = f"""
 import sys
 from songscore.batch import child
-child._PROGRAM = "from songscore.batch import worker; worker.GRACE = 0.1" + {FAULTY!r}
+child._PROGRAM = "from songscore.batch import serving; serving.GRACE = 0.1" + {FAULTY!r}
 from songscore.batch.run import classify_files
 from songscore.demo import render_score
 for track in classify_files([{str(sound)!r}, {name!r}], timeout=4):

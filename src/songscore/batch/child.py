@@ -1,6 +1,6 @@
 """A child process as its parent sees it: started, asked, killed.
 
-Requests go to its standard input, replies come from its standard output; `songscore.batch.worker` describes both.
+Requests go to its standard input, replies come from its standard output; `songscore.batch.serving` describes both.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from functools import cache
 from pathlib import Path
 from typing import IO
 
-from songscore.batch.worker import LENGTH
+from songscore.batch.serving import LENGTH
 
 TICK = 0.25
 """Seconds between two looks at a child's time. A longer gap is time in which nothing ran, and does not count."""

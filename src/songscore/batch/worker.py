@@ -1,26 +1,21 @@
 """The child process that listens to files: one request in, one reply out, and no exception.
 
-A request is a line of JSON. A reply is the length of its content, eight bytes, and the content, which
-`songscore.analysis.record.Reply` reads or, where features are asked for, `songscore.batch.measure.read_features`.
+A request is a line of JSON. `songscore.analysis.record.Reply` reads the content of a reply or, where features are asked
+for, `songscore.batch.measure.read_features`.
 """
 
 from __future__ import annotations
 
-import faulthandler
 import json
-import os
 import signal
-import struct
 import sys
-import threading
 from contextlib import suppress
 from dataclasses import asdict, dataclass
-from queue import SimpleQueue
-from typing import IO
 
 from songscore.analysis.record import Analysis, Failure, wrapped
 from songscore.analysis.sampling import analyse
 from songscore.audio.identity import file_state
+from songscore.batch import serving
 from songscore.batch.cache import Cache
 from songscore.batch.measure import Features, features_of
 from songscore.decision import Question
@@ -32,15 +27,7 @@ from songscore.results import Status
 MEMORY = 2 << 30
 """Bytes that a child may allocate, where the system can limit it."""
 
-GRACE = 10.0
-"""Seconds after the timeout of a file at which a child ends by itself, where its parent has died during a native call.
-
-Not used on Linux, where the system kills a child with its parent: so a run that was suspended for hours can go on.
-"""
-
 _PR_SET_PDEATHSIG = 1
-
-LENGTH = struct.Struct("<Q")
 
 _caches: dict[str, Cache] = {}
 
@@ -90,30 +77,20 @@ class Order:
 
 def serve() -> None:
     """Run as a child: load the models that the command line names, and answer requests until there are no more."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    replies = os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)
-    _limit_memory()
     ends_with_parent = _end_with_parent()
-    _write(replies, b"ready")
-    requests: SimpleQueue[bytes] = SimpleQueue()
-    threading.Thread(target=_receive, args=[requests], daemon=True).start()
+
+    def answer(line: bytes) -> bytes:
+        path, order = Order.from_json(line)
+        serving.end_after(None if ends_with_parent else order.timeout)
+        return listen_to(path, order)
+
+    serving.serve(answer, MEMORY, prepare=_load_models)
+
+
+def _load_models() -> None:
     for model in sys.argv[1:]:
         with suppress(Exception):  # who asks for it will be told
             load_model(model)
-    while True:
-        path, order = Order.from_json(requests.get())
-        if order.timeout is not None and not ends_with_parent:
-            faulthandler.dump_traceback_later(order.timeout + GRACE, exit=True)
-        _write(replies, listen_to(path, order))
-        faulthandler.cancel_dump_traceback_later()
-
-
-def _receive(requests: SimpleQueue[bytes]) -> None:
-    """Queue requests, and end the process when the parent closes its pipe or dies, even while a decoder is busy."""
-    for line in sys.stdin.buffer:
-        requests.put(line)
-    os._exit(0)
 
 
 def _end_with_parent() -> bool:
@@ -123,14 +100,6 @@ def _end_with_parent() -> bool:
     import ctypes
 
     return ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL) == 0
-
-
-def _limit_memory() -> None:
-    with suppress(ImportError, OSError, ValueError):
-        import resource
-
-        _, most = resource.getrlimit(resource.RLIMIT_DATA)
-        resource.setrlimit(resource.RLIMIT_DATA, (MEMORY if most < 0 else min(MEMORY, most), most))
 
 
 def listen_to(path: str, order: Order) -> bytes:
@@ -166,8 +135,3 @@ def _failure(path: str, error: Exception) -> Failure:
     if isinstance(error, MemoryError):
         return Failure("unreadable", f"{path}: it takes more memory than one file may use")
     return Failure("unreadable", f"{path}: {type(error).__name__}: {error}")
-
-
-def _write(file: IO[bytes], content: bytes) -> None:
-    file.write(LENGTH.pack(len(content)) + content)
-    file.flush()

@@ -6,18 +6,11 @@ A child whose parent has ended removes the new file that it was writing, and end
 
 from __future__ import annotations
 
-import faulthandler
 import json
-import os
-import signal
-import struct
-import sys
-import threading
-from contextlib import suppress
 from dataclasses import asdict
-from queue import SimpleQueue
-from typing import IO, Any
+from typing import Any
 
+from songscore.batch import serving
 from songscore.results import TrackResult
 from songscore.tags.replacement import discard
 from songscore.tags.tagging import TagResult, Writing, relabel, tag_track, undo
@@ -26,29 +19,18 @@ from songscore.tags.undo import UndoJournal
 MEMORY = 5 << 30
 """Bytes that a child may allocate, where the system can limit it: the largest file, several times."""
 
-_GRACE = 10.0
-"""Seconds after the timeout of a file at which a child ends by itself."""
-
-_LENGTH = struct.Struct("<Q")
-
 _journals: dict[str | None, UndoJournal] = {}
 
 
 def serve() -> None:
     """Run as a child: answer requests until there are no more."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    replies = os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)
-    _limit_memory()
-    _reply(replies, b"ready")
-    requests: SimpleQueue[bytes] = SimpleQueue()
-    threading.Thread(target=_receive, args=[requests], daemon=True).start()
-    while True:
-        request, timeout = json.loads(requests.get())
-        if timeout is not None:
-            faulthandler.dump_traceback_later(timeout + _GRACE, exit=True)
-        _reply(replies, json.dumps(asdict(perform(**request))).encode())
-        faulthandler.cancel_dump_traceback_later()
+    serving.serve(_answer, MEMORY, finish=discard)
+
+
+def _answer(line: bytes) -> bytes:
+    request, timeout = json.loads(line)
+    serving.end_after(timeout)
+    return json.dumps(asdict(perform(**request))).encode()
 
 
 def perform(path: str, track: dict[str, Any] | None, threshold: float | None, how: dict[str, Any]) -> TagResult:
@@ -65,24 +47,3 @@ def perform(path: str, track: dict[str, Any] | None, threshold: float | None, ho
         return tag_track(answer, writing=writing, language=how["language"], certain_only=how["certain_only"])
     except Exception as error:
         return TagResult(path=path, status="failed", message=f"{type(error).__name__}: {error}")
-
-
-def _receive(requests: SimpleQueue[bytes]) -> None:
-    """Queue requests, and end the process when the parent closes its pipe or dies, even while a decoder is busy."""
-    for line in sys.stdin.buffer:
-        requests.put(line)
-    discard()
-    os._exit(0)
-
-
-def _limit_memory() -> None:
-    with suppress(ImportError, OSError, ValueError):
-        import resource
-
-        _, most = resource.getrlimit(resource.RLIMIT_DATA)
-        resource.setrlimit(resource.RLIMIT_DATA, (MEMORY if most < 0 else min(MEMORY, most), most))
-
-
-def _reply(file: IO[bytes], content: bytes) -> None:
-    file.write(_LENGTH.pack(len(content)) + content)
-    file.flush()
