@@ -35,14 +35,8 @@ def serve(
 ) -> NoReturn:
     """Run as a child: answer requests until there are no more.
 
-    Parameters
-    ----------
-    answer : callable
-        Gives the content of the reply to a request.
-    memory : int
-        Bytes that the process may allocate, where the system can limit it.
-    prepare, finish : callable
-        Called before the first request is answered, and before the process ends.
+    The process may allocate `memory` bytes, where the system can limit it. `prepare` is called before the first request
+    is answered, `finish` before the process ends.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     replies = os.fdopen(os.dup(1), "wb")
