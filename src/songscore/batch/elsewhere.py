@@ -20,7 +20,6 @@ from collections.abc import Callable
 from concurrent.futures import BrokenExecutor, Executor, Future, ThreadPoolExecutor
 from contextlib import suppress
 from importlib.metadata import version
-from types import TracebackType
 from typing import Any, Self, cast
 
 import numpy as np
@@ -77,9 +76,7 @@ class Elsewhere:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         if self._cluster is not None:
             self._cluster.close()
         self._workers.close()
