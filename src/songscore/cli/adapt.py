@@ -20,18 +20,16 @@ EXAMPLES = options.examples(
     "label ~/Music --model my-model",
 )
 
-_FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
-
 
 @click.command(epilog=EXAMPLES)
-@click.argument("marks", type=_FILE)
+@click.argument("marks", type=options.FILE)
 @click.option(
     "-o", "--output", type=click.Path(path_type=Path), metavar="PATH", help="The new model: path without suffix."
 )
 @options.dry_run("Say what would be gained, and write nothing.")
 @click.option(
     "--among",
-    type=_FILE,
+    type=options.FILE,
     metavar="RESULTS",
     help="Answers among which to look for tracks to mark next, and for marked files that were moved.",
 )

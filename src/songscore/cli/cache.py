@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 
 import click
 
@@ -28,14 +29,7 @@ def info(form: str) -> None:
 
     found = Cache().info()
     if form == "json":
-        fields = {
-            "folder": str(found.folder),
-            "tracks": found.tracks,
-            "features": found.features,
-            "size": found.size,
-            "limit": found.limit,
-        }
-        click.echo(json.dumps(fields, indent=1))
+        click.echo(json.dumps(asdict(found), indent=1, default=str))
         return
     click.echo(f"folder    {clean(str(found.folder))}")
     click.echo(f"tracks    {found.tracks} heard")

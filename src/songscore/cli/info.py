@@ -6,7 +6,6 @@ import json
 import platform
 from collections.abc import Iterator, Mapping
 from importlib.metadata import PackageNotFoundError, version
-from math import exp
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -79,6 +78,8 @@ def _table(rows: Mapping[str, str | None]) -> str:
 
 
 def _about(model: TrackModel) -> Iterator[tuple[str, str]]:
+    from scipy.special import expit
+
     metadata, bounds = model.metadata, model.bounds
     yield "model", metadata["name"]
     yield "sha256", metadata["sha256"]
@@ -87,18 +88,14 @@ def _about(model: TrackModel) -> Iterator[tuple[str, str]]:
     yield "feature set", f"{metadata['feature_set']}, {len(metadata['features'])} features"
     yield (
         "certain",
-        f"song from {_probability(bounds.song_above):.4f}, score up to {_probability(bounds.score_below):.4f}"
-        f" (from a minute of length {_probability(bounds.long_score_below):.4f})",
+        f"song from {expit(bounds.song_above):.4f}, score up to {expit(bounds.score_below):.4f}"
+        f" (from a minute of length {expit(bounds.long_score_below):.4f})",
     )
     if adapted:
         for when in ("before", "after"):
             yield f"marks {when}", f"wrong {_interval(*adapted[when]['error'])}"
     for kind, figures in metadata.get("metrics", {}).items():
         yield f"on {kind}", ", ".join(f"{FIGURES[key]} {_interval(*figures[key])}" for key in FIGURES if key in figures)
-
-
-def _probability(log_odds: float) -> float:
-    return 1 / (1 + exp(-max(-700.0, min(700.0, log_odds))))
 
 
 def _interval(value: float, low: float, high: float) -> str:

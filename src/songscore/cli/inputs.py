@@ -7,6 +7,7 @@ import sys
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import wraps
 from pathlib import Path
 from typing import Any
 
@@ -89,15 +90,13 @@ def _read_list(source: str, null: bool) -> tuple[Path, ...]:
 def inputs(command: Callable[..., Any]) -> Callable[..., Any]:
     """``[PATH...]``, ``--exclude``, ``--files-from`` and ``-0``, as one argument `inputs` of the command."""
 
+    @wraps(command)
     def gathered(
         *, paths: tuple[Path, ...], exclude: tuple[str, ...], files_from: str | None, null: bool, **others: Any
     ) -> Any:
         listed = None if files_from is None else _read_list(files_from, null)
         return command(inputs=Inputs(paths, listed, exclude), **others)
 
-    gathered.__doc__, gathered.__name__ = command.__doc__, command.__name__
-    if hasattr(command, "__click_params__"):
-        gathered.__click_params__ = command.__click_params__  # type: ignore[attr-defined]
     for option in (
         click.option("-0", "null", is_flag=True, help="Names in --files-from end with NUL, as of find -print0."),
         click.option(

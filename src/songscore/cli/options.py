@@ -131,7 +131,7 @@ def _marks(ctx: click.Context, param: click.Parameter, path: Path | None) -> Any
 
 marks = click.option(
     "--marks",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    type=FILE,
     callback=_marks,
     help="Labels that you gave, as the report and `songscore review` save them; they outrank the model.",
 )
