@@ -30,7 +30,7 @@ def other(**attributes: object) -> TrackModel:
 
 def opinion(log_odds: float, bounds: Bounds = BOUNDS) -> TrackModel:
     """One that gives every sound the same log-odds and takes all for music, in windows of 128 frames."""
-    return other(features=[], _decision=constant(log_odds), _music=constant(1.0), bounds=bounds, window=128)
+    return other(features=[], decision=constant(log_odds), _music=constant(1.0), bounds=bounds, window=128)
 
 
 def constant(value: float) -> Linear:

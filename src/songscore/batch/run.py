@@ -110,7 +110,7 @@ def classify_folder(
         model=model,
         marks=marks,
     )
-    return _watched(results, progress)
+    return watched(results, progress)
 
 
 def classify_files(
@@ -207,7 +207,8 @@ def _heard(path: str, reply: bytes, model: TrackModel) -> Reply:
         return Reply(lost, model.metadata["sha256"], None)
 
 
-def _watched(results: Iterator[TrackResult], progress: Progress | None) -> Iterator[TrackResult]:
+def watched(results: Iterator[TrackResult], progress: Progress | None) -> Iterator[TrackResult]:
+    """Pass results on, each after `progress` was called with it."""
     for result in results:
         if progress is not None:
             progress(result)

@@ -77,14 +77,7 @@ class Bounds:
         """
         part = fields.get("part")
         bounds = cls(
-            song_above=_finite(fields, "song_above"),
-            song_above_with_choir=_finite(fields, "song_above_with_choir"),
-            score_below=_finite(fields, "score_below"),
-            long_score_below=_finite(fields, "long_score_below"),
-            song_left_above=_finite(fields, "song_left_above"),
-            music_above=_finite(fields, "music_above"),
-            song_speech_below=_finite(fields, "song_speech_below"),
-            score_speech_below=_finite(fields, "score_speech_below"),
+            **{name: _finite(fields, name) for name in cls.__slots__ if name != "part"},
             part=None if part is None else PartBounds(_finite(part, "score_below"), _finite(part, "rise")),
         )
         parts = [bounds.part.score_below] if bounds.part else []

@@ -89,8 +89,8 @@ class TrackModel:
         detector = _under("detector", arrays)
         self.detector = VoiceDetector(detector, metadata["kinds"])
         self.detector_digest = digest(detector, {"window": self.window})
-        self._decision = Linear.of(self.features, _under("decision", arrays))
-        self.rises = _rises(self._decision)
+        self.decision = Linear.of(self.features, _under("decision", arrays))
+        self.rises = _rises(self.decision)
         music = metadata["music_features"]
         self._music = Linear.of(music, _under("music", arrays)) if music else None
         self._canary = _under("canary", arrays)
@@ -103,18 +103,13 @@ class TrackModel:
         """Length of a window, over which the detector runs, in seconds."""
         return self.window / FRAME_RATE
 
-    @property
-    def decision(self) -> Linear:
-        """The weights of the features that decide."""
-        return self._decision
-
     def decide(self, activity: Activity, *, choir: bool = False) -> Decided:
         """Weigh the features of what was heard; with `choir`, voices without words count as a voice."""
         features = track_vector(activity, self.features, choir=choir, feature_set=self.feature_set)
-        parts = self._decision.parts(features)
+        parts = self.decision.parts(features)
         shown = sorted(zip(features.items(), parts, strict=True), key=lambda item: -abs(item[1]))
         contributions = tuple(Contribution(n, v, float(part), MEANINGS[n]) for (n, v), part in shown)
-        return Decided(float(parts.sum() + self._decision.bias), features, contributions)
+        return Decided(float(parts.sum() + self.decision.bias), features, contributions)
 
     def log_odds(self, activity: Activity, *, choir: bool = False) -> float:
         """Log-odds of "song", songs and instrumental scores equally expected."""
@@ -137,7 +132,7 @@ class TrackModel:
         """
         self._compare("kinds", self.detector(self._canary["mel"]), CANARY_TOLERANCE)
         rows = [dict(zip(self.features, row, strict=True)) for row in self._canary["features"]]
-        self._compare("log_odds", np.array([self._decision(row) for row in rows]), CANARY_TOLERANCE)
+        self._compare("log_odds", np.array([self.decision(row) for row in rows]), CANARY_TOLERANCE)
         if "samples_log_odds" in self._canary:
             pitch = float(self._canary["samples_pitch"])
             self._compare("samples_log_odds", np.array(self.of_samples(pitch)), SAMPLES_TOLERANCE)

@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from itertools import islice
 from pathlib import Path
 from queue import SimpleQueue
@@ -72,8 +72,7 @@ def run(
     RuntimeError
         The children do not start.
     """
-    how = {name: getattr(manner, name) for name in Manner.__slots__}
-    threads, workers = ThreadPoolExecutor(jobs), [Worker(_PROGRAM) for _ in range(jobs)]
+    how, threads, workers = asdict(manner), ThreadPoolExecutor(jobs), [Worker(_PROGRAM) for _ in range(jobs)]
     idle: SimpleQueue[Worker] = SimpleQueue()
     for worker in workers:
         idle.put(worker)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from songscore.batch.run import Progress, classify_files
+from songscore.batch.run import Progress, classify_files, watched
 from songscore.decision import Choir
 from songscore.errors import ManifestError
 from songscore.model import MODEL
@@ -71,15 +71,11 @@ def evaluate(
     rows = [row for row in read_manifest(manifest, root) if row.label and row.role != "pair"]
     paths = [row.path for row in rows]
     asked = classify_files(paths, jobs=jobs, ordered=True, threshold=threshold, prior=prior, choir=choir, model=model)
-    results = []
-    for result in asked:
-        results.append(result)
-        if progress is not None:
-            progress(result)
+    results = tuple(watched(asked, progress))
     judged = [(row, result) for row, result in zip(rows, results, strict=True) if result.label]
     song = np.array([row.label == SONG for row, _ in judged])
     if not 0 < song.sum() < len(song):
         raise ManifestError(f"{manifest}: songs and instrumental scores are both needed to judge a model")
     probability = np.array([result.song_probability for _, result in judged], float)
     group = np.array([row.group for row, _ in judged])
-    return Evaluation(tuple(results), len(rows) - len(judged), figures(song, probability, group))
+    return Evaluation(results, len(rows) - len(judged), figures(song, probability, group))

@@ -70,16 +70,9 @@ def lessons_of(model: TrackModel, name: str) -> DecisionSet:
         raise ModelError(f"model {model.name!r} has no lessons: {why}")
     try:
         _check(arrays, model)
-        whole, part, choir, music = (arrays[key].astype(np.float64) for key in COLUMNS)
-        song, is_music, trusted = (arrays[key].astype(np.bool_) for key in TRUTHS)
         return DecisionSet(
-            whole=whole,
-            part=part,
-            choir=choir,
-            music=music,
-            song=song,
-            is_music=is_music,
-            trusted=trusted,
+            **{key: arrays[key].astype(np.float64) for key in COLUMNS},
+            **{key: arrays[key].astype(np.bool_) for key in TRUTHS},
             fold=arrays["fold"].astype(np.int64),
             kind=arrays["kinds"][arrays["kind"]].astype(np.str_),
             group=arrays["group"].astype(np.str_),
