@@ -18,16 +18,6 @@ from __future__ import annotations
 
 from typing import ClassVar, Literal
 
-__all__ = [
-    "AudioError",
-    "ManifestError",
-    "ModelError",
-    "SongscoreError",
-    "TagError",
-    "UnreadableAudio",
-    "UnsupportedAudio",
-]
-
 
 class SongscoreError(Exception):
     """Base of every exception that songscore raises on purpose."""

@@ -149,28 +149,13 @@ class Marks:
         mark = self.of(track)
         if mark is None:
             return track
+        track = replace(track, contributions=(), by="hand")
         if mark.label == NEITHER:
-            return replace(
-                track,
-                label=None,
-                song_probability=None,
-                certain=False,
-                contributions=(),
-                status="not_music",
-                message="marked by hand as neither song nor instrumental score",
-                by="hand",
-            )
-        is_partial = track.status == "partial"
-        return replace(
-            track,
-            label=mark.label,
-            song_probability=float(mark.label == SONG),
-            certain=True,
-            contributions=(),
-            status="partial" if is_partial else "ok",
-            message=track.message if is_partial else "",
-            by="hand",
-        )
+            why = "marked by hand as neither song nor instrumental score"
+            return replace(track, label=None, song_probability=None, certain=False, status="not_music", message=why)
+        if track.status != "partial":
+            track = replace(track, status="ok", message="")
+        return replace(track, label=mark.label, song_probability=float(mark.label == SONG), certain=True)
 
 
 MarkSource = str | os.PathLike[str] | Mapping[str, str] | Iterable[Mark] | Marks | None
