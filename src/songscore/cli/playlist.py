@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -81,6 +79,7 @@ def playlist(
     read, or lines of RESULTS, 2 for wrong usage.
     """
     from songscore.cli.tally import Tally
+    from songscore.cli.terminal import heard
 
     options.check_together({"results": (*options.LISTENING, "threshold", "choir", "model")})
     if inputs.is_given == (results is not None):
@@ -91,7 +90,8 @@ def playlist(
         options.check_suffix(output, *SUFFIXES)
     read = Answers(results, "--from", how["marks"]) if results is not None else None
     tally = Tally()
-    answers = list(tally.counting(_heard(inputs, how, progress, quiet) if read is None else read))
+    progress = not quiet and options.shows_progress(progress, "table", None)
+    answers = list(tally.counting(heard(inputs.find(quiet=quiet), how, progress, quiet) if read is None else read))
     if verdict is not None:
         releases = releases_of(answers, prior=how["prior"])
         answers = [track for one in releases if one.verdict == verdict for track in one.tracks]
@@ -116,13 +116,3 @@ def _write(wanted: list[TrackResult], tally: Tally, output: Path, absolute: bool
     if not quiet:
         of_all = f"{count(tally.n_answers, 'file')} ({tally.counts()})"
         click.echo(f"{len(wanted) - len(left_out)} of {of_all}; in {shown(output)}", err=True)
-
-
-def _heard(inputs: Inputs, how: dict[str, Any], progress: bool | None, quiet: bool) -> Iterator[TrackResult]:
-    from songscore.batch.run import classify_files
-    from songscore.cli.terminal import watched
-
-    files = inputs.find(quiet=quiet)
-    progress = not quiet and options.shows_progress(progress, "table", None)
-    with closing(watched(classify_files(files, cache=True, **how), len(files), progress, False, quiet=quiet)) as tracks:
-        yield from tracks

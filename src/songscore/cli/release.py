@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import closing
 from functools import partial
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
@@ -88,6 +87,7 @@ def release(
     """
     from songscore.cli.formats import writing
     from songscore.cli.tally import Tally, how_to_hear
+    from songscore.cli.terminal import heard
     from songscore.release import classify_releases
 
     options.check_together({"results": (*options.LISTENING, "threshold", "choir", "model")})
@@ -101,7 +101,7 @@ def release(
         folders = (answer.path or "" for answer in found)
     else:
         home = _homes(inputs, quiet)
-        tracks = tally.counting(_heard(list(home), how, progress, quiet))
+        tracks = tally.counting(heard(list(home), how, progress, quiet))
         found = classify_releases(tracks, home, prior=how["prior"])
         folders = map(str, dict.fromkeys(home.values()))
     context = click.get_current_context()
@@ -142,15 +142,6 @@ def _homes(inputs: Inputs, quiet: bool) -> dict[Path, Path]:
     tops = {*inputs.named, *(inputs.listed or ())}
     files = inputs.find(quiet=quiet)
     return {file: release_folder(file, file.parent if file.parent in tops else None) for file in files}
-
-
-def _heard(files: list[Path], how: dict[str, Any], progress: bool, quiet: bool) -> Iterator[TrackResult]:
-    from songscore.batch.run import classify_files
-    from songscore.cli.terminal import watched
-
-    results = classify_files(files, cache=True, **how)
-    with closing(watched(results, len(files), progress, verbose=False, quiet=quiet)) as tracks:
-        yield from tracks
 
 
 def _summary(verdicts: Mapping[str, int], tally: Tally, output: Path | None) -> str:

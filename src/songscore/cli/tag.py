@@ -88,6 +88,7 @@ def tag(
     """
     options.check_together(_WITHOUT)
     _check_usage(inputs, results)
+    from songscore.cli.terminal import heard
     from songscore.tags.run import Manner, Task, run
 
     answers = None if results is None else Answers(results, "--from", asked["marks"])
@@ -100,7 +101,7 @@ def tag(
             tasks = (Task(path=str(path), threshold=threshold) for path in inputs.find(quiet=quiet))
         else:
             progress = not quiet and options.shows_progress(progress, "jsonl", None)
-            tasks = map(_task, _heard(inputs.find(quiet=quiet), jobs, asked, progress, quiet))
+            tasks = map(_task, heard(inputs.find(quiet=quiet), {"jobs": jobs, **asked}, progress, quiet))
         manner = Manner(
             journal=None if journal is None else str(journal.absolute()),
             write=write,
@@ -123,15 +124,6 @@ def _check_usage(inputs: Inputs, results: Path | None) -> None:
         raise click.UsageError("name files or folders, or a file of answers with --from")
     if find_spec("mutagen") is None:
         raise click.UsageError("tags need mutagen: pip install 'songscore[tags]'")
-
-
-def _heard(files: list[Path], jobs: int, asked: dict[str, Any], progress: bool, quiet: bool) -> Iterator[TrackResult]:
-    from songscore.batch.run import classify_files
-    from songscore.cli.terminal import watched
-
-    results = classify_files(files, jobs=jobs, cache=True, **asked)
-    with closing(watched(results, len(files), progress, verbose=False, quiet=quiet)) as tracks:
-        yield from tracks
 
 
 def _task(track: TrackResult) -> Task | TagResult:

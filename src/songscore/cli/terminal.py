@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.progress import (
@@ -47,6 +49,13 @@ def watched(
         for result in results:
             see(result)
             yield result
+
+
+def heard(files: Sequence[Path], how: Mapping[str, Any], progress: bool, quiet: bool) -> Iterator[TrackResult]:
+    """Label files, with the cache, and say on standard error how far it is and what went wrong."""
+    from songscore.batch.run import classify_files
+
+    yield from watched(classify_files(files, cache=True, **how), len(files), progress, False, quiet=quiet)
 
 
 @contextmanager
