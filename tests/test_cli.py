@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -378,7 +379,7 @@ def test_the_table_has_a_line_per_file_where_no_terminal_folds_it(monkeypatch: p
 )
 def test_the_table_names_a_folder_that_holds_all_files_once(paths: list[str], shown: list[str]) -> None:
     text = io.StringIO()
-    with answer_table(text) as add:
+    with contextmanager(answer_table)(text) as add:
         for path in paths:
             add(answer(Path(path)))
     names = [line.strip().split("  ")[0] for line in text.getvalue().splitlines()[1:] if line.strip()]
@@ -387,7 +388,7 @@ def test_the_table_names_a_folder_that_holds_all_files_once(paths: list[str], sh
 
 def test_the_table_marks_what_was_read_in_part() -> None:
     text = io.StringIO()
-    with answer_table(text) as add:
+    with contextmanager(answer_table)(text) as add:
         add(replace(answer(Path("song in doubt.wav")), status="partial", message="stopped at 3 s"))
     assert "song?*" in text.getvalue()
     assert text.getvalue().rstrip().endswith("* only a part of the file could be read")

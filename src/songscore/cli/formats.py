@@ -18,7 +18,7 @@ from typing import IO, TYPE_CHECKING, Any, BinaryIO
 import click
 
 from songscore._files import new_file
-from songscore.audio import is_audio_path
+from songscore.cli.options import refuse_sound
 from songscore.cli.table import answer_table
 from songscore.cli.terminal import clean
 from songscore.features.track_vector import BY_NAME
@@ -32,22 +32,9 @@ Write = Callable[[Any], object]
 Form = Callable[[IO[Any]], Iterator[Write]]
 
 COLUMNS = (
-    "path",
-    "label",
-    "song_probability",
-    "certain",
-    "vocal_fraction",
-    "vocal_segments",
-    "status",
-    "message",
-    "duration",
-    "analysed",
-    "model",
-    "by",
-    "size",
-    "modified",
-    "sound_digest",
-)
+    "path", "label", "song_probability", "certain", "vocal_fraction", "vocal_segments", "status", "message",
+    "duration", "analysed", "model", "by", "size", "modified", "sound_digest",
+)  # fmt: skip
 """Columns of CSV. `vocal_segments` is text, ``2.00-4.50 speech:61.12-75.00`` in seconds; what has no kind is sung."""
 
 FORMULA = ("=", "+", "-", "@")
@@ -103,16 +90,9 @@ def _feature_parquet(file: IO[Any], names: Sequence[str]) -> Iterator[Write]:
     about = [(name, pa.string()) for name in FEATURE_COLUMNS]
 
     def fields(row: FeatureRow) -> dict[str, Any]:
-        return dict(zip(FEATURE_COLUMNS, (portable_path(row.path), row.status, as_utf8(row.message)), strict=True)) | {
-            **row.features
-        }
+        return {"path": portable_path(row.path), "status": row.status, "message": as_utf8(row.message), **row.features}
 
     yield from _row_groups(file, pa.schema([*about, *((name, pa.float64()) for name in names)]), fields)
-
-
-def _table(file: IO[Any]) -> Iterator[Write]:
-    with answer_table(file) as add:
-        yield add
 
 
 def json_lines(file: IO[Any]) -> Iterator[Write]:
@@ -155,13 +135,8 @@ def whole_features(track: TrackResult) -> dict[str, float]:
     return dict(track.to_dict()["features"]) if is_whole else {}
 
 
-def csv_with_features(file: IO[Any]) -> Iterator[Write]:
-    """A line for each answer: `COLUMNS`, and a column for each feature of `whole_features`."""
-    yield from csv_lines(file, [*COLUMNS, *BY_NAME])
-
-
 def csv_lines(file: IO[Any], columns: Sequence[str]) -> Iterator[Write]:
-    """A line of `columns` for each answer."""
+    """A line of `columns` for each answer, which may name features of `whole_features`."""
     rows = csv.writer(file, lineterminator="\n")
     rows.writerow(columns)
 
@@ -195,8 +170,7 @@ def check_output(form: str, output: Path) -> None:
     """Refuse, before any work, what could not be written at its end."""
     if form == "parquet":
         _check_parquet(output)
-    if is_audio_path(output):
-        raise click.BadParameter(f"{output} is named like a sound file and is not overwritten", param_hint="--output")
+    refuse_sound(output)
 
 
 def _check_parquet(output: Path | None) -> None:
@@ -265,14 +239,14 @@ def _parquet_schema() -> Any:
 
 
 _FORMS: dict[str, Form] = {
-    "table": _table,
+    "table": answer_table,
     "csv": partial(csv_lines, columns=COLUMNS),
     "json": json_array,
     "jsonl": json_lines,
     "parquet": _parquet,
 }
 
-EXPORTS: dict[str, Form] = {**_FORMS, "csv": csv_with_features}
+EXPORTS: dict[str, Form] = {**_FORMS, "csv": partial(csv_lines, columns=[*COLUMNS, *BY_NAME])}
 """What writes answers for a table of one's own: CSV with features."""
 
 

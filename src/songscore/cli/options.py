@@ -182,12 +182,17 @@ def form_for(form: str | None, output: Path | None, forms: tuple[str, ...] = FOR
     return suffix[1:]
 
 
-def check_suffix(output: Path, *suffixes: str) -> None:
-    """Refuse a name that does not end like what is written."""
+def refuse_sound(output: Path) -> None:
+    """Refuse the name of a sound file, which is not overwritten."""
     from songscore.audio import is_audio_path
 
     if is_audio_path(output):
         raise click.BadParameter(f"{output} is named like a sound file and is not overwritten", param_hint="--output")
+
+
+def check_suffix(output: Path, *suffixes: str) -> None:
+    """Refuse a name that does not end like what is written."""
+    refuse_sound(output)
     if output.suffix.lower() not in suffixes:
         raise click.BadParameter(f"{output} must end in {' or '.join(suffixes)}", param_hint="--output")
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -18,24 +18,16 @@ if TYPE_CHECKING:
     from rich.table import Table
     from rich.text import Text
 
+    from songscore.cli.formats import Form
     from songscore.cli.table import Shortened
     from songscore.cli.tally import Tally
     from songscore.release import ReleaseResult
     from songscore.results import TrackResult
 
 COLUMNS = (
-    "path",
-    "verdict",
-    "probability",
-    "certain",
-    "song_share",
-    "song_share_low",
-    "song_share_high",
-    "n_tracks",
-    "n_labelled",
-    "message",
-    "model",
-)
+    "path", "verdict", "probability", "certain", "song_share", "song_share_low", "song_share_high", "n_tracks",
+    "n_labelled", "message", "model",
+)  # fmt: skip
 """Columns of CSV."""
 
 FORMS = ("table", "csv", "json", "jsonl")
@@ -152,17 +144,12 @@ def _summary(verdicts: Mapping[str, int], tally: Tally, output: Path | None) -> 
     return f"{found}\n{count(tally.n_answers, 'file')}: {tally.counts()}"
 
 
-def _forms() -> Mapping[str, Callable[[IO[Any]], Iterator[Callable[[Any], object]]]]:
+def _forms() -> dict[str, Form]:
     from songscore.cli.formats import csv_lines, json_array, json_lines
-
-    return {"table": _table, "csv": partial(csv_lines, columns=COLUMNS), "json": json_array, "jsonl": json_lines}
-
-
-def _table(file: IO[Any]) -> Iterator[Callable[[Any], object]]:
     from songscore.cli.table import answer_table
 
-    with answer_table(file, _table_of) as add:
-        yield add
+    table, lines = partial(answer_table, table_of=_table_of), partial(csv_lines, columns=COLUMNS)
+    return {"table": table, "csv": lines, "json": json_array, "jsonl": json_lines}
 
 
 def _table_of(releases: list[ReleaseResult]) -> Table:

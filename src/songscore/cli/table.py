@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
@@ -59,11 +58,10 @@ def shortened(text: str, width: int) -> str:
     return f"{head}…{tail}"
 
 
-@contextmanager
 def answer_table(
     file: IO[str], table_of: Callable[[list[Any]], Table] | None = None
 ) -> Iterator[Callable[[Any], None]]:
-    """A function that adds an answer; the table of all is printed when the context ends.
+    """A function that adds an answer; the table of all is printed when the generator ends.
 
     It fits the terminal. Where there is none, and no COLUMNS says how wide to be, no path is shortened.
     """
