@@ -31,7 +31,8 @@ with atheris.instrument_imports(include=["songscore"]):
     from songscore import classify_track
     from songscore.analysis.record import Analysis, Failure, Reply
     from songscore.analysis.sampling import analyse
-    from songscore.batch.journal import Journal, read_results
+    from songscore.batch.journal import Journal
+    from songscore.batch.lines import read_results
     from songscore.decision import Question
     from songscore.demo import render_song
     from songscore.errors import ManifestError, ModelError, TagError

@@ -20,7 +20,7 @@ import soundfile
 from click.testing import CliRunner, Result
 from systems import posix
 
-from songscore.batch.journal import read_results
+from songscore.batch.lines import read_results
 from songscore.cli import main
 from songscore.cli.formats import harmless
 from songscore.cli.table import answer_table, shortened

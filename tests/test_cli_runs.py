@@ -19,7 +19,7 @@ from click.testing import CliRunner, Result
 from systems import posix
 
 from songscore import classify_folder, classify_release, classify_track, evaluate
-from songscore.batch.journal import read_results
+from songscore.batch.lines import read_results
 from songscore.cli import main
 from songscore.model import digest
 from songscore.results import TrackResult

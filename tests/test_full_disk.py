@@ -17,7 +17,8 @@ from systems import linux
 from tiny import write_tiny
 
 from songscore.batch.cache import Cache
-from songscore.batch.journal import Journal, read_results
+from songscore.batch.journal import Journal
+from songscore.batch.lines import read_results
 from songscore.cli import main
 from songscore.decision import Question
 from songscore.model import load_model, read_model

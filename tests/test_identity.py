@@ -17,7 +17,8 @@ from systems import posix
 
 from songscore import classify_folder, classify_track
 from songscore.audio.identity import FileState, file_state, is_another_file, sound_digest
-from songscore.batch.journal import Journal, read_results
+from songscore.batch.journal import Journal
+from songscore.batch.lines import read_results
 from songscore.cli import main
 from songscore.results import TrackResult
 from songscore.tags import UndoJournal, Writing, tag_track

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from systems import linux, posix
 
-from songscore.batch.journal import Journal, read_results
+from songscore.batch.journal import Journal
+from songscore.batch.lines import read_results
 from songscore.batch.pool import LOST
 from songscore.results import TrackResult
 
@@ -141,7 +142,7 @@ def test_a_file_that_is_no_journal_stays_as_it_is(tmp_path: Path, content: bytes
 
 
 def test_a_line_that_is_too_long_cuts_nothing(journal: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("songscore.batch.journal.LONGEST_LINE", 2000)
+    monkeypatch.setattr("songscore.batch.lines.LONGEST_LINE", 2000)
     broken = journal.read_bytes() + b'{"path": "' + b"x" * 5000 + b'"}\n' + journal.read_bytes()
     journal.write_bytes(broken)
     with open_journal(journal, resume=True) as again:

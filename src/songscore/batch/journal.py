@@ -16,15 +16,15 @@ import errno
 import json
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict
-from functools import partial
 from importlib.metadata import version
 from pathlib import Path
-from typing import IO, Any, NoReturn, Self
+from typing import Any, NoReturn, Self
 
 from songscore._files import new_file
 from songscore.audio.identity import FileState, is_another_file
+from songscore.batch.lines import HEADER, fields_of, is_torn, lines_of, shown
 from songscore.batch.pool import LOST, LOST_BY_ALL
 from songscore.batch.walk import real_path
 from songscore.decision import Question
@@ -39,13 +39,6 @@ TRY_AGAIN = ("no such file", LOST, LOST_BY_ALL)
 UNREAD = ("unreadable", "unsupported", "timeout")
 """Statuses of files that a resumed run tries again where `retry` asks for it."""
 
-LONGEST_LINE = 64_000_000
-"""Bytes of the longest line that is read as one; an answer for a day of sound has 2 MB."""
-
-Refused = Callable[[ValueError], object]
-
-_HEADER = b'{"songscore": '
-_ANSWER = b'{"path": '
 _PATH = re.compile(rb'\{"path": ("[^"\\]*(?:\\.[^"\\]*)*"), "label": (null)?')
 _FILE = re.compile(rb'"size": (\d{1,19}), "modified": "([^"\\]{1,40})", "sound_digest": (?:null|"([0-9a-f]{64})")\}\n$')
 _UNANSWERED = re.compile(f'"status": "({"|".join(UNREAD)})"'.encode())
@@ -163,15 +156,13 @@ class Journal:
     def _kept(self, settings: Mapping[str, Any]) -> int:
         """Read which files have answers; returns the end of the last whole line that is kept, in bytes."""
         end, again, size = 0, set[int](), os.fstat(self._file.fileno()).st_size
-        for number, line in enumerate(_lines(self._file), 1):
+        for number, line in enumerate(lines_of(self._file), 1):
             if not line.endswith(b"\n") and end + len(line) == size:
-                if not _is_torn(line, first=number == 1):
-                    raise ValueError(
-                        f"{self.path} is not a file of answers, it ends with {_shown(line)}; it was not changed"
-                    )
+                if not is_torn(line, first=number == 1):
+                    raise _not_a_journal(self.path, "ends", line)
                 break
             end += len(line)
-            if line.startswith(_HEADER):
+            if line.startswith(HEADER):
                 _check_settings(line, settings, self.path)
             elif number == 1:
                 _refuse_first(line, self.path)
@@ -205,7 +196,7 @@ class Journal:
         self._file.seek(0)
         target = self.path.resolve()
         with new_file(target) as new:
-            for number, line in enumerate(_lines(self._file, end), 1):
+            for number, line in enumerate(lines_of(self._file, end), 1):
                 if number not in again:
                     new.write(line)
         self._file.close()
@@ -224,76 +215,21 @@ def run_settings(model: TrackModel, question: Question, *, thorough: bool) -> di
     }
 
 
-def read_results(path: str | os.PathLike[str], refused: Refused | None = None) -> Iterator[TrackResult]:
-    """The answers in a file of JSON Lines; an incomplete last line, from a run that was stopped, is skipped.
-
-    Parameters
-    ----------
-    path : path
-    refused : callable, optional
-        Called with the error of each line that is not an answer, and reading goes on; without it, the error is raised.
-
-    Raises
-    ------
-    ValueError
-        A line is not an answer; the message names the file, the line, the field and its value.
-    """
-    with Path(path).open("rb") as file:
-        for number, line in enumerate(_lines(file), 1):
-            try:
-                fields = _object(line)
-                if "songscore" not in fields:
-                    yield TrackResult.from_dict(fields)
-            except (ValueError, RecursionError) as error:
-                if _is_torn(line):
-                    continue
-                why = ValueError(f"{os.fspath(path)}, line {number}: {error}")
-                if refused is None:
-                    raise why from error
-                refused(why)
-
-
-def _object(line: bytes) -> dict[str, Any]:
-    fields = json.loads(line.decode(), parse_constant=_refuse_constant)
-    if not isinstance(fields, dict):
-        raise ValueError(f"not an answer of songscore: {_shown(line)}")
-    return fields
-
-
 def _text(quoted: bytes) -> str:
     """The text of a JSON string; parsed only where it has escapes, since parsing takes most of the time of opening."""
     return str(json.loads(quoted)) if b"\\" in quoted else quoted[1:-1].decode()
 
 
-def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(f"not an answer of songscore: {name} is not a number in JSON")
-
-
-def _lines(file: IO[bytes], end: int | None = None) -> Iterator[bytes]:
-    """The lines up to a position; one that is too long comes in pieces."""
-    with open(file.fileno(), "rb", closefd=False) as buffered:
-        buffered.seek(0)
-        read = partial(buffered.readline, LONGEST_LINE)
-        while (line := read()) and (end is None or buffered.tell() <= end):
-            yield line
-
-
-def _is_torn(line: bytes, *, first: bool = False) -> bool:
-    """Whether the end of a file is a line of a journal that was cut short; a power cut may leave zeros after it."""
-    rest = line.rstrip(b"\0")
-    starts = [_HEADER] if first else [_HEADER, _ANSWER]
-    begins_so = any(rest[: len(start)] == start[: len(rest)] for start in starts)
-    return not line.endswith(b"\n") and begins_so and not (first and not rest)
+def _not_a_journal(path: Path, does: str, line: bytes) -> ValueError:
+    return ValueError(f"{path} is not a file of answers, it {does} with {shown(line)}; it was not changed")
 
 
 def _refuse_first(line: bytes, path: Path) -> NoReturn:
     """Raise the error for a file that does not begin with the settings of a run."""
     try:
-        TrackResult.from_dict(_object(line))
+        TrackResult.from_dict(fields_of(line))
     except (ValueError, RecursionError):
-        raise ValueError(
-            f"{path} is not a file of answers, it begins with {_shown(line)}; it was not changed"
-        ) from None
+        raise _not_a_journal(path, "begins", line) from None
     raise ValueError(
         f"{path} does not say with which settings it was made, as files of earlier versions and of standard output do"
         " not, so it cannot be resumed; label into another file"
@@ -303,16 +239,14 @@ def _refuse_first(line: bytes, path: Path) -> NoReturn:
 def _check_settings(line: bytes, settings: Mapping[str, Any], path: Path) -> None:
     """Raise `ValueError` where the run had other settings."""
     try:
-        there = _object(line)["songscore"]
+        there = fields_of(line)["songscore"]
         if there["journal"] != VERSION:
             raise ValueError(
                 f"{path} is of version {there['journal']!r}; this songscore can resume version {VERSION} only"
             )
         others = [(name, there[name], ours) for name, ours in settings.items() if there[name] != ours]
     except (KeyError, TypeError) as error:
-        raise ValueError(
-            f"{path} is not a file of answers, it begins with {_shown(line)}; it was not changed"
-        ) from error
+        raise _not_a_journal(path, "begins", line) from error
     if others:
         differ = ", ".join(f"{_OPTIONS[name]} {_value(theirs)}, not {_value(ours)}" for name, theirs, ours in others)
         raise ValueError(f"{path} was made with {differ}; use the same settings, or label into another file")
@@ -347,11 +281,6 @@ def _is_to_try_again(line: bytes, retry: bool) -> bool:
 
 def _file_state(known: re.Match[bytes]) -> FileState:
     return FileState(int(known[1]), known[2].decode(errors="replace"), known[3].decode() if known[3] else None)
-
-
-def _shown(line: bytes) -> str:
-    text = repr(line[:60].decode(errors="replace").rstrip("\n"))
-    return text if len(line) <= 60 else f"{text} ..."
 
 
 def _sync(descriptor: int) -> None:

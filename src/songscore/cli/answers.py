@@ -45,7 +45,7 @@ class Answers:
         click.BadParameter
             No line of it is an answer.
         """
-        from songscore.batch.journal import read_results
+        from songscore.batch.lines import read_results
 
         n_answers = 0
         for track in read_results(self.path, self._refuse):
