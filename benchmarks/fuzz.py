@@ -29,7 +29,7 @@ QUICK = {"options": ("-runs=100",)}
 
 with atheris.instrument_imports(include=["songscore"]):
     from songscore import classify_track
-    from songscore.analysis.record import Analysis, Failure, Reply
+    from songscore.analysis.record import Analysis, Failure, Reply, wrapped
     from songscore.analysis.sampling import analyse
     from songscore.batch.journal import Journal
     from songscore.batch.lines import read_results
@@ -140,7 +140,8 @@ def seeds(name: str) -> list[bytes]:
     if name == "cache":
         return [heard.to_bytes()]
     if name == "reply":
-        return [Reply(reading, model.metadata["sha256"], None).to_bytes() for reading in (heard, Failure("silent", ""))]
+        readings = (heard, Failure("silent", ""))
+        return [wrapped(reading.to_bytes(), model.metadata["sha256"], None) for reading in readings]
     line = json.dumps(classify_track(sound).to_dict()).encode() + b"\n"
     return [line, line * 2 + line[:50]]
 

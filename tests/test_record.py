@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sounds import sine
 
-from songscore.analysis.record import FAILURES, Analysis, Failure, Reply
+from songscore.analysis.record import FAILURES, Analysis, Failure, Reply, wrapped
 from songscore.analysis.sampling import analyse
 from songscore.audio.identity import FileState
 from songscore.decision import Question
@@ -27,7 +27,7 @@ FILE = FileState(7, "2026-01-31T12:00:00.123456789Z", "0" * 64)
 
 def reply(reading: bytes) -> bytes:
     """A reply of ours with the bytes of a reading."""
-    return Reply(Failure("silent", ""), MODEL, FILE).to_bytes().partition(b"\n")[0] + b"\n" + reading
+    return wrapped(reading, MODEL, FILE)
 
 
 def read(content: bytes) -> Reply:
@@ -132,7 +132,7 @@ def test_what_is_no_record_is_a_value_error(content: bytes, why: str) -> None:
 
 
 def test_no_truncated_record_is_read() -> None:
-    content = Reply(analysis(), MODEL, FILE).to_bytes()
+    content = wrapped(analysis().to_bytes(), MODEL, FILE)
     for n in range(len(content)):
         with pytest.raises(ValueError, match=r".+"):
             read(content[:n])
@@ -156,7 +156,7 @@ def test_what_is_no_failure_is_a_value_error(content: bytes) -> None:
 
 @given(st.binary(max_size=200), st.integers(0, 200))
 def test_no_bytes_raise_anything_else(noise: bytes, at: int) -> None:
-    record = Reply(analysis(), MODEL, FILE).to_bytes()
+    record = wrapped(analysis().to_bytes(), MODEL, FILE)
     for content in (noise, record[:at] + noise, record[:at] + noise + record[at + len(noise) :]):
         try:
             read(content)
@@ -186,7 +186,7 @@ def test_more_steps_than_a_record_can_number_are_refused() -> None:
 
 @pytest.mark.parametrize("file", [FILE, FileState(0, ""), None])
 def test_a_reply_says_of_which_file_it_is(file: FileState | None) -> None:
-    assert read(Reply(analysis(), MODEL, file).to_bytes()).file == file
+    assert read(wrapped(analysis().to_bytes(), MODEL, file)).file == file
 
 
 @pytest.mark.parametrize(
@@ -201,6 +201,6 @@ def test_a_reply_says_of_which_file_it_is(file: FileState | None) -> None:
     ],
 )
 def test_a_reply_of_another_songscore_or_model_is_refused_with_the_reason(change: dict[str, object], why: str) -> None:
-    head, _, body = Reply(analysis(), MODEL, FILE).to_bytes().partition(b"\n")
+    head, _, body = wrapped(analysis().to_bytes(), MODEL, FILE).partition(b"\n")
     with pytest.raises(ValueError, match=why):
         read(json.dumps(json.loads(head) | change).encode() + b"\n" + body)

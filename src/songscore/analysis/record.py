@@ -123,7 +123,7 @@ class Failure:
 
     def to_bytes(self) -> bytes:
         """A line of JSON."""
-        return json.dumps({"status": self.status, "message": self.message}).encode()
+        return json.dumps(asdict(self)).encode()
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,23 +133,16 @@ class Reply:
     Attributes
     ----------
     reading : Analysis or Failure
-    model : str
-        SHA-256 of the model that decided how much was heard.
     file : FileState or None
         The file when it was opened; None where there was no regular file.
     """
 
     reading: Analysis | Failure
-    model: str
     file: FileState | None
-
-    def to_bytes(self) -> bytes:
-        """A line of JSON about songscore, the model and the file, followed by the reading."""
-        return wrapped(self.reading.to_bytes(), self.model, self.file)
 
     @classmethod
     def from_bytes(cls, content: bytes, path: str, model: str, detector: str) -> Reply:
-        """The reply that `to_bytes` wrote; `model` and `detector` are the digests that it must have.
+        """The reply that `wrapped` made; `model` and `detector` are the digests that it must have.
 
         Raises
         ------
@@ -157,7 +150,7 @@ class Reply:
             The bytes are not a reply, or the worker has another songscore, model or detector; the message says which.
         """
         reading, file = unwrapped(content, model)
-        return cls(_reading(reading, path, detector), model, file)
+        return cls(Analysis.from_bytes(reading, path, detector) if b"\n" in reading else read_failure(reading), file)
 
 
 def wrapped(content: bytes, model: str, file: FileState | None) -> bytes:
@@ -180,12 +173,6 @@ def unwrapped(content: bytes, model: str) -> tuple[bytes, FileState | None]:
         if head.get(key) != ours:
             raise ValueError(f"it has {key} {head.get(key)!r}; {ours!r} is needed")
     return rest, _file_state(head.get("file"))
-
-
-def _reading(content: bytes, path: str, detector: str) -> Analysis | Failure:
-    if b"\n" in content:
-        return Analysis.from_bytes(content, path, detector)
-    return read_failure(content)
 
 
 def read_failure(content: bytes) -> Failure:

@@ -204,7 +204,7 @@ def _heard(path: str, reply: bytes, model: TrackModel) -> Reply:
         return Reply.from_bytes(reply, path, model.metadata["sha256"], model.detector_digest)
     except ValueError as error:
         lost = Failure("unreadable", f"{path}: the answer of a worker cannot be used: {error}")
-        return Reply(lost, model.metadata["sha256"], None)
+        return Reply(lost, None)
 
 
 def watched(results: Iterator[TrackResult], progress: Progress | None) -> Iterator[TrackResult]:
