@@ -13,7 +13,8 @@ from scipy import integrate, stats
 from stopwatch import processor_seconds
 
 from songscore import ReleaseResult, TrackResult, classify_release, classify_track
-from songscore.release import classify_releases, release_folders, song_counts
+from songscore.batch.walk import audio_files
+from songscore.release import classify_releases, release_folder, song_counts
 
 Answers = Callable[[Callable[..., TrackResult]], None]
 
@@ -192,7 +193,10 @@ def test_a_folder_with_music_is_a_release_and_its_discs_belong_to_it(tmp_path: P
         tmp_path, "loose.mp3", "A/CD1/a.mp3", "A/cd 2 - songs/b.mp3", "A/Disc_03/c.mp3", "A/bonus.mp3", "A/Scans/x.jpg"
     )
     fill(tmp_path, "B/b.mp3", "C/disco/c.mp3", "C/CD/d.mp3", "C/CD2049/e.mp3")
-    homes = {str(f.relative_to(tmp_path)): str(h.relative_to(tmp_path)) for f, h in release_folders([tmp_path]).items()}
+    homes = {
+        str(file.relative_to(tmp_path)): str(release_folder(file, tmp_path).relative_to(tmp_path))
+        for file in audio_files([tmp_path])
+    }
     assert homes == {
         "loose.mp3": ".",
         "A/bonus.mp3": "A",
@@ -207,13 +211,13 @@ def test_a_folder_with_music_is_a_release_and_its_discs_belong_to_it(tmp_path: P
 
 
 def test_a_disc_that_was_asked_for_is_its_own_release(tmp_path: Path) -> None:
-    fill(tmp_path, "A/CD1/a.mp3")
-    assert set(release_folders([tmp_path / "A" / "CD1"]).values()) == {tmp_path / "A" / "CD1"}
+    disc = tmp_path / "A" / "CD1"
+    assert release_folder(disc / "a.mp3", disc) == disc
 
 
 def test_releases_are_answered_as_they_are_complete_with_their_tracks_in_order(tmp_path: Path) -> None:
     fill(tmp_path, "A/1.mp3", "A/2.mp3", "B/1.mp3")
-    home = release_folders([tmp_path])
+    home = {file: release_folder(file) for file in audio_files([tmp_path])}
     a1, a2, b1 = (track(0.9, str(path)) for path in home)
     answers = list(classify_releases([a2, b1, a1], home))
     assert [Path(str(answer.path)).name for answer in answers] == ["B", "A"]

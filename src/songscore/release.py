@@ -165,17 +165,12 @@ def classify_release(
     return next(classify_releases(answers, home, prior=prior), judge([], os.fspath(folder)))
 
 
-def release_folders(folders: Iterable[Path]) -> dict[Path, Path]:
-    """Audio files below folders, each with the folder of its release.
+def release_folder(file: Path, top: Path | None = None) -> Path:
+    """The folder of a file's release; never one above `top`, even where that is named like a disc.
 
     A release is the folder that a file lies in or, where that is named like a disc (CD1, Disc 2, disk-03 (bonus)), the
     folder above.
     """
-    return {file: release_folder(file, top) for top in folders for file in audio_files([top])}
-
-
-def release_folder(file: Path, top: Path | None = None) -> Path:
-    """The folder of a file's release; never one above `top`, even where that is named like a disc."""
     folder = file.parent
     return folder.parent if folder != top and _DISC.match(folder.name) else folder
 
@@ -190,7 +185,7 @@ def classify_releases(
     tracks : iterable of TrackResult
         One for each file of `home`.
     home : mapping of Path to Path
-        The folder of each file's release, as from `release_folders`.
+        The folder of each file's release, as from `release_folder`.
     prior : float, optional
         The prior with which the tracks were labelled.
     """
