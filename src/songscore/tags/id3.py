@@ -55,7 +55,7 @@ _VERSIONS = {
 
 
 class Id3:
-    """The ID3v2 tag that begins at a place of the content.
+    """The ID3v2 tag at the start of the content.
 
     Raises
     ------
@@ -63,8 +63,8 @@ class Id3:
         It is cut short, of another version, or compressed as a whole.
     """
 
-    def __init__(self, content: Content, start: int = 0) -> None:
-        self._header = content[start : start + HEADER]
+    def __init__(self, content: Content) -> None:
+        self._header = content[:HEADER]
         size = _synchsafe(self._header[6:10])
         major, _, self._flags = self._header[3:6]
         if major not in _VERSIONS or size is None:
@@ -74,12 +74,12 @@ class Id3:
         if major == 2 and self._flags & _EXTENDED:
             raise TagError("the tags cannot be read: the ID3v2.2 tag is compressed as a whole")
         self._version = _VERSIONS[major]
-        self._raw = content[start + HEADER : start + HEADER + size]
+        self._raw = content[HEADER : HEADER + size]
         footer = HEADER if major == 4 and self._flags & _FOOTER else 0
-        self.end = start + HEADER + size + footer
+        self.end = HEADER + size + footer
         if self.end > len(content):
             raise TagError("the tags cannot be read: the ID3 tag is longer than the file")
-        self._footer = content[start + HEADER + size : self.end]
+        self._footer = content[HEADER + size : self.end]
         self._body, self._stuffed = self._raw, list[int]()
         if major < 4 and self._flags & _UNSYNCHRONISED:
             zeros = [found.start() + 1 for found in re.finditer(b"\xff\x00", self._raw)]

@@ -18,7 +18,7 @@ import json
 import os
 import zlib
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -135,7 +135,7 @@ class UndoJournal:
             The journal was altered.
         """
         state, first = digest(content), len(self._records)
-        while earlier := [number for number in self._by_digest.get(state, ()) if number < first]:
+        while earlier := [number for number in self._by["after"].get(state, ()) if number < first]:
             first = max(earlier, key=lambda number: (self._records[number].path == portable_path(path), number))
             record = self._records[first]
             try:
@@ -151,14 +151,13 @@ class UndoJournal:
 
         They come from the records of this path or, where there are none, of a file with the same stored sound.
         """
-        return self._back(entries, self._by_path.get(portable_path(path), [])) or self._back(
-            entries, self._by_sound.get(sound, []) if sound else []
-        )
+        by_path = self._back(entries, self._by["path"].get(portable_path(path), []))
+        return by_path or self._back(entries, self._by["sound"].get(sound, []) if sound else [])
 
-    def _back(self, entries: Entries, records: list[Record]) -> Changes:
+    def _back(self, entries: Entries, numbers: list[int]) -> Changes:
         former: dict[str, Values | None] = dict(entries)
         others: set[str] = set()
-        for record in reversed(records):
+        for record in (self._records[number] for number in reversed(numbers)):
             if former.get(MODEL) is None:
                 break
             ours = {name for name, (_, new) in record.tags.items() if former.get(name) == new} - others
@@ -173,25 +172,13 @@ class UndoJournal:
         return list(_read(self.path)) if self.path.exists() else []
 
     @cached_property
-    def _by_digest(self) -> dict[str, list[int]]:
-        numbers = defaultdict(list)
+    def _by(self) -> dict[str, dict[str, list[int]]]:
+        """Numbers of records, oldest first, by their `after`, `path` and `sound`."""
+        numbers: dict[str, dict[str, list[int]]] = {name: defaultdict(list) for name in ("after", "path", "sound")}
         for number, record in enumerate(self._records):
-            numbers[record.after].append(number)
+            for name, found in numbers.items():
+                found[getattr(record, name)].append(number)
         return numbers
-
-    @cached_property
-    def _by_path(self) -> dict[str, list[Record]]:
-        return self._by(lambda record: record.path)
-
-    @cached_property
-    def _by_sound(self) -> dict[str, list[Record]]:
-        return self._by(lambda record: record.sound)
-
-    def _by(self, key: Callable[[Record], str]) -> dict[str, list[Record]]:
-        records = defaultdict(list)
-        for record in self._records:
-            records[key(record)].append(record)
-        return records
 
 
 @contextmanager
