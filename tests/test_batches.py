@@ -70,7 +70,7 @@ SETTINGS = Settings(batch=40, frames=FRAMES, n_leads=2, max_stretch=0.0)
 
 
 def sampler(corpus: Corpus = CORPUS, settings: Settings = SETTINGS, seed: int = 0) -> BatchSampler:
-    return BatchSampler(corpus, np.ones(len(corpus), bool), settings, RandomSource(seed, "cpu"))
+    return BatchSampler(corpus, np.ones(len(corpus), bool), settings, RandomSource(seed))
 
 
 def mixed(recipe: str, corpus: Corpus = CORPUS, n: int = 40, **changed: Any) -> Examples:
@@ -87,7 +87,7 @@ def test_a_voice_is_added_at_the_ratio_asked_for_over_the_frames_where_it_sounds
     active = torch.zeros(4, FRAMES)
     active[:, 10:40] = 1
     voice[:, active[0] == 0] = 0
-    mix, local = augment.add_voice(music, voice, active, torch.full((4,), ratio_db), RandomSource(0, "cpu"))
+    mix, local = augment.add_voice(music, voice, active, torch.full((4,), ratio_db), RandomSource(0))
     added = (mix - music)[:, 10:40].mean(dim=(1, 2)) / music[:, 10:40].mean(dim=(1, 2))
     torch.testing.assert_close(decibels(added), torch.full((4,), ratio_db), atol=LOG_TOLERANCE_DB, rtol=0)
     torch.testing.assert_close(mix[:, 40:], music[:, 40:])
@@ -99,7 +99,7 @@ def test_silence_in_a_mix_makes_no_bad_numbers(silent: str) -> None:
     sounds = {"music": exponential(2, FRAMES, N_MELS), "voice": exponential(2, FRAMES, N_MELS, seed=1)}
     sounds[silent] = torch.zeros_like(sounds[silent])
     mix, local = augment.add_voice(
-        **sounds, active=torch.ones(2, FRAMES), ratio_db=torch.zeros(2), chance=RandomSource(0, "cpu")
+        **sounds, active=torch.ones(2, FRAMES), ratio_db=torch.zeros(2), chance=RandomSource(0)
     )
     assert torch.isfinite(mix).all()
     assert torch.isfinite(local).all()
@@ -122,13 +122,13 @@ def test_half_a_band_of_shift_is_the_geometric_mean_of_two_bands() -> None:
 
 def test_reverberation_of_no_example_changes_nothing() -> None:
     mel = exponential(4, FRAMES, N_MELS)
-    torch.testing.assert_close(augment.reverberate(mel, RandomSource(0, "cpu"), probability=0.0), mel)
+    torch.testing.assert_close(augment.reverberate(mel, RandomSource(0), probability=0.0), mel)
 
 
 def test_reverberation_follows_the_sound_and_dies_away() -> None:
     mel = torch.zeros(4, FRAMES, N_MELS)
     mel[:, 20] = 1
-    tail = augment.reverberate(mel, RandomSource(0, "cpu"), probability=1.0) - mel
+    tail = augment.reverberate(mel, RandomSource(0), probability=1.0) - mel
     assert (tail[:, :21] == 0).all()
     assert (tail[:, 21:44] >= tail[:, 22:45]).all()
     assert (tail[:, 21] > 0).all()
@@ -137,11 +137,11 @@ def test_reverberation_follows_the_sound_and_dies_away() -> None:
 def test_reverberation_of_one_example_is_not_heard_in_another() -> None:
     mel = torch.zeros(2, FRAMES, N_MELS)
     mel[0, 20] = 1
-    assert (augment.reverberate(mel, RandomSource(0, "cpu"), probability=1.0)[1] == 0).all()
+    assert (augment.reverberate(mel, RandomSource(0), probability=1.0)[1] == 0).all()
 
 
 def test_noise_has_a_mean_power_of_one_and_no_negative_power() -> None:
-    noise = augment.noise((5, FRAMES, N_MELS), RandomSource(0, "cpu"))
+    noise = augment.noise((5, FRAMES, N_MELS), RandomSource(0))
     torch.testing.assert_close(noise.mean(dim=(1, 2)), torch.ones(5))
     assert (noise >= 0).all()
 
@@ -149,18 +149,18 @@ def test_noise_has_a_mean_power_of_one_and_no_negative_power() -> None:
 @pytest.mark.parametrize("change", [augment.compress, augment.add_noise, augment.age, augment.transmit])
 def test_a_change_of_no_example_changes_nothing(change: Callable[..., torch.Tensor]) -> None:
     mel = exponential(3, FRAMES, N_MELS)
-    torch.testing.assert_close(change(mel, RandomSource(0, "cpu"), 0.0), mel)
+    torch.testing.assert_close(change(mel, RandomSource(0), 0.0), mel)
 
 
 def test_an_equaliser_is_the_same_in_every_frame() -> None:
     mel = exponential(3, FRAMES, N_MELS)
-    gain = augment.equalise(mel, RandomSource(0, "cpu")) / mel
+    gain = augment.equalise(mel, RandomSource(0)) / mel
     torch.testing.assert_close(gain, gain[:, :1].expand_as(gain))
 
 
 def test_a_band_limit_takes_away_and_never_adds() -> None:
     mel = torch.ones(40, 2, N_MELS)
-    limited = augment.limit_band(mel, RandomSource(0, "cpu"), low=1.0, high=1.0)
+    limited = augment.limit_band(mel, RandomSource(0), low=1.0, high=1.0)
     assert (limited <= 1).all()
     assert (limited[:, :, 16:42] == 1).all()
     assert (limited[:, :, -1] < 0.5).float().mean() > 0.5
@@ -169,12 +169,12 @@ def test_a_band_limit_takes_away_and_never_adds() -> None:
 def test_what_is_aged_keeps_a_band_and_gets_hiss() -> None:
     tone = torch.zeros(40, 20, N_MELS)
     tone[:, :, 30] = 1.0
-    aged = augment.age(tone, RandomSource(0, "cpu"), probability=1.0)
+    aged = augment.age(tone, RandomSource(0), probability=1.0)
     assert (aged[:, :, 30] >= 1).all()
     assert (aged[:, :, :30].sum(dim=(1, 2)) > 0).all()
     edges = torch.zeros(40, 20, N_MELS)
     edges[:, :, [0, -1]] = 1.0
-    kept = augment.age(edges, RandomSource(0, "cpu"), probability=1.0)
+    kept = augment.age(edges, RandomSource(0), probability=1.0)
     assert (kept[:, :, -1].mean(1) < 0.5).all()
 
 
@@ -365,5 +365,5 @@ def test_a_song_over_other_music_is_taught_as_the_song_is() -> None:
 def test_clips_of_no_weight_and_clips_not_chosen_are_never_drawn() -> None:
     corpus = corpus_of(clip(0, "song"), *(clip(index, "instrumental") for index in (1, 2, 3)))
     corpus.weight[2] = 0
-    drawn = BatchSampler(corpus, np.arange(4) != 3, SETTINGS, RandomSource(0, "cpu")).mixed("instrumental", 100)
+    drawn = BatchSampler(corpus, np.arange(4) != 3, SETTINGS, RandomSource(0)).mixed("instrumental", 100)
     assert set(drawn.clip.tolist()) == {1}

@@ -135,7 +135,7 @@ def _scenes(
     if not chosen.any():
         return {}
     settings = replace(settings, frames=SCENE_FRAMES, n_leads=8, share_led=0.0, ratio_low=SCENE_RATIO)
-    sampler = BatchSampler(corpus, chosen, settings, RandomSource(settings.seed + part, "cpu"))
+    sampler = BatchSampler(corpus, chosen, settings, RandomSource(settings.seed + part))
     found = {}
     with torch.no_grad():
         for name in SCENES:

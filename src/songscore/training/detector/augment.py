@@ -1,16 +1,14 @@
 """Training examples made on the fly, in mel power: excerpts, mixes of voices into instrumentals, and changes of sound.
 
-Everything is a batch on one device, drawn from one `torch.Generator`. Mel power has the shape ``(batch, n_frames,
+Everything is a batch, drawn from one `torch.Generator`. Mel power has the shape ``(batch, n_frames,
 N_MELS)``; powers of independent sounds add, up to a cross term.
 """
 
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
@@ -18,23 +16,19 @@ FLOOR_DB = -60.0
 
 
 class RandomSource:
-    """Random numbers of one seed on one device."""
+    """Random numbers of one seed."""
 
-    def __init__(self, seed: int, device: torch.device | str) -> None:
-        self.device = torch.device(device)
-        self.generator = torch.Generator(self.device).manual_seed(seed)
-
-    def move(self, array: NDArray[Any]) -> Tensor:
-        return torch.from_numpy(array).to(self.device)
+    def __init__(self, seed: int) -> None:
+        self.generator = torch.Generator().manual_seed(seed)
 
     def uniform(self, low: float, high: float, *shape: int) -> Tensor:
-        return low + (high - low) * torch.rand(*shape, generator=self.generator, device=self.device)
+        return low + (high - low) * torch.rand(*shape, generator=self.generator)
 
     def normal(self, *shape: int) -> Tensor:
-        return torch.randn(*shape, generator=self.generator, device=self.device)
+        return torch.randn(*shape, generator=self.generator)
 
     def flags(self, probability: float, n: int) -> Tensor:
-        return torch.rand(n, generator=self.generator, device=self.device) < probability
+        return torch.rand(n, generator=self.generator) < probability
 
     def some(self, probability: float, n: int) -> Tensor:
         """Which of `n` examples something happens to."""
@@ -88,7 +82,7 @@ def reverberate(mel: Tensor, chance: RandomSource, probability: float = 0.5, n_t
     """An exponential tail of 0.2 to 2.5 s, at -25 to -5 dB of the direct sound, on some examples."""
     batch = len(mel)
     seconds = torch.exp(chance.uniform(math.log(0.2), math.log(2.5), batch, 1))
-    taps = torch.arange(1, n_taps + 1, device=mel.device) * 0.04
+    taps = torch.arange(1, n_taps + 1) * 0.04
     tail = torch.pow(10.0, -6 * taps / seconds)
     tail = tail / tail.sum(1, keepdim=True) * db_to_power(chance.uniform(-25, -5, batch, 1)) * 4
     tail = tail * chance.flags(probability, batch)[:, None]
@@ -101,7 +95,7 @@ def reverberate(mel: Tensor, chance: RandomSource, probability: float = 0.5, n_t
 def equalise(mel: Tensor, chance: RandomSource, bumps: int = 3, strength_db: float = 8.0) -> Tensor:
     """Smooth random bumps and a tilt over the bands."""
     batch, _, n_mels = mel.shape
-    bands = torch.linspace(0, 1, n_mels, device=mel.device)
+    bands = torch.linspace(0, 1, n_mels)
     centre = chance.uniform(0, 1, batch, bumps, 1)
     width = chance.uniform(0.05, 0.3, batch, bumps, 1)
     height = chance.normal(batch, bumps, 1) * strength_db * 0.5
@@ -137,7 +131,7 @@ def transmit(mel: Tensor, chance: RandomSource, probability: float) -> Tensor:
 def _between(mel: Tensor, bottom: Tensor, ceiling: Tensor) -> Tensor:
     """Slopes beyond two bands, given for each example as shares of `N_MELS`."""
     n_mels = mel.shape[2]
-    bands = torch.arange(n_mels, device=mel.device)
+    bands = torch.arange(n_mels)
     loss = 6 * (bands - ceiling[:, None] * n_mels).clamp_min(0) + 4 * (bottom[:, None] * n_mels - bands).clamp_min(0)
     return mel * db_to_power(-loss.clamp_max(70))[:, None, :]
 
@@ -166,7 +160,7 @@ def _noisy(mel: Tensor, ratio_db: Tensor, chance: RandomSource) -> Tensor:
 def noise(shape: tuple[int, ...] | torch.Size, chance: RandomSource) -> Tensor:
     """Stationary noise of random smooth colour and mean power 1."""
     batch, n_frames, n_mels = shape
-    colour = torch.ones(batch, 1, n_mels, device=chance.device)
+    colour = torch.ones(batch, 1, n_mels)
     colour = equalise(colour, chance, 3, 20.0)
     flutter = -torch.log(chance.uniform(1e-6, 1, 3, batch, n_frames, n_mels)).mean(0)
     sound = colour * flutter
@@ -176,7 +170,7 @@ def noise(shape: tuple[int, ...] | torch.Size, chance: RandomSource) -> Tensor:
 def shift_bands(mel: Tensor, shift: Tensor) -> Tensor:
     """The spectrum moved up by `shift` bands, interpolated in decibels; the outermost band fills the rim."""
     n_mels = mel.shape[2]
-    position = (torch.arange(n_mels, device=mel.device)[None, :] - shift[:, None]).clamp(0, n_mels - 1.001)
+    position = (torch.arange(n_mels)[None, :] - shift[:, None]).clamp(0, n_mels - 1.001)
     lower = position.floor().long()
     share = (position - lower)[:, None, :]
     log = torch.log(mel.clamp_min(1e-20))

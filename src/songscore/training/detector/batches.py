@@ -82,21 +82,21 @@ class BatchSampler:
 
     def __init__(self, corpus: Corpus, chosen: NDArray[np.bool_], settings: Settings, chance: RandomSource) -> None:
         self._settings, self._random = settings, chance
-        move = chance.move
-        self._mel, self._teacher, self._active = move(corpus.mel), move(corpus.teacher), move(corpus.active)
-        self._start, self._length = move(corpus.start[:-1]), move(np.diff(corpus.start))
-        self._weight = move(corpus.weight)
+        tensor = torch.from_numpy
+        self._mel, self._teacher, self._active = tensor(corpus.mel), tensor(corpus.teacher), tensor(corpus.active)
+        self._start, self._length = tensor(corpus.start[:-1]), tensor(np.diff(corpus.start))
+        self._weight = tensor(corpus.weight)
         usable = chosen & (corpus.weight > 0)
         self._clips = {
-            str(role): move(np.flatnonzero(usable & (corpus.role == role))) for role in np.unique(corpus.role[usable])
+            str(role): tensor(np.flatnonzero(usable & (corpus.role == role))) for role in np.unique(corpus.role[usable])
         }
         steps = [corpus.teacher[a // 2 : b // 2] for a, b in zip(corpus.start[:-1], corpus.start[1:], strict=True)]
         high = np.array([np.quantile(step[:, :2], 0.9, axis=0) for step in steps]) / 255
-        self._sings = move(high[:, 0] >= TEACHER_DEAF_BELOW)
-        self._deaf = move(high.max(axis=1) < TEACHER_DEAF_BELOW)
+        self._sings = tensor(high[:, 0] >= TEACHER_DEAF_BELOW)
+        self._deaf = tensor(high.max(axis=1) < TEACHER_DEAF_BELOW)
         leads = lead_bank(settings.seed, settings.frames, settings.n_leads)
-        self._leads = move(np.stack([dequantise(lead) for lead in leads]))
-        self._sounds = move(np.stack([voice_activity(lead) for lead in leads]).astype(np.float32))
+        self._leads = tensor(np.stack([dequantise(lead) for lead in leads]))
+        self._sounds = tensor(np.stack([voice_activity(lead) for lead in leads]).astype(np.float32))
 
     def batch(self) -> Examples:
         """A batch of `Settings.batch` examples; recipes for which there are no clips give way to instrumentals."""
@@ -123,7 +123,7 @@ class BatchSampler:
         last = self._length[clip][:, None] - 1
         speed = torch.exp(chance.uniform(-s.max_stretch, s.max_stretch, n, 1))
         first = chance.uniform(0, 1, n, 1) * (last + 1 - s.frames * speed).clamp_min(0)
-        position = first + torch.arange(s.frames, device=chance.device) * speed
+        position = first + torch.arange(s.frames) * speed
         inside = position < last
         if wrap:
             position, inside = torch.remainder(position, last.float()), torch.ones_like(inside)
@@ -193,7 +193,7 @@ class BatchSampler:
         voice, music = self._passages("voice", n), self._passages("instrumental", n)
         beat = chance.uniform(6, 20, n).round().long().clamp_min(1)
         length = torch.minimum(chance.uniform(3, 10, n).round().long(), beat - 2)
-        time = torch.arange(frames, device=chance.device)[None, :]
+        time = torch.arange(frames)[None, :]
         first = (voice.active.cumsum(1) > 0.2 * voice.active.sum(1, keepdim=True)).float().argmax(1)
         place = time % beat[:, None]
         index = (first[:, None] + place).clamp_max(frames - 1)
@@ -265,21 +265,19 @@ class BatchSampler:
         chance, frames = self._random, self._settings.frames
         mel = augment.noise((n, frames, self._mel.shape[1]), chance)
         rate = torch.exp(chance.uniform(-3, 1, n, 1)) * chance.flags(0.5, n)[:, None]
-        phase = rate * torch.arange(frames, device=chance.device) * 0.25 + chance.uniform(0, 6, n, 1)
+        phase = rate * torch.arange(frames) * 0.25 + chance.uniform(0, 6, n, 1)
         mel = mel * augment.db_to_power(10 * torch.sin(phase))[:, :, None]
-        target = torch.zeros(n, frames // 2, len(KINDS), device=self._random.device)
-        return self._unsung(
-            mel, self._set(target, other=1.0), torch.ones_like(target), torch.full((n,), -1, device=chance.device)
-        )
+        target = torch.zeros(n, frames // 2, len(KINDS))
+        return self._unsung(mel, self._set(target, other=1.0), torch.ones_like(target), torch.full((n,), -1))
 
     def _unsung(self, mel: Tensor, target: Tensor, weight: Tensor, clip: Tensor) -> Examples:
         """Examples of which every step is known, so that nothing is asked of them as a whole."""
-        return Examples(mel, target, weight, torch.zeros(len(mel), device=mel.device), clip)
+        return Examples(mel, target, weight, torch.zeros(len(mel)), clip)
 
     def _targets(self, passages: Passages, **known: Tensor | float) -> tuple[Tensor, Tensor]:
         """Targets, 0 for what is not named, and weights of 1."""
         n, steps, _ = passages.teacher.shape
-        target = torch.zeros(n, steps, len(KINDS), device=passages.teacher.device)
+        target = torch.zeros(n, steps, len(KINDS))
         return self._set(target, **known), torch.ones_like(target)
 
     def _weights(self, weight: Tensor, **changed: Tensor | float) -> Tensor:

@@ -53,7 +53,6 @@ def train_detector(
     corpus: Corpus,
     chosen: NDArray[np.bool_],
     settings: Settings,
-    device: str = "cpu",
     report: Callable[[str], None] = lambda _: None,
 ) -> VoiceNetwork:
     """Train on the chosen clips.
@@ -61,8 +60,8 @@ def train_detector(
     AdamW with a one-cycle learning rate, in bfloat16 where it is safe; the answer is the moving average of the weights.
     """
     torch.manual_seed(settings.seed)
-    sampler = BatchSampler(corpus, chosen, settings, RandomSource(settings.seed, device))
-    network = VoiceNetwork(settings.channels, settings.width, settings.dropout).to(device)
+    sampler = BatchSampler(corpus, chosen, settings, RandomSource(settings.seed))
+    network = VoiceNetwork(settings.channels, settings.width, settings.dropout)
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     forward = torch.compile(network) if settings.steps >= WORTH_COMPILING else network
     optimizer = torch.optim.AdamW(network.parameters(), settings.learning_rate, weight_decay=settings.weight_decay)
@@ -75,7 +74,7 @@ def train_detector(
     for step in range(1, settings.steps + 1):
         with torch.no_grad():
             examples = sampler.batch()
-        with torch.autocast(device, dtype=torch.bfloat16):
+        with torch.autocast("cpu", dtype=torch.bfloat16):
             logits = forward(examples.mel)
         loss = loss_of(logits.float(), examples, settings.weak)
         optimizer.zero_grad(set_to_none=True)
