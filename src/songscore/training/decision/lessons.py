@@ -70,9 +70,10 @@ def lessons_of(model: TrackModel, name: str) -> DecisionSet:
         raise ModelError(f"model {model.name!r} has no lessons: {why}")
     try:
         _check(arrays, model)
+        known: dict[str, NDArray[Any]] = {key: arrays[key].astype(np.float64) for key in COLUMNS}
+        known |= {key: arrays[key].astype(np.bool_) for key in TRUTHS}
         return DecisionSet(
-            **{key: arrays[key].astype(np.float64) for key in COLUMNS},
-            **{key: arrays[key].astype(np.bool_) for key in TRUTHS},
+            **known,
             fold=arrays["fold"].astype(np.int64),
             kind=arrays["kinds"][arrays["kind"]].astype(np.str_),
             group=arrays["group"].astype(np.str_),
