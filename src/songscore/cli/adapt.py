@@ -55,7 +55,7 @@ def adapt(
     """Fit the decision to your MARKS: a CSV with the columns path and label.
 
     The voice detector stays, so this takes seconds; only marked files that are not in the cache are heard. The decision
-    is fitted to your marks and to what the model learnt from before. Shown is how many marks are wrong before and
+    is fitted to your marks and to what the model learnt from before. A table shows how many marks are wrong before and
     after, with 95 % intervals; after, each mark is judged by a decision fitted without the marks of its folder.
 
     The new model is written only if it is better by more than chance explains; otherwise the exit status is 1. With

@@ -30,7 +30,7 @@ FIGURES = {"balanced_accuracy": "balanced accuracy", "auc": "AUC"}
 def info(model: str, form: str, card: bool) -> None:
     """Show versions and the model, and test the model.
 
-    The test compares its answers to stored inputs with the answers stored there. If they differ, the exit status is 1.
+    The test compares the model's answers to stored inputs with stored answers. If they differ, the exit status is 1.
     """
     from songscore.cli.terminal import clean
     from songscore.model import load_model

@@ -45,7 +45,7 @@ EXAMPLES = options.examples(
 @click.option(
     "--ordered/--unordered",
     default=None,
-    help="Answer in the order of the files, or as each is ready.  [default: ordered, but for --output]",
+    help="Answer in the order of the files, or as each is ready.  [default: ordered; with --output, unordered]",
 )
 @options.timeout
 @options.cache
@@ -83,7 +83,7 @@ def label(
 
     JSON and Parquet have every field; CSV has one line per file, in UTF-8, without the control characters of a file
     name, and with an apostrophe before text that a spreadsheet would run as a formula (it starts with = + - @). A path
-    whose bytes are not UTF-8 is written as file: and percent-encoded.
+    that is not UTF-8 is written as file: and its percent-encoded bytes.
 
     With --output, every answer is saved to disk at once: for JSON Lines in FILE itself, whose first line holds the
     settings of the run, and for other formats in FILE.journal beside it, from which FILE is made at the end. After
