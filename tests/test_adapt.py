@@ -390,7 +390,7 @@ def test_the_shipped_model_comes_with_its_lessons() -> None:
 
 def test_a_model_without_lessons_cannot_be_adapted(copied: Path) -> None:
     copied.with_name("base.lessons.npz").unlink()
-    with pytest.raises(ModelError, match="'base' has no lessons: only a model of which songscore train kept them"):
+    with pytest.raises(ModelError, match="'base' has no lessons: only a model beside which songscore train wrote"):
         lessons_of(load_model(copied), str(copied))
 
 

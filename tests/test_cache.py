@@ -237,7 +237,7 @@ def test_the_command_says_how_full_it_is_and_clears_it(own_cache: Path, sound: P
     shown = CliRunner().invoke(main, ["cache", "info"])
     assert f"folder    {own_cache}\ntracks    1 heard\n" in shown.output
     CliRunner().invoke(main, ["label", str(sound), "--no-cache"])
-    assert CliRunner().invoke(main, ["cache", "clear"]).stderr == f"1 track forgotten, in {own_cache}\n"
+    assert CliRunner().invoke(main, ["cache", "clear"]).stderr == f"1 track removed from {own_cache}\n"
     assert '"tracks": 0' in CliRunner().invoke(main, ["cache", "info", "--format", "json"]).output
     CliRunner().invoke(main, ["label", str(sound), "--no-cache"])
     assert "tracks    0 heard\n" in CliRunner().invoke(main, ["cache", "info"]).output

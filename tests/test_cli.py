@@ -421,7 +421,7 @@ def test_exported_features_are_columns_of_tracks_that_were_heard_whole(tmp_path:
     results.write_text("".join(json.dumps(track.to_dict()) + "\n" for track in tracks))
     done = run("export", results, "-o", output)
     assert done.exit_code == 0
-    assert done.stderr.startswith("1 track was heard in part and left without features; label --thorough hears all\n")
+    assert done.stderr.startswith("1 track was heard only in part and has no features here; songscore label --thorough")
     rows = list(csv.DictReader(output.read_text().splitlines()))
     assert [row["voice_mean"] for row in rows] == ["1.0", "", ""]
     assert [row["voice_top_2s"] for row in rows] == [""] * 3

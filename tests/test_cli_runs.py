@@ -242,7 +242,7 @@ def test_a_bad_line_costs_itself_in_every_command_that_reads_answers(field: str,
     results.write_text("".join(json.dumps(line) + "\n" for line in lines))
     done = run("export", results, "--format", "jsonl")
     assert [json.loads(line)["path"] for line in done.stdout.splitlines()] == ["a.mp3", "b.mp3"]
-    assert (done.exit_code, "1 line is not an answer and left out" in done.stderr) == (1, True)
+    assert (done.exit_code, "1 line is not an answer and was left out" in done.stderr) == (1, True)
     assert f"{results}, line 2: " in done.stderr
     if isinstance(value, float) and not np.isfinite(value):
         assert "is not a number in JSON" in done.stderr
@@ -261,7 +261,7 @@ def test_bad_lines_are_tags_of_no_file(tmp_path: Path) -> None:
     lines = [GOOD, *(GOOD | {field: value} for field, value in BAD)]
     results.write_text("".join(json.dumps(line) + "\n" for line in lines))
     tagged = run("tag", "--from", results)
-    assert (tagged.exit_code, f"{len(BAD)} lines are not answers and left out" in tagged.stderr) == (1, True)
+    assert (tagged.exit_code, f"{len(BAD)} lines are not answers and were left out" in tagged.stderr) == (1, True)
 
 
 def test_a_file_without_any_answer_is_wrong_usage(tmp_path: Path) -> None:

@@ -81,7 +81,7 @@ def test_without_write_it_shows_what_would_change(music: Path, journal: Path) ->
     before = contents(music)
     shown = run(music, "--journal", journal)
     assert shown.stdout.startswith(SCORE_TAGS.format(path=music / "score.flac"))
-    assert shown.stderr == "2 would change; nothing was written, --write does it\n"
+    assert shown.stderr == "2 would change; nothing was written; add --write to write it\n"
     assert shown.exit_code == 0
     assert contents(music) == before
     assert not journal.exists()
@@ -90,7 +90,7 @@ def test_without_write_it_shows_what_would_change(music: Path, journal: Path) ->
 def test_write_then_relabel_then_undo(music: Path, journal: Path) -> None:
     before = contents(music)
     written = run(music, "--write", "--journal", journal)
-    assert (written.exit_code, written.stderr) == (0, "2 changed; songscore tag --undo PATH takes them back\n")
+    assert (written.exit_code, written.stderr) == (0, "2 changed; songscore tag --undo PATH restores them\n")
     assert marks(music / "song.flac")["INSTRUMENTAL"] == "0"
     again = run(music, "--relabel", "--threshold", 0.8, "--write", "--journal", journal)
     assert again.stdout == (
@@ -171,7 +171,7 @@ def test_options_reach_the_tags(music: Path, journal: Path) -> None:
         (["--from", "FILE", "--model", "mine"], "--from goes without --model"),
         (["--relabel", "--threshold", "2", "FOLDER"], "2.0 does not lie between 0 and 1"),
         (["--threshold", "2", "FOLDER"], "2.0 does not lie between 0 and 1"),
-        (["-"], "standard input (-) goes with `songscore label -` alone"),
+        (["-"], "sound on standard input (-) needs `songscore label -`"),
         ([""], "a path is empty"),
     ],
 )

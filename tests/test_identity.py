@@ -223,7 +223,7 @@ def test_resume_hears_a_file_again_that_is_another_one(answers: Answers, tmp_pat
 
     answers(noted)
     done = run("label", first, second, third, "-o", output, "-j", 1, "--resume")
-    assert "1 file has another sound than was answered for; it is heard again" in done.stderr
+    assert "the sound of 1 file has changed since the last run; it is heard again" in done.stderr
     assert heard == [first]
     assert {track.path: track.sound_digest for track in read_results(output)} == {
         str(path): digest(path) for path in (first, second, third)

@@ -176,7 +176,7 @@ def test_it_filters_by_text_and_kind(page):
     page.get_by_role("radio", name="Instrumental scores").check()
     assert page.locator("#shown").inner_text() == "5 tracks"
     page.fill("#search", "no such track")
-    assert page.locator("#shown").inner_text() == "No track is like that."
+    assert page.locator("#shown").inner_text() == "No track matches."
 
 
 def test_a_name_is_text(page):

@@ -553,7 +553,7 @@ def test_an_altered_journal_is_found_out(flac: Path, writing: Writing) -> None:
     record = json.loads(writing.journal.path.read_bytes())
     record["pieces"] = [[0, 100]]
     writing.journal.path.write_text(json.dumps(record))
-    assert "does not lead back" in undo(flac, reopened(writing.journal)).message
+    assert "cannot restore the file" in undo(flac, reopened(writing.journal)).message
     assert flac.read_bytes() == after
 
 

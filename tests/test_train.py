@@ -261,5 +261,5 @@ def test_a_manifest_without_a_role_that_training_needs_is_refused(
     lines = [line for line in manifest.read_text().splitlines() if f",{role}," not in line]
     path = tmp_path / "music.csv"
     path.write_text("\n".join(lines), "utf-8")
-    with pytest.raises(ManifestError, match=f"nothing readable in the role of {role}"):
+    with pytest.raises(ManifestError, match=f"no readable file has the role {role}"):
         train(path, tmp_path, root=manifest.parent, jobs=1, cache=cache, **HOW)

@@ -1,4 +1,4 @@
-"""Playlists, one track a line: extended M3U in UTF-8 (``.m3u8``), or a list of files for FFmpeg (``.ffconcat``).
+"""Writes playlists: extended M3U in UTF-8 (``.m3u8``), or a list of files for FFmpeg (``.ffconcat``).
 
 FFmpeg reads M3U only as a list of streams; for a list of files it has its ``concat`` demuxer and that demuxer's format.
 
@@ -30,7 +30,7 @@ def write_playlist(
     path : path
         The playlist: a list for FFmpeg where it ends in ``.ffconcat``, extended M3U otherwise.
     absolute : bool, default False
-        Absolute paths; without it, paths relative to the folder of the playlist.
+        Write absolute paths; without it, paths relative to the folder of the playlist.
 
     Returns
     -------

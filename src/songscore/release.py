@@ -178,7 +178,7 @@ def release_folder(file: Path, top: Path | None = None) -> Path:
 def classify_releases(
     tracks: Iterable[TrackResult], home: Mapping[Path, Path], *, prior: float | None = None
 ) -> Iterator[ReleaseResult]:
-    """The releases of `tracks`, which may come in any order, each as soon as its last track is there.
+    """Judge releases whose tracks come in any order, and yield each as soon as its last track has come.
 
     Parameters
     ----------
@@ -202,7 +202,7 @@ def classify_releases(
 
 
 def judge(tracks: Sequence[TrackResult], path: str | None = None, *, prior: float | None = None) -> ReleaseResult:
-    """The answer for a release, from those for its tracks; a file that could not be read is a song with even odds."""
+    """Judge a release by the answers for its tracks; a file that could not be read is a song with even odds."""
     known = [_without(prior, p) for p in (track.song_probability for track in tracks) if p is not None]
     unread = sum(track.status in UNREAD for track in tracks)
     message = _message(len(tracks), len(known), unread)
@@ -232,7 +232,7 @@ def judge(tracks: Sequence[TrackResult], path: str | None = None, *, prior: floa
 
 
 def _without(prior: float | None, probability: float) -> float:
-    """The song probability for as many songs as scores: the prior taken out again, by Bayes' rule."""
+    """The song probability for as many songs as scores: by Bayes' rule, the effect of the prior is removed."""
     if prior is None:
         return probability
     song, score = probability / prior, (1 - probability) / (1 - prior)
@@ -250,7 +250,7 @@ def song_counts(probabilities: Sequence[float]) -> NDArray[np.float64]:
     Returns
     -------
     (n_tracks + 1,) float64
-        From no song to nothing but songs.
+        For 0 songs to `n_tracks` songs.
 
     Raises
     ------

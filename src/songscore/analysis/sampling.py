@@ -1,4 +1,4 @@
-"""Reading a sound, until enough of it was heard to answer a question.
+"""Reads a sound until enough of it was heard to answer a question.
 
 A few seconds of voice prove a song; only listening everywhere proves an instrumental score. So windows are read in an
 order that soon covers the whole sound evenly: bit-reversed order (van der Corput 1935), in which the first half of the
@@ -46,7 +46,7 @@ def analyse(
     source : path, binary file object, or (samples, sample rate)
     model : TrackModel
     question : Question
-        The question to answer, on which it depends how much has to be heard.
+        The question to answer; it determines how much has to be heard.
     thorough : bool, default False
         Read everything, even where the answer would not change.
     earlier : Analysis, optional
@@ -80,7 +80,7 @@ def answers(analysis: Analysis, model: TrackModel, question: Question, *, thorou
 def _sampled(
     stream: AudioStream, model: TrackModel, question: Question, thorough: bool, known: Activity | None
 ) -> Activity | None:
-    """Listen to windows until the answer is settled; None where the sound has to be read from start to end."""
+    """Listen to windows until the answer is settled; None if the sound has to be read from start to end."""
     ends = window_ends(_n_frames(stream.length or 0.0), model.window)
     n_steps = int(ends[-1]) // FRAMES_PER_STEP
     if len(ends) < FEWEST or not len(stream.passage((stream.length or 0.0) - _END, _END)):
@@ -132,8 +132,8 @@ def bit_reversed(n: int) -> Iterator[int]:
 
 
 def _is_time(n_heard: int, n_windows: int) -> bool:
-    """Whether to ask if the answer is settled: not after every window, since asking takes time, too.
+    """Whether to check if the answer is settled: not after every window, since checking takes time, too.
 
-    Asked after each of the first 16 windows, after every eighth from then on, and after half of them.
+    It is checked after each of the first 16 windows, after every eighth from then on, and after half of them.
     """
     return n_heard <= 16 or n_heard % 8 == 0 or n_heard == (n_windows + 1) // 2

@@ -1,4 +1,4 @@
-"""Bytes to blocks of samples: the only place that opens sound files.
+"""Reads sound files as blocks of samples; only this package opens sound files.
 
 Samples are float32 with full scale at 1; native blocks are ``(n_frames, n_channels)``, blocks for features are at the
 working rate. Time zero is the first sample. libsndfile reads what it can, PyAV (the extra ``aac``) the rest.

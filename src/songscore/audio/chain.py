@@ -1,4 +1,4 @@
-"""Several pieces of sound read as one: joined files, chained Ogg streams, and what is left around damage."""
+"""Reads several pieces of sound as one: joined files, chained Ogg streams, and the pieces between damaged stretches."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ class Part:
     channels : int
         0 for a gap.
     n_frames : int or None
-        None where the length is not known before all is read.
+        None if the length is not known before the piece is read.
     open : callable
-        A decoder at the start of the piece; raises `DecodeError` where there cannot be one.
+        Returns a decoder at the start of the piece, or raises `DecodeError`.
     format : str
     """
 

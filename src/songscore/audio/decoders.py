@@ -19,9 +19,9 @@ FloatArray = NDArray[np.float32]
 _UNKNOWN_LENGTH = 2**48
 """libsndfile answers 2**63 - 1 frames for some Ogg streams without an end mark."""
 _SIZES = re.compile(r"^ *(?:data|SSND|Data Size|riff|Riff size) *: (\d+) \(should be (\d+)\)", re.MULTILINE)
-"""What libsndfile notes where a header gives more bytes of sound than the file has."""
+"""The note of libsndfile about a header that gives more bytes of sound than the file has."""
 _UNKNOWN_SIZE = 0x7FFF_0000
-"""Programs that write the header before the sound put the largest size there is into it, or a little less."""
+"""Programs that write the header before the sound put the largest possible size into it, or a little less."""
 _SHORT_READ = 4096
 _MOST_CHANNELS = 64
 _UNSUPPORTED_ENCODING = 4
@@ -36,7 +36,7 @@ class UnknownCodec(DecodeError):
 
 
 class Decoder(Protocol):
-    """What a stream needs of a decoder.
+    """The methods and attributes of every decoder.
 
     Attributes
     ----------
@@ -45,9 +45,9 @@ class Decoder(Protocol):
     channels : int
     format : str
     claimed : int or None
-        Frames by the header, which may be wrong, so allocate nothing by it; None where the header has no number.
+        Number of frames by the header, which may be wrong, so allocate nothing by it; None if the header has none.
     seekable : int or None
-        Frames among which `seek` is quick and exact; None where it is not.
+        Number of frames, if `seek` is quick and exact; otherwise None.
     """
 
     rate: int
@@ -60,10 +60,10 @@ class Decoder(Protocol):
         """Up to `n_frames` more frames ``(n, channels)``, none at the end; raises `DecodeError` at damage."""
 
     def skip(self) -> int:
-        """Go on behind the damage; the number of frames left out. Raises `DecodeError` where nothing follows."""
+        """Move on past the damage, and return the number of frames left out; raise `DecodeError` if nothing follows."""
 
     def seek(self, frame: int) -> None:
-        """Go on from this frame; raises `DecodeError` where that cannot be. Only where `seekable` is not None."""
+        """Go on from this frame, or raise `DecodeError`; only for decoders whose `seekable` is not None."""
 
     def close(self) -> None:
         """Close the decoder."""
@@ -210,7 +210,7 @@ class ArrayDecoder:
 
 
 def check_read(content: io.BufferedReader) -> None:
-    """Raise `DecodeError` where the end came because the file could not be read on."""
+    """Raise `DecodeError` if reading ended with an error of the file, and not at its end."""
     failure = getattr(content.raw, "failure", "")
     if failure:
         raise DecodeError(failure)

@@ -22,11 +22,11 @@ _GUESSES_LENGTH = frozenset({"aac", "ac3", "dts", "eac3", "mp3"})
 
 _MP4 = "mov,mp4,m4a,3gp,3g2,mj2"
 _WARM_UP = 8192
-"""Frames that are decoded before a place, for what a codec remembers: the overlap of a packet or two."""
+"""Frames that are decoded before the place that is sought, since a packet may overlap with one or two before it."""
 _PADDING = 16_384
 """Frames by which packets may be longer than the sound: the delay of an encoder, and the rest of the last packet."""
 _SAME = 0.9
-"""Correlation of two decodings of the same sound."""
+"""Least correlation of two decodings of the same sound."""
 
 _NOTHING = np.empty((0, 0), np.float32)
 
@@ -89,7 +89,7 @@ class AvDecoder:
         return joined[:n_frames]
 
     def seek(self, frame: int) -> None:
-        if frame == 0:  # what comes first is decoded as in a file that was just opened
+        if frame == 0:  # opened again, so that the first frames are decoded as in a file that was just opened
             self.close()
             self._open()
             return
@@ -122,7 +122,7 @@ class AvDecoder:
         self._start()
 
     def _start(self) -> None:
-        """Decode from where the container is."""
+        """Begin to decode at the present place in the container."""
         self._rest, self._gap, self._began, self._packet = _NOTHING, None, None, 0
         self._samples = self._decode()
 
@@ -150,7 +150,7 @@ class AvDecoder:
         return same and abs(length - self.claimed) < _PADDING
 
     def _from(self, frame: int, parts: Iterator[FloatArray | _Gap]) -> Iterator[FloatArray | _Gap]:
-        """What is decoded, without what lies before `frame`."""
+        """The decoded parts, without the samples before `frame`."""
         before = None
         for part in parts:
             if isinstance(part, _Gap):
@@ -196,7 +196,7 @@ class AvDecoder:
 
 
 def _interleaved(frame: av.AudioFrame) -> FloatArray:
-    """Channels in planes as ``(n, n_channels)``; much of what `to_ndarray` costs is spared."""
+    """Channels in planes as ``(n, n_channels)``, much faster than by `to_ndarray`."""
     samples = np.empty((frame.samples, len(frame.planes)), np.float32)
     for channel, plane in enumerate(frame.planes):
         samples[:, channel] = np.frombuffer(memoryview(plane), np.float32, frame.samples)

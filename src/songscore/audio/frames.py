@@ -37,7 +37,7 @@ _VBRI = 36
 _BLOCK, _AHEAD = 1 << 20, 1 << 16
 _LONGEST_FREE_FRAME = 8192
 _IN_A_ROW, _AGAIN = 4, 2
-"""Headers, one where the other ends, that make sure of frames; fewer where frames of that kind were found before."""
+"""Number of adjoining frames that prove MPEG audio; fewer if frames of that kind were found before."""
 _SEARCHED = 1 << 24
 """Bytes in which the first frame is looked for."""
 _TEXT = 4096
@@ -46,11 +46,11 @@ _LONGEST_COUNT = 1441
 _RESERVOIR, _CHECKSUM = 511, 2
 """Bytes of earlier frames on which a frame may draw at most (main_data_begin); bytes of a checksum."""
 _WARM_UP = 3
-"""Frames whose data have to be there as well: overlap and filter bank remember so much."""
+"""Earlier frames that must be decoded as well, since the overlap and the filter bank depend on them."""
 _INEXACT, _INEXACT_SHARE = 2, 0.1
-"""Frames, and their share of those that are missing, by which the number that fits in a gap may be wrong."""
+"""Largest error of the number of frames that fit in a gap: in frames, and as a share of the missing ones."""
 _DECODER_DELAY = 529
-"""Samples by which a decoder of layer III is late; the delay and the padding that encoders note do not include it."""
+"""Delay of a decoder of layer III in samples; the delay and the padding that encoders note do not include it."""
 
 Read = Callable[[int, int], bytes]
 """Bytes from a position on, fewer at the end of the file."""
@@ -78,7 +78,7 @@ class Kind:
 
 @dataclass(frozen=True, slots=True)
 class Count:
-    """What an encoder notes in a frame without sound before the sound (Xing, Info, VBRI); 0 where it does not say."""
+    """Numbers in the frame that an encoder puts before the sound (Xing, Info, VBRI); 0 for those that it lacks."""
 
     n_frames: int = 0
     n_bytes: int = 0
@@ -95,7 +95,7 @@ class Run:
     ----------
     kind : Kind
     count : Count or None
-        What was noted in front of this run.
+        The numbers in a frame before this run.
     offsets : array of int
         Where each frame begins.
     end : int
@@ -141,10 +141,10 @@ class Run:
 
 
 def find_runs(read: Read, start: int, end: int) -> tuple[list[Run], int]:
-    """The sound in a stretch of a file, and the frames that are missing behind it.
+    """The runs of frames in a stretch of a file, and the number of frames that are missing behind them.
 
-    A count in the file is used for three things: how many frames are missing where some are, the delay and the padding,
-    and never to end before the frames do.
+    A count in the file gives the delay, the padding, and how many frames are missing where some are. It never ends the
+    sound before the last frame.
     """
     runs = list(_walk(read, start, end))
     first = 0
@@ -154,7 +154,7 @@ def find_runs(read: Read, start: int, end: int) -> tuple[list[Run], int]:
             first = i
     if not runs:
         return [], 0
-    return [run for run in runs if run.n_samples], missing or _hole(read, runs[-1], end)
+    return [run for run in runs if run.n_samples], missing or _frames_in_zeros(read, runs[-1], end)
 
 
 def _walk(read: Read, start: int, end: int) -> Iterator[Run]:
@@ -211,7 +211,7 @@ def _frames_at(data: bytes, at: int, is_end: bool, usual: Kind | None) -> tuple[
 
 
 def _extend(read: Read, position: int, end: int, kind: Kind, sizes: dict[bytes, int], offsets: array[int]) -> int:
-    """Note frame after frame; the end of the last that is whole. This loop is what the walk costs."""
+    """Append the offset of frame after frame; returns the end of the last whole one. Most of the time goes here."""
     mono, length_of, add = kind.mono, sizes.get, offsets.append
     while position < end:
         data = read(position, min(_BLOCK, end - position))
@@ -235,7 +235,7 @@ def _extend(read: Read, position: int, end: int, kind: Kind, sizes: dict[bytes, 
 
 @lru_cache(256)
 def _kind(header: bytes) -> Kind | None:
-    """What the header of a frame says, None where it is none."""
+    """The kind of frame that a header belongs to; None if it is not a header."""
     if len(header) < 4 or header[0] != 0xFF or header[1] < 0xE0:
         return None
     version, layer, rate = header[1] >> 3 & 3, 4 - (header[1] >> 1 & 3), header[2] >> 2 & 3
@@ -283,7 +283,7 @@ def _free_sizes(data: bytes, at: int) -> dict[bytes, int]:
 
 
 def _count(data: bytes, at: int, kind: Kind) -> Count | None:
-    """What the frame says that begins here, if it holds a count and no sound."""
+    """The count in the frame that begins here; None if it holds sound."""
     if kind.layer != 3:
         return None
     if data.startswith(b"VBRI", at + _VBRI):
@@ -324,7 +324,7 @@ def _compare(read: Read, runs: list[Run]) -> int:
 
 
 def _missing(count: Count | None, n_frames: int, n_bytes: int) -> int | None:
-    """Frames that the count has and the file has not; None without a count, or where its size shows it to be wrong."""
+    """Frames that the count includes and the file lacks; None without a count, or if its size shows it to be wrong."""
     is_whole = count and 0 < count.n_bytes <= n_bytes + _LONGEST_COUNT
     if not count or not count.n_frames or (is_whole and n_frames < count.n_frames):
         return None
@@ -341,8 +341,8 @@ def _frames_between(read: Read, run: Run, end: int) -> int:
     return round((end - start) / run.frame_bytes)
 
 
-def _hole(read: Read, run: Run, end: int) -> int:
-    """Frames that fit in zeros behind the sound, which a download that never ended leaves."""
+def _frames_in_zeros(read: Read, run: Run, end: int) -> int:
+    """Number of frames that fit in the zeros behind the sound, which an unfinished download leaves."""
     n_zeros, position = 0, run.end
     while position < end:
         data = read(position, min(_BLOCK, end - position))

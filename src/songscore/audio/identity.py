@@ -1,4 +1,4 @@
-"""Which sound a file holds, whatever its tags say.
+"""Tells which sound a file holds, independent of its tags.
 
 The digest is that of the sound as it is stored, without decoding it: the frames of FLAC, the pages of Ogg behind its
 headers, ``mdat`` in MP4, ``data`` in WAV, ``SSND`` in AIFF, and of any other kind of file what lies between the tags at
@@ -23,11 +23,11 @@ from songscore.audio.span import read_at
 
 _BLOCK = 1 << 20
 _MOST = 1_000_000
-"""Chunks and atoms that are looked at; ten hours of fragmented MP4 have 72,000."""
+"""Largest number of chunks or atoms that are read; ten hours of fragmented MP4 have 72,000."""
 
 _OGG_HEAD = 27
 _HEADERS = bytes(8), b"\xff" * 8
-"""Positions that Ogg pages of headers have, and pages on which no packet ends."""
+"""Positions in Ogg pages of headers, and in pages on which no packet ends."""
 
 _LATEST = (1 << 63) - 1
 
@@ -67,9 +67,9 @@ def file_state(path: str | os.PathLike[str], *, digest: bool = True) -> FileStat
 
 
 def is_another_file(path: str | os.PathLike[str], known: FileState) -> bool:
-    """Whether there is a file, and it holds another sound than the one that is known.
+    """Whether there is a file at this path that holds another sound than the known one.
 
-    A file of the same size and time is the same; of any other, the sound is compared.
+    A file of the same size and time counts as the same; otherwise the sound is compared.
     """
     now = file_state(path, digest=False)
     if now is None or (now.size, now.modified) == (known.size, known.modified):
@@ -88,11 +88,11 @@ def sound_digest(file: BinaryIO) -> str:
 
 
 def _sound(file: BinaryIO) -> Iterator[tuple[int, int]]:
-    """Where the sound is stored; the whole file between its tags where nothing else is known."""
+    """Start and end of each stored piece of the sound; of the whole file between its tags for other formats."""
     inspection = inspect(file)
     start, end = inspection.start, inspection.end
     parts = list(_parts(file, start, end))
-    if inspection.family == "mpeg":  # whose frames tell sound from tags, so that nothing was cut off yet
+    if inspection.family == "mpeg":  # for which `inspect` does not cut off the tags at the end
         end = sound_end(file, start, end)
     yield from parts or [(start, end)]
 
@@ -112,7 +112,7 @@ def _parts(file: BinaryIO, start: int, end: int) -> Iterator[tuple[int, int]]:
 
 
 def _flac(file: BinaryIO, at: int, end: int) -> Iterator[tuple[int, int]]:
-    """What comes behind the metadata blocks (RFC 9639, section 8)."""
+    """The frames behind the metadata blocks (RFC 9639, section 8)."""
     is_last = False
     while not is_last and at < end and len(head := read_at(file, at, 4)) == 4:
         is_last, at = bool(head[0] & 0x80), at + 4 + int.from_bytes(head[1:], "big")

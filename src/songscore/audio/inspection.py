@@ -1,4 +1,4 @@
-"""What a file is, by its bytes and not by its name, and where in it the sound begins and ends."""
+"""Tells the format of a file by its bytes, not by its name, and where the sound in it begins and ends."""
 
 from __future__ import annotations
 
@@ -44,11 +44,11 @@ class Inspection:
     Attributes
     ----------
     family : {"libsndfile", "ogg", "ffmpeg", "mpeg", "text", "not sound", "unknown"}
-        Who decodes it. Behind text there may be MPEG audio, as there may be in what is unknown.
+        Which decoder to use. Text and unknown files may hold MPEG audio further on.
     start, end : int
         Where the sound is: behind tags and notices, before tags.
     head : bytes
-        What has to be read in the place of the first bytes, where these are wrong about the length.
+        Bytes to be read instead of the first ones, if those give a wrong length.
     """
 
     family: Family
@@ -77,7 +77,7 @@ def inspect(file: BinaryIO) -> Inspection:
 
 
 def _sound_start(file: BinaryIO, size: int, start: int = 0) -> int:
-    """Where the tags in front of the sound end; a tag that is longer than the file is none."""
+    """Where the tags in front of the sound end; a tag that would be longer than the file does not count."""
     while (length := tag_length(read_at(file, start, 32))) and start + length < size:
         start += length
     return start

@@ -1,11 +1,11 @@
-"""Mixing channels to one without losing a voice.
+"""Mixes channels to one without losing a voice.
 
-The mean of two channels loses what is in one as the negative of the other, and a karaoke effect or a widener puts
-voices there. Where much of a spectrum is such (`antiphase_share`), half the difference of the channels is added, a
-hundredth of a second late: the sum keeps what is in phase and what is in antiphase at full power, and combs what is
-at one side, with teeth that are narrower than a mel band. The difference fades in over one block and out over four, so
-it does not come and go. More than two channels are weighted as in ITU-R BS.775-4, without the low-frequency effects: a
-centre counts 1.41 times a front channel, a surround 0.71 times. Which channel is the centre depends on the format.
+The mean of two channels cancels sound that is in antiphase, and karaoke effects and wideners put voices there. Where
+much of the spectrum is in antiphase (`antiphase_share`), half the difference of the channels is added, a hundredth of a
+second late. The sum keeps sound in phase and in antiphase at full power; sound at one side is comb-filtered, with teeth
+narrower than a mel band. The difference fades in over one block and out over four, so that it does not flutter. More
+than two channels are weighted as in ITU-R BS.775-4, without the low-frequency effects: a centre counts 1.41 times a
+front channel, a surround 0.71 times. Which channel is the centre depends on the format.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ from songscore.audio.decoders import FloatArray
 _LOUDEST, _LARGEST_ENERGY = np.float32(1e9), 1e30
 _CANCELLED = 1e-3
 _NEARLY_MONO = 1e-3
-"""Energy of the difference in that of the sum below which no voice is looked for in it."""
+"""Energy of the difference, as a share of that of the sum, below which it is not searched for a voice."""
 _DELAY = 0.01
 _RELEASE = 0.25
-"""By how much the gain of the difference falls from a block to the next at most."""
+"""Largest fall of the gain of the difference from one block to the next."""
 
 _N_FFT, _N_LOOKS = 1024, 8
 _LOWEST, _HIGHEST = 200.0, 5000.0
@@ -64,14 +64,14 @@ _IN_VORBIS = {
 
 
 class MonoMix:
-    """One channel from blocks in a row ``(n, n_channels)``; the number of channels may change.
+    """Mixes successive blocks ``(n, n_channels)`` to one channel; the number of channels may change.
 
     Parameters
     ----------
     rate : int
-        Of the blocks.
+        Frames per second in the blocks.
     order : {"wav", "vorbis"}
-        Of the channels.
+        Order of the channels.
     """
 
     def __init__(self, rate: int, order: ChannelOrder = "wav") -> None:
@@ -175,14 +175,14 @@ def _weights(n_channels: int, order: ChannelOrder) -> FloatArray:
 
 
 def _places(n_channels: int, order: ChannelOrder) -> Sequence[int]:
-    """Which channel of WAV each channel is."""
+    """For each channel, its number in the order of WAV."""
     in_wav = range(n_channels)
     return _IN_VORBIS.get(n_channels, in_wav) if order == "vorbis" else in_wav
 
 
 @lru_cache(64)
 def _look_starts(n_frames: int) -> list[int]:
-    """Where the looks at a block begin."""
+    """The frames of a block at which its spectra begin."""
     starts: list[int] = np.linspace(0, n_frames - _N_FFT, _N_LOOKS).astype(int).tolist()
     return starts
 
@@ -194,7 +194,7 @@ def _window() -> FloatArray:
 
 @lru_cache(2)
 def _ramp(n_frames: int) -> FloatArray:
-    """From 0 to 1 over a block."""
+    """A ramp from 0 to 1 over a block."""
     return np.linspace(0, 1, n_frames, dtype=np.float32)
 
 

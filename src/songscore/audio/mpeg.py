@@ -1,4 +1,4 @@
-"""Decoding MPEG audio with the table of its frames, which says how many samples there are and where each is."""
+"""Decodes MPEG audio with a table of its frames, which tells how many samples there are and where each one is."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def _parts(file: BinaryIO, runs: list[Run], missing: int, reason: str) -> Iterat
 
 
 class _Reader:
-    """Bytes of a file for the walk, which ends where the file cannot be read; `failure` says why."""
+    """Reads bytes of a file for `find_runs`; gives none where the file cannot be read, and `failure` says why."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
@@ -69,8 +69,7 @@ class _Reader:
 class MpegDecoder(SoundFileDecoder):
     """One run of frames; libsndfile decodes, and the table says where a sample is.
 
-    Delay and padding are left out as libmpg123 does it; where the count that they come with is wrong, nothing is left
-    out at the end.
+    Delay and padding are left out as by libmpg123; if the count that they come with is wrong, the padding is kept.
     """
 
     def __init__(self, file: BinaryIO, run: Run) -> None:
@@ -91,7 +90,7 @@ class MpegDecoder(SoundFileDecoder):
         self._approach(frame)
 
     def _approach(self, frame: int) -> None:
-        """Decode what lies between the frame where decoding begins and the sample that is asked for."""
+        """Decode and drop the samples between the frame at which decoding begins and sample `frame`."""
         before = self._run.skip + frame - self._entry * self._run.kind.n_samples
         self._left = self._run.n_samples - frame + before
         while before > 0:

@@ -1,4 +1,4 @@
-"""Ogg: the links of a chain, found by the headers of its pages (RFC 3533)."""
+"""Finds the links of a chained Ogg file by the headers of its pages (RFC 3533)."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ class Link:
     Attributes
     ----------
     start, end : int
-        Bytes.
+        Positions in bytes.
     has_end_mark : bool
-        The last page says that it is the last.
+        Whether the last page is marked as the last.
     """
 
     start: int

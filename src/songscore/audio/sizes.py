@@ -19,7 +19,7 @@ _MOST_CHUNKS = 100
 
 @dataclass(frozen=True, slots=True)
 class _Field:
-    """Where the size of the sound is written, how, and where the sound begins."""
+    """Position, width and byte order of the size of the sound in a header, and where the sound begins."""
 
     at: int
     width: int
@@ -28,7 +28,7 @@ class _Field:
 
 
 def header_with_size(file: BinaryIO, start: int, end: int) -> bytes:
-    """The header as it should be, up to the size of the sound; empty where it is right already."""
+    """The header up to the size of the sound, with the right size; empty if the header is right already."""
     head = read_at(file, start, 64)
     field = _size_field(file, start, end, head)
     if field is None or field.sound >= end - start or field.at > _LONGEST_HEADER:
@@ -72,6 +72,6 @@ def _chunks(
 
 
 def _is_chunk(file: BinaryIO, at: int, end: int, order: Literal["little", "big"]) -> bool:
-    """Whether another chunk begins here, so that there is no sound indeed."""
+    """Whether another chunk begins here, so that a size of 0 is right."""
     head = read_at(file, at, 8)
     return head[:4].isascii() and head[:4].isalnum() and int.from_bytes(head[4:], order) <= end - at - 8

@@ -1,4 +1,4 @@
-"""Opening a path, a file object or samples as a stream: which decoder reads it, and the error where none does."""
+"""Opens a path, a file object or samples as a stream: chooses the decoder, or raises an error that says what helps."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ Source = str | os.PathLike[str] | BinaryIO | tuple[NDArray[Any], int]
 
 _LOWEST_RATE, _HIGHEST_RATE = 2_000, 1_000_000
 _IN_MEMORY, _LONGEST_COPY, _COPIED = 1 << 24, 1 << 33, 1 << 20
-"""Bytes of a source that does not seek: kept in memory, at most, and read at once."""
+"""Numbers of bytes of a source that does not seek: most that are kept in memory, most that are copied, read at once."""
 
 
 def open_audio(source: Source, *, rate: int = 16_000) -> AudioStream:
@@ -115,7 +115,7 @@ def _open_samples(source: tuple[Any, ...], rate: int) -> AudioStream:
 def _open_file(file: BinaryIO, path: str | None, rate: int, own: BinaryIO | None) -> AudioStream:
     name = path or "the file object"
     try:
-        decoder, has_end_mark = _decoder(file, name)
+        decoder, has_end_mark = _open_decoder(file, name)
         if not _LOWEST_RATE <= decoder.rate <= _HIGHEST_RATE:
             decoder.close()
             raise UnsupportedAudio(f"{name}: {_bad_rate(decoder.rate)}")
@@ -133,8 +133,8 @@ def _close(file: BinaryIO | None) -> None:
         file.close()
 
 
-def _decoder(file: BinaryIO, name: str) -> tuple[Decoder, bool]:
-    """Who decodes the file, and whether it has an end mark or needs none."""
+def _open_decoder(file: BinaryIO, name: str) -> tuple[Decoder, bool]:
+    """A decoder for the file, and whether the file has an end mark or needs none."""
     inspection = inspect(file)
     if inspection.start >= inspection.end:
         raise UnreadableAudio(f"{name}: an empty file")
@@ -152,7 +152,7 @@ def _decoder(file: BinaryIO, name: str) -> tuple[Decoder, bool]:
 
 
 def _open_ogg(file: BinaryIO, name: str, inspection: Inspection) -> tuple[Decoder, bool]:
-    """One link, or the links of a chain, each with the decoder that it needs."""
+    """A decoder for one link, or for the links of a chain, and whether there is an end mark."""
     links = find_links(partial(read_at, file), inspection.start, inspection.end)
     openers = [partial(_open_single, partial(open_span, file, link.start, link.end), name, "ogg") for link in links]
     if len(links) == 1:
@@ -170,7 +170,7 @@ def _open_ogg(file: BinaryIO, name: str, inspection: Inspection) -> tuple[Decode
 
 
 def _open_single(open_bytes: Callable[[], io.BufferedReader], name: str, family: Family) -> Decoder:
-    """Ask libsndfile for what it knows; FFmpeg for the rest, and for what libsndfile refuses."""
+    """A decoder by libsndfile; by FFmpeg for files that libsndfile does not know or refuses."""
     refusal = None
     if family != "ffmpeg":
         try:
@@ -207,7 +207,7 @@ def _bad_rate(rate: int) -> str:
 
 
 def _open_path(path: str) -> BinaryIO:
-    """A folder, a pipe or a device is refused before anything opens it and waits."""
+    """Open a regular file; refuse a folder, a pipe or a device, which might block when it is opened."""
     try:
         mode = Path(path).stat().st_mode
         if stat.S_ISDIR(mode):

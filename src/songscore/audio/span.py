@@ -1,4 +1,4 @@
-"""A stretch of a file as a file of its own.
+"""Reads a stretch of a file as a file of its own.
 
 Decoders that share a file do not move each other's place in it, and none of them sees what lies before, between or
 behind the sound. Every source is read through a span, so a path and a file object give the same samples.
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 _BUFFER = 1 << 16
 _TAIL = 128
 _PRETENDED = 1000
-"""What libsndfile guesses for an MPEG stream from its first frame is up to forty times too short (8 to 320 kbit/s)."""
+"""Factor of the length that an endless span claims: libsndfile's guess for MPEG may be forty times too short."""
 
 
 class Span(io.RawIOBase):
@@ -28,15 +28,15 @@ class Span(io.RawIOBase):
         Stays open.
     start, end : int
     head : bytes
-        Bytes that are read in the place of the first ones.
+        Bytes that are read instead of the first ones.
     endless : bool
-        Claim to be a thousand times as long. libsndfile reads an MPEG stream no further than to a length that it
-        guesses from the size of the file; with this it reads what there is.
+        Claim to be a thousand times as long. libsndfile stops reading an MPEG stream at a length that it guesses from
+        the size of the file; with this, it reads to the end.
 
     Attributes
     ----------
     failure : str
-        Why the file could not be read, "" if it could. Decoders take the place for the end.
+        Why the file could not be read, "" if it could. Decoders take a failure for the end of the file.
     """
 
     def __init__(self, file: BinaryIO, start: int, end: int, *, head: bytes = b"", endless: bool = False) -> None:
@@ -78,7 +78,7 @@ class Span(io.RawIOBase):
             return b""
 
     def _pretend(self, memory: memoryview) -> int:
-        """Where a pretended file ends libmpg123 looks for a tag, and gives up where there is nothing."""
+        """Give zeros near the claimed end, where libmpg123 looks for a tag and gives up if there is nothing."""
         if self._size == self._length or self._position < self._size - _TAIL:
             return 0
         n = max(0, min(len(memory), self._size - self._position))
@@ -88,7 +88,7 @@ class Span(io.RawIOBase):
 
 
 def open_span(file: BinaryIO, start: int, end: int, *, head: bytes = b"", endless: bool = False) -> io.BufferedReader:
-    """A buffered `Span`, as decoders want it."""
+    """A buffered `Span`, which decoders need."""
     return io.BufferedReader(Span(file, start, end, head=head, endless=endless), _BUFFER)
 
 

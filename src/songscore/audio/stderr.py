@@ -1,4 +1,4 @@
-"""Keeping decoders from printing to the C library's ``stderr``.
+"""Keeps decoders from printing to the C library's ``stderr``.
 
 mpg123, inside libsndfile, prints remarks about files. Pointing C's variable ``stderr`` at a small piece of memory
 costs no system call and touches neither file descriptor 2 nor `sys.stderr`: Python, other threads and child processes
@@ -18,7 +18,7 @@ _MEMORY = 4096
 
 
 class _Silence:
-    """Nested and parallel uses share one silence; it ends with the last of them."""
+    """Redirects ``stderr`` for nested and parallel uses together, until the last of them ends."""
 
     def __init__(self, variable: ctypes.c_void_p, nowhere: int) -> None:
         self._variable, self._nowhere, self._stream = variable, nowhere, variable.value
@@ -38,7 +38,7 @@ class _Silence:
                 self._variable.value = self._stream
 
     def _start_over(self) -> None:
-        """A forked child has one thread, and that thread is not decoding."""
+        """Undo the redirection in a forked child, whose only thread is not decoding."""
         self._variable.value = self._stream
         self._lock, self._users = threading.Lock(), 0
 
@@ -61,7 +61,7 @@ _silence = _find_silence()
 
 @contextmanager
 def quiet_stderr() -> Iterator[None]:
-    """Nothing that C code prints to its ``stderr`` is seen while this lasts."""
+    """Drop everything that C code prints to its ``stderr`` in this context."""
     if _silence is None:
         yield
         return

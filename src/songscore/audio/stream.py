@@ -1,4 +1,4 @@
-"""One sound, read once, as blocks at the working rate."""
+"""Reads one sound once, as blocks at the working rate."""
 
 from __future__ import annotations
 
@@ -70,15 +70,15 @@ class AudioStream:
 
     @property
     def length(self) -> float | None:
-        """Seconds in which `passage` finds its way, None where the sound has to be read from start to end."""
+        """Length in seconds, if `passage` can seek in the sound; None if it has to be read from start to end."""
         if self._decoder.seekable is None or not self._has_end_mark:
             return None
         return self._decoder.seekable / self.native_rate
 
     def passage(self, start: float, seconds: float) -> FloatArray:
-        """A stretch of the sound in mono at the working rate, by seeking; only where there is a `length`.
+        """A stretch of the sound in mono at the working rate, by seeking; only if `length` is not None.
 
-        Shorter than asked for, or empty, where there is damage.
+        Damage makes it shorter than asked for, or empty.
         """
         first, left, parts = round(start * self.native_rate), round(seconds * self.native_rate), []
         mix = MonoMix(self.native_rate, self._order)
@@ -97,12 +97,12 @@ class AudioStream:
         return y if self.native_rate == self._rate else soxr.resample(y, self.native_rate, self._rate, QUALITY)
 
     def rewind(self) -> None:
-        """Forget every `passage` and be at the start again.
+        """Return to the start, and forget every `passage` that was read.
 
         Raises
         ------
         UnreadableAudio
-            There is no way back.
+            The decoder cannot return to the start.
         """
         self._decoded = 0
         if self._decoder.seekable is not None:
@@ -160,7 +160,7 @@ class AudioStream:
             yield stream.resample_chunk(block[:0], last=True)
 
     def _native(self) -> Iterator[FloatArray]:
-        """Native blocks; silence stands for what lies between damage and the next good block."""
+        """Native blocks, with silence in place of damaged stretches between them."""
         size, gap = self._block_size, 0
         while True:
             try:

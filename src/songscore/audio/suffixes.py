@@ -29,7 +29,7 @@ _OF_FFMPEG = """
 aa aac aax ac3 ac4 adx amr ape ast avi bfstm bonk brstm caf codec2 dts dtshd eac3 flac flv hca lc3 matroska mlp mov mp3
 mpc oma osq qoa rka sbc shn tak truehd tta vqf wavarc
 """
-"""Those of FFmpeg's containers that hold music; it knows hundreds for pictures, subtitles and games as well."""
+"""FFmpeg's containers that hold music; it has hundreds of others for pictures, subtitles and games."""
 
 _NOT_MUSIC = "apl avif f4v heic heif ism isma ismv mj2 mk3d mks psp vqe vql wa"
 _OTHERS = """
@@ -53,7 +53,7 @@ def is_audio_path(path: str | os.PathLike[str]) -> bool:
 
 
 def _known_to_ffmpeg() -> set[str]:
-    """Endings by PyAV; none without it."""
+    """Endings of FFmpeg's containers by PyAV; none without PyAV."""
     try:
         from av.format import ContainerFormat, formats_available
     except ImportError:

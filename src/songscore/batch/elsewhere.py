@@ -1,4 +1,4 @@
-"""Having files heard by an executor: by threads, processes or other machines.
+"""Has files heard by an executor: by threads, processes or other machines.
 
 Another machine may have another songscore, another model or other files under the same names. So each reply says what
 it was made with and of which file. A reply that does not fit is not used: the file is heard on this machine instead,

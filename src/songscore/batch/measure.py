@@ -1,4 +1,4 @@
-"""The features of one file, from the cache where they are there, and their form as bytes between processes."""
+"""Computes the features of one file or takes them from the cache, and passes them between processes as bytes."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def read_features(reply: bytes, model: str, sets: Sequence[SetName]) -> Features
 def features_of(
     source: Source, sets: Sequence[SetName], model: str | PathLike[str], cache: Cache | None
 ) -> dict[str, float]:
-    """As `songscore.extract_features`; for a file, with what the cache holds of it.
+    """As `songscore.extract_features`; for a file, records in the cache are used and made.
 
     Raises
     ------

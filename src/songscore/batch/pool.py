@@ -63,16 +63,16 @@ class Workers:
         """
         if not can_start():
             return listen_to(path, order)
-        worker = self._taken(order.run)
+        worker = self._take_worker(order.run)
         try:
-            return self._asked(worker, path, order)
+            return self._ask(worker, path, order)
         except TimeoutError:
             return failure(path, order, "timeout", f"no answer after {order.timeout:g} s")
         finally:
-            self._given_back(worker)
+            self._give_back(worker)
 
-    def _asked(self, worker: Worker, path: str, order: Order) -> bytes:
-        """Ask one child after the other: one that dies may have been harmed by an earlier file."""
+    def _ask(self, worker: Worker, path: str, order: Order) -> bytes:
+        """Ask for the reply, again if the child dies: an earlier file may have harmed it."""
         crashes = kills = starts = 0
         why = ""
         while crashes < CRASHES and kills < KILLS and self._open and order.run not in self._cancelled:
@@ -109,7 +109,7 @@ class Workers:
         self.dismiss()
 
     def cancel(self, run: str) -> None:
-        """Kill the children that work for a run, and begin no other file of it."""
+        """Kill the children that work for a run, and start no other file of it."""
         with self._lock:
             self._cancelled.add(run)
             for worker, of in self._busy.items():
@@ -128,7 +128,7 @@ class Workers:
         """Forget all children, in a forked process: they belong to the process that was forked."""
         self.__init__()  # type: ignore[misc]
 
-    def _taken(self, run: str) -> Worker:
+    def _take_worker(self, run: str) -> Worker:
         with self._lock:
             if not self._open:
                 raise RuntimeError("these workers are closed")
@@ -137,7 +137,7 @@ class Workers:
             self._busy[worker] = run
             return worker
 
-    def _given_back(self, worker: Worker) -> None:
+    def _give_back(self, worker: Worker) -> None:
         with self._lock:
             of = self._busy.pop(worker)
             if self._open and of not in self._cancelled:
@@ -156,7 +156,7 @@ def begin_ahead(model: str | os.PathLike[str]) -> None:
     if _ahead or not can_start():
         return
     worker = Worker(model=locate(model))
-    with suppress(OSError):  # the run will say so
+    with suppress(OSError):  # the run itself reports the error
         worker.begin()
         _ahead.append(worker)
 

@@ -1,4 +1,4 @@
-"""Many files: their answers as they come."""
+"""Labels many files, and yields their answers as they come."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Many files: their features as they come."""
+"""Computes the features of many files, and yields them in order."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The music files of a folder, each once."""
+"""Finds the music files of folders, each once."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The command ``songscore``: parses, calls, prints.
+"""The command ``songscore``: it parses its arguments, calls the library, and prints the answers.
 
 Data goes to standard output; progress, a closing line and errors to standard error. The exit status is 0 where every
 file has an answer (a label, or that it is not music), 1 where some could not be read or the work broke off, 2 for wrong
@@ -35,7 +35,7 @@ __all__ = ["main"]
 
 
 class _Commands(click.Group):
-    """Commands in the order in which they were added, whose expected failures are a sentence and not a traceback."""
+    """Lists commands in the order in which they were added, and shows expected errors as a sentence, no traceback."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(self.commands)
@@ -49,23 +49,23 @@ class _Commands(click.Group):
             click.echo("stopped", err=True)
             ctx.exit(130)
         except BrokenExecutor as error:
-            why = str(error) or "a worker process was ended from outside; is there memory enough?"
+            why = str(error) or "a worker process was killed from outside; is there enough memory?"
             raise click.ClickException(why) from error
         except SongscoreError as error:
             raise click.ClickException(str(error)) from error
         except RuntimeError as error:
             if "start new thread" not in str(error):
                 raise
-            why = "the system lets this program start no more threads; ask for fewer --jobs, or raise `ulimit -u`"
+            why = "the system allows this program no more threads; use fewer --jobs, or raise `ulimit -u`"
             raise click.ClickException(why) from error
         except OSError as error:
             if error.errno == errno.EPIPE:
                 raise
-            raise click.ClickException(_words(error)) from error
+            raise click.ClickException(_without_errno(error)) from error
 
 
-def _words(error: OSError) -> str:
-    """An error of the system without its number."""
+def _without_errno(error: OSError) -> str:
+    """The message of a system error, without the error number that `str` shows."""
     if error.strerror is None:
         return str(error)
     return error.strerror if error.filename is None else f"{error.filename}: {error.strerror}"

@@ -1,4 +1,4 @@
-"""``songscore adapt``: a model of one's own from marks."""
+"""``songscore adapt``: fits a model to the user's marks."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ EXAMPLES = options.examples(
 @click.option(
     "-o", "--output", type=click.Path(path_type=Path), metavar="PATH", help="The new model: path without suffix."
 )
-@options.dry_run("Say what would be gained, and write nothing.")
+@options.dry_run("Show how much better the new model would be, and write nothing.")
 @click.option(
     "--among",
     type=options.FILE,
     metavar="RESULTS",
-    help="Answers among which to look for tracks to mark next, and for marked files that were moved.",
+    help="File of answers in which to find tracks to mark next, and marked files that have moved.",
 )
 @options.jobs
 @options.model
@@ -52,13 +52,13 @@ def adapt(
 ) -> None:
     """Fit the decision to your MARKS: a CSV with the columns path and label.
 
-    The voice detector stays, so this takes seconds; marked files that are not in the cache are heard once. What the
-    model learnt before is learnt again beside your marks. Shown is how many marks are wrong before, and after by a
-    decision that was fitted without the marks of the same folder, with 95 % intervals.
+    The voice detector stays, so this takes seconds; only marked files that are not in the cache are heard. The decision
+    is fitted to your marks and to what the model learnt from before. A table shows how many marks are wrong before and
+    after, with 95 % intervals; after, each mark is judged by a decision fitted without the marks of its folder.
 
-    A model is written only where it is better by more than chance explains; the exit status is 1 where it is not. Then
-    --among RESULTS, a file that `songscore label --format jsonl` wrote, names the tracks whose marks would teach most.
-    Marked files that were moved are found there too, by their sound.
+    The new model is written only if it is better by more than chance explains; otherwise the exit status is 1. With
+    --among RESULTS, the answers of `songscore label -o FILE.jsonl`, the command also names the tracks whose marks would
+    help most, and finds marked files that have moved, by their sound.
     """
     from songscore.cli.answers import Answers
     from songscore.cli.terminal import clean
@@ -73,7 +73,7 @@ def adapt(
         model=model,
         among=Answers(among, "--among") if among else (),
         jobs=jobs,
-        progress=_heard if shown else None,
+        progress=_show_progress if shown else None,
     )
     click.echo("\n".join(clean(line) for line in _report(found)))
     if not quiet:
@@ -81,7 +81,7 @@ def adapt(
     ctx.exit(0 if found.better else 1)
 
 
-def _heard(n: int, of: int) -> None:
+def _show_progress(n: int, of: int) -> None:
     click.echo(f"\r{n} of {of} marked files heard", nl=n == of, err=True)
 
 

@@ -13,18 +13,18 @@ if TYPE_CHECKING:
     from songscore.results import TrackResult
 
 SHOWN = 3
-"""Lines that are not answers and named on standard error; the others are counted."""
+"""How many lines that are not answers are named on standard error; the others are only counted."""
 
 
 class Answers:
-    """The answers in a file. A line that is none is named on standard error, and all of them are counted at the end.
+    """The answers in a file, read one by one; lines that are not answers are reported on standard error.
 
     Parameters
     ----------
     path : Path
-        JSON Lines, as of ``songscore label --format jsonl``.
+        JSON Lines, as ``songscore label --format jsonl`` writes them.
     hint : str
-        What the user calls the file.
+        The argument or option that named the file, for messages.
     marks : Marks, optional
         Labels given by a person, which outrank those in the file.
 
@@ -43,7 +43,7 @@ class Answers:
         Raises
         ------
         click.BadParameter
-            No line of it is an answer.
+            The file has lines, but none of them is an answer.
         """
         from songscore.batch.lines import read_results
 
@@ -54,8 +54,9 @@ class Answers:
         if self.n_refused and not n_answers:
             raise click.BadParameter(f"{self.path} holds no answers", param_hint=self.hint)
         if self.n_refused:
-            lines = "1 line is not an answer" if self.n_refused == 1 else f"{self.n_refused} lines are not answers"
-            click.echo(f"{self.path}: {lines} and left out", err=True)
+            n = self.n_refused
+            lines = "1 line is not an answer and was" if n == 1 else f"{n} lines are not answers and were"
+            click.echo(f"{self.path}: {lines} left out", err=True)
 
     def _refuse(self, error: ValueError) -> None:
         from songscore.cli.terminal import clean

@@ -1,4 +1,4 @@
-"""``songscore cache``: what was heard in earlier runs."""
+"""``songscore cache``: shows or clears the cache of what earlier runs heard."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ EXAMPLES = options.examples("cache info", "cache clear")
 
 @click.group(epilog=EXAMPLES)
 def cache() -> None:
-    """Look at, or clear, what was heard in earlier runs.
+    """Show or clear the cache of what earlier runs heard.
 
-    It lies in your cache folder, or in that of the environment variable SONGSCORE_CACHE_DIR.
+    It lies in your cache folder, or in the folder that the environment variable SONGSCORE_CACHE_DIR names.
     """
 
 
 @cache.command(epilog=options.examples("cache info", "cache info --format json"))
 @options.text_or_json
 def info(form: str) -> None:
-    """Say where the cache is, and how full."""
+    """Show where the cache is and how full it is."""
     from songscore.batch.cache import Cache
     from songscore.cli.terminal import clean
 
@@ -40,7 +40,7 @@ def info(form: str) -> None:
 @cache.command(epilog=options.examples("cache clear"))
 @options.quiet
 def clear(quiet: bool) -> None:
-    """Remove what is in the cache."""
+    """Empty the cache."""
     from songscore.batch.cache import Cache
     from songscore.cli.tally import count, shown
 
@@ -49,4 +49,4 @@ def clear(quiet: bool) -> None:
     n_tracks = max(found.tracks, found.features)
     store.clear()
     if not quiet:
-        click.echo(f"{count(n_tracks, 'track')} forgotten, in {shown(store.folder)}", err=True)
+        click.echo(f"{count(n_tracks, 'track')} removed from {shown(store.folder)}", err=True)

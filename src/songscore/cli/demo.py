@@ -1,4 +1,4 @@
-"""``songscore demo``: the whole way, with no music at hand."""
+"""``songscore demo``: makes two short pieces of music and labels them, to try an installation."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ EXAMPLES = options.examples("demo", "demo --keep here  # keep the two sound file
 
 
 @click.command(epilog=EXAMPLES)
-@click.option("--keep", type=click.Path(file_okay=False, path_type=Path), help="Folder in which the two files stay.")
+@click.option("--keep", type=click.Path(file_okay=False, path_type=Path), help="Folder to keep the two files in.")
 @options.quiet
 def demo(keep: Path | None, quiet: bool) -> None:
     """Render a small song and a small score, and label them.
@@ -32,7 +32,7 @@ def demo(keep: Path | None, quiet: bool) -> None:
             click.echo("rendering a song and a score, 20 seconds each", err=True)
         pieces = write_demo(Path(folder))
         found = classify_files(pieces)
-        if keep is None:  # the folder is gone when this is read
+        if keep is None:  # the temporary folder will be gone, so only the name is shown
             found = (replace(answer, path=Path(answer.path or "").name) for answer in found)
         answers = list(watched(found, len(pieces), progress=False, verbose=not quiet, quiet=quiet))
         with writing("table", None) as write:
@@ -42,11 +42,11 @@ def demo(keep: Path | None, quiet: bool) -> None:
     if not right:
         raise click.ClickException("a wrong answer: this installation does not work")
     if not quiet:
-        click.echo(_after(keep), err=True)
+        click.echo(_closing(keep), err=True)
 
 
-def _after(keep: Path | None) -> str:
-    """What the demo showed, and how to go on."""
+def _closing(keep: Path | None) -> str:
+    """The closing lines: where the two files are, and the commands to try next."""
     from songscore.cli.tally import shown
 
     hear = "demo --keep FOLDER keeps the files to hear" if keep is None else f"both files are in {shown(keep)}"

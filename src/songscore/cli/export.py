@@ -1,4 +1,4 @@
-"""``songscore export``: JSON Lines in another form."""
+"""``songscore export``: writes answers that are in JSON Lines in another format."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ EXAMPLES = options.examples("export run.jsonl", "export run.jsonl -o run.csv", "
 @options.marks
 @options.quiet
 def export(results: Path, form: str | None, output: Path | None, marks: Marks | None, quiet: bool) -> None:
-    """Write the answers of a run in another form.
+    """Write the answers of a run in another format.
 
-    RESULTS are the answers of `songscore label -o FILE.jsonl`, or a journal.
+    RESULTS are the answers of `songscore label -o FILE.jsonl`, or the journal of an unfinished run.
 
-    CSV and Parquet have a column for each feature that the decision weighs, filled where the whole track was heard, as
-    `songscore label --thorough` does. `songscore features` makes a table of every feature of every file.
+    CSV and Parquet have a column for each feature that the decision weighs. It is filled for tracks that were heard
+    from start to end, as with `songscore label --thorough`. `songscore features` writes every feature of every file.
 
     The exit status is 0 where every line is an answer, 1 where some are not, 2 for wrong usage.
     """
@@ -35,16 +35,16 @@ def export(results: Path, form: str | None, output: Path | None, marks: Marks | 
     from songscore.cli.tally import Tally, count
 
     if output is not None and output.exists() and output.samefile(results):
-        raise click.BadParameter(f"{output} is what is read", param_hint="--output")
+        raise click.BadParameter(f"{output} is the file of answers itself; give another name", param_hint="--output")
     answers, tally, form, n_parts = Answers(results, marks=marks), Tally(), options.form_for(form, output), 0
     with writing(form, output, EXPORTS) as write:
         for track in tally.counting(answers):
             write(track)
             n_parts += bool(track.features) and not whole_features(track)
     if n_parts and form in ("csv", "parquet") and not quiet:
-        were = "was" if n_parts == 1 else "were"
-        heard = f"{count(n_parts, 'track')} {were} heard in part and left without features"
-        click.echo(f"{heard}; label --thorough hears all", err=True)
+        were, have = ("was", "has") if n_parts == 1 else ("were", "have")
+        heard = f"{count(n_parts, 'track')} {were} heard only in part and {have} no features here"
+        click.echo(f"{heard}; songscore label --thorough hears all of each track", err=True)
     if not quiet:
         click.echo(tally.summary(output, answers=results), err=True)
     click.get_current_context().exit(1 if answers.n_refused else 0)

@@ -23,12 +23,12 @@ EXAMPLES = options.examples(
 )
 
 
-def _sets(ctx: click.Context, param: click.Parameter, value: str) -> tuple[SetName, ...]:
+def _split_sets(ctx: click.Context, param: click.Parameter, value: str) -> tuple[SetName, ...]:
     from songscore.extract import SETS
 
     asked = value.split(",")
     if not set(asked) <= set(SETS):
-        raise click.BadParameter(f"{value} is none of: {', '.join(SETS)}, or several with a comma between them")
+        raise click.BadParameter(f"{value} is not a set of features; use {', '.join(SETS)}, or several with commas")
     return tuple(name for name in SETS if name in asked)
 
 
@@ -39,7 +39,7 @@ def _sets(ctx: click.Context, param: click.Parameter, value: str) -> tuple[SetNa
     metavar="SETS",
     default="vocal,spectral",
     show_default=True,
-    callback=_sets,
+    callback=_split_sets,
     help="Which features: those of the voice, those of librosa, or both.",
 )
 @options.jobs
@@ -64,8 +64,8 @@ def features(
 ) -> None:
     """Write a table of the features of music files, and of every music file below folders.
 
-    A line for each file, a column for each feature; the page "Features" of the documentation explains them all. The
-    whole of every track is heard. A file that cannot be read has a line that says why, and no numbers.
+    The table has a line for each file and a column for each feature; the page "Features" of the documentation explains
+    them. Every track is heard from start to end. A file that cannot be read has a line that says why, and no numbers.
 
     The exit status is 0 where every file was read, 1 where some could not be, 2 for wrong usage.
     """
@@ -103,7 +103,7 @@ def _summary(n_files: int, n_read: int, output: Path | None) -> str:
 
 
 def _watched(rows: Iterable[FeatureRow], total: int, shown: bool, quiet: bool) -> Iterator[FeatureRow]:
-    """Pass rows on, and say on standard error how far it is and what went wrong."""
+    """Yield the rows unchanged, and show progress and errors on standard error."""
     from rich.console import Console
 
     from songscore.cli.terminal import clean, progress_bar

@@ -1,6 +1,6 @@
-"""The forms in which answers are written, and where they go.
+"""Writes answers in each output format, to a file or to standard output.
 
-Text is UTF-8, and a path that is not is written as `songscore.results.portable_path` has it.
+Text is UTF-8; a path that is not UTF-8 is written by `songscore.results.portable_path`.
 """
 
 from __future__ import annotations
@@ -35,23 +35,23 @@ COLUMNS = (
     "path", "label", "song_probability", "certain", "vocal_fraction", "vocal_segments", "status", "message",
     "duration", "analysed", "model", "by", "size", "modified", "sound_digest",
 )  # fmt: skip
-"""Columns of CSV. `vocal_segments` is text, ``2.00-4.50 speech:61.12-75.00`` in seconds; what has no kind is sung."""
+"""Columns of CSV. `vocal_segments` is text, ``2.00-4.50 speech:61.12-75.00`` in seconds; without a kind it is sung."""
 
 FORMULA = ("=", "+", "-", "@")
-"""How text starts that a spreadsheet would run."""
+"""First characters of text that a spreadsheet would run as a formula."""
 
 FEATURE_COLUMNS = ("path", "status", "message")
 """Columns before the features in a table of features."""
 
 WHOLE = 0.99
-"""Share of a track that was heard from which it counts as heard from beginning to end."""
+"""A track counts as heard from beginning to end if at least this share of it was heard."""
 
 ROW_GROUP = 1000
 
 
 @contextmanager
 def writing(form: str, output: Path | None, forms: Mapping[str, Form] | None = None) -> Iterator[Write]:
-    """A function that writes one answer; what it wrote is complete when the context ends.
+    """Open the output and yield a function that writes one answer; the output is complete when the context ends.
 
     Parameters
     ----------
@@ -59,7 +59,7 @@ def writing(form: str, output: Path | None, forms: Mapping[str, Form] | None = N
     output : Path, optional
         File to write; without it, standard output.
     forms : mapping of str to Form, optional
-        What writes each form, for answers that are no `TrackResult`.
+        The writer of each format, for answers other than `TrackResult`.
     """
     if form == "parquet":
         _check_parquet(output)
@@ -68,7 +68,7 @@ def writing(form: str, output: Path | None, forms: Mapping[str, Form] | None = N
 
 
 def feature_forms(names: Sequence[str]) -> dict[str, Form]:
-    """What writes the features `names` of files: a `songscore.batch.table.FeatureRow` on each line."""
+    """Writers of a table of the features `names`, with a `songscore.batch.table.FeatureRow` on each line."""
     return {"csv": partial(_feature_lines, names=names), "parquet": partial(_feature_parquet, names=names)}
 
 
@@ -96,7 +96,7 @@ def _feature_parquet(file: IO[Any], names: Sequence[str]) -> Iterator[Write]:
 
 
 def json_lines(file: IO[Any]) -> Iterator[Write]:
-    """An object for each answer, on a line of its own."""
+    """Write each answer as a JSON object on a line of its own."""
 
     def write(answer: TrackResult | ReleaseResult) -> None:
         file.write(_to_json(answer) + "\n")
@@ -106,7 +106,7 @@ def json_lines(file: IO[Any]) -> Iterator[Write]:
 
 
 def json_array(file: IO[Any]) -> Iterator[Write]:
-    """All answers in one array."""
+    """Write all answers as one JSON array."""
     before = "[\n"
 
     def write(answer: TrackResult | ReleaseResult) -> None:
@@ -125,9 +125,9 @@ def _to_json(answer: TrackResult | ReleaseResult) -> str:
 
 
 def whole_features(track: TrackResult) -> dict[str, float]:
-    """The features of a track that was heard from beginning to end, and none of one that was left early.
+    """The features of a track that was heard from beginning to end; empty if it was heard only in part.
 
-    How much was heard follows from the label, so features of a part would give it away.
+    How much of a track is heard depends on its label, so features of a part would reveal the label.
     """
     if not track.features or track.analysed is None or track.duration is None:
         return {}
@@ -136,7 +136,7 @@ def whole_features(track: TrackResult) -> dict[str, float]:
 
 
 def csv_lines(file: IO[Any], columns: Sequence[str]) -> Iterator[Write]:
-    """A line of `columns` for each answer, which may name features of `whole_features`."""
+    """Write each answer as a line of CSV with the fields `columns`, which may name features of `whole_features`."""
     rows = csv.writer(file, lineterminator="\n")
     rows.writerow(columns)
 
@@ -159,7 +159,7 @@ def _passage(fields: Mapping[str, Any]) -> str:
 
 
 def harmless(cell: object) -> object:
-    """A cell of CSV that commands neither a terminal nor, with an apostrophe before a formula, a spreadsheet."""
+    """A cell of CSV without control characters, and with an apostrophe before text that a spreadsheet would run."""
     if not isinstance(cell, str):
         return cell
     text = clean(cell)
@@ -167,7 +167,7 @@ def harmless(cell: object) -> object:
 
 
 def check_output(form: str, output: Path) -> None:
-    """Refuse, before any work, what could not be written at its end."""
+    """Raise a usage error, before any work is done, if `output` cannot be written in this format."""
     if form == "parquet":
         _check_parquet(output)
     refuse_sound(output)
@@ -247,14 +247,14 @@ _FORMS: dict[str, Form] = {
 }
 
 EXPORTS: dict[str, Form] = {**_FORMS, "csv": partial(csv_lines, columns=[*COLUMNS, *BY_NAME])}
-"""What writes answers for a table of one's own: CSV with features."""
+"""The writers of ``songscore export``, whose CSV has features."""
 
 
 @contextmanager
 def _destination(output: Path | None, form: str) -> Iterator[IO[Any]]:
     if output is None:
         if sys.stdout is None:
-            raise click.UsageError("standard output is closed; --output FILE takes the answers")
+            raise click.UsageError("standard output is closed; write the answers to a file with --output")
         if isinstance(sys.stdout, TextIOWrapper):
             sys.stdout.reconfigure(encoding=None if form == "table" else "utf-8", errors="backslashreplace")
         yield sys.stdout
@@ -266,7 +266,7 @@ def _destination(output: Path | None, form: str) -> Iterator[IO[Any]]:
 
 @contextmanager
 def _opened(output: Path, form: str) -> Iterator[BinaryIO]:
-    """A pipe or a device as it is; a file by another that takes its place at the end."""
+    """Open a pipe or device itself, but a file by way of a temporary one that replaces it at the end."""
     special = output.exists() and not output.is_file()
     target = output if special else output.resolve()
     if not special:

@@ -29,7 +29,7 @@ FIGURES = {"balanced_accuracy": "balanced accuracy", "auc": "AUC"}
 def info(model: str, form: str, card: bool) -> None:
     """Show versions and the model, and test the model.
 
-    The model is asked for the answers that are stored with it. The exit status is 1 where the model fails.
+    The test compares the model's answers to stored inputs with stored answers. If they differ, the exit status is 1.
     """
     from songscore.cli.terminal import clean
     from songscore.model import load_model

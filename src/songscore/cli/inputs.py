@@ -1,4 +1,4 @@
-"""The files that a command is about: paths, lists of paths, and what is left out of folders."""
+"""The music files that a command works on: paths, lists of paths, and patterns of what to leave out."""
 
 from __future__ import annotations
 
@@ -22,21 +22,21 @@ def _check_paths(ctx: click.Context, param: click.Parameter, paths: tuple[str, .
         raise click.BadParameter("a path is empty; write . for the current folder")
     if "-" in paths and (ctx.command.name != "label" or len(paths) > 1):
         raise click.BadParameter(
-            "standard input (-) goes with `songscore label -` alone; --files-from - reads a list of files there"
+            "sound on standard input (-) needs `songscore label -` and no other PATH; --files-from - reads a list there"
         )
     return tuple(Path(path) if path == "-" or Path(path) != STDIN else Path(path).absolute() for path in paths)
 
 
 @dataclass(frozen=True, slots=True)
 class Inputs:
-    """What a command was given.
+    """The files and folders that the user named for a command.
 
     Attributes
     ----------
     named : tuple of Path
-        On the command line.
+        Paths on the command line.
     listed : tuple of Path or None
-        In the file of ``--files-from``.
+        Paths in the file of ``--files-from``; None without that option.
     exclude : tuple of str
         Patterns of files and folders to leave out.
     """
@@ -56,7 +56,7 @@ class Inputs:
         return self.named == (STDIN,)
 
     def find(self, *, quiet: bool = False) -> list[Path]:
-        """The music files; what was passed over is told.
+        """Find the music files, and report on standard error how many others were passed over.
 
         Raises
         ------
@@ -88,7 +88,7 @@ def _read_list(source: str, null: bool) -> tuple[Path, ...]:
 
 
 def inputs(command: Callable[..., Any]) -> Callable[..., Any]:
-    """``[PATH...]``, ``--exclude``, ``--files-from`` and ``-0``, as one argument `inputs` of the command."""
+    """Add ``[PATH...]``, ``--exclude``, ``--files-from`` and ``-0``, as one argument `inputs` of the command."""
 
     @wraps(command)
     def gathered(

@@ -45,14 +45,14 @@ EXAMPLES = options.examples(
 @click.option(
     "--ordered/--unordered",
     default=None,
-    help="Answer in the order of the files, or as each is ready.  [default: ordered, but for --output]",
+    help="Answer in the order of the files, or as each is ready.  [default: ordered; with --output, unordered]",
 )
 @options.timeout
 @options.cache
 @options.question
 @options.marks
 @click.option(
-    "--thorough", is_flag=True, help="Listen to everything, also where the label would not change: exact timelines."
+    "--thorough", is_flag=True, help="Hear every track whole, even if its label is clear earlier, for exact timelines."
 )
 @options.dry_run("Name the files that would be labelled, and do nothing.")
 @click.option("--verbose", is_flag=True, help="Show each voice curve and the reasons on standard error.")
@@ -83,13 +83,13 @@ def label(
 
     JSON and Parquet have every field; CSV has one line per file, in UTF-8, without the control characters of a file
     name, and with an apostrophe before text that a spreadsheet would run as a formula (it starts with = + - @). A path
-    whose bytes are not UTF-8 is written as file: and percent-encoded.
+    that is not UTF-8 is written as file: and its percent-encoded bytes.
 
-    With --output, each answer is on the disk before it counts: in FILE itself for JSON Lines, whose first line says
-    what was asked, and beside it in FILE.journal for other forms, which are made of that at the end. What was stopped,
-    by Ctrl-C, a crash or a full disk, goes on with --resume. Files that have an answer are not read again, unless they
-    were not found, no worker was left for them, or they hold another sound by now. With --retry, all that could not
-    be read are tried again.
+    With --output, every answer is saved to disk at once: for JSON Lines in FILE itself, whose first line holds the
+    settings of the run, and for other formats in FILE.journal beside it, from which FILE is made at the end. After
+    Ctrl-C, a crash or a full disk, --resume continues the run. It passes over files that have an answer, unless they
+    were not found, no worker was left for them, or their sound has changed. With --retry, it also tries again all files
+    that could not be read.
 
     The exit status is 0 where every file has an answer (a label, or that it is not music), 1 where some could not be
     read, 2 for wrong usage.
@@ -107,7 +107,7 @@ def label(
         if resume or dry_run or timeout is not None or scheduler is not None or inputs.listed is not None:
             others = "--resume, --dry-run, --timeout, --scheduler and --files-from"
             raise click.UsageError(f"standard input (-) goes without {others}")
-        tally = _straight([STDIN], partial(_standard_input, how=how, verbose=verbose, quiet=quiet), form, output)
+        tally = _unjournalled([STDIN], partial(_standard_input, how=how, verbose=verbose, quiet=quiet), form, output)
         _close(tally, form, output, quiet)
     if inputs.is_given and scheduler is None and not dry_run:
         from songscore.batch.pool import begin_ahead
@@ -122,21 +122,21 @@ def label(
             how["executor"] = stack.enter_context(_dask(scheduler))
         answer = partial(_answers, how=how, progress=progress, verbose=verbose, quiet=quiet)
         if output is None or (output.exists() and not output.is_file()):
-            tally = _straight(files, answer, form, output)
+            tally = _unjournalled(files, answer, form, output)
         else:
             tally = _journalled(files, answer, form, output, how, resume=resume, retry=retry, quiet=quiet)
     _close(tally, form, output, quiet)
 
 
 def _close(tally: Tally, form: str, output: Path | None, quiet: bool) -> NoReturn:
-    """Say what was done, and end with the status."""
+    """Print the closing lines, and exit with the status."""
     if tally.n_answers and not quiet:
         click.echo(tally.summary(output, answers=output if form == "jsonl" else None), err=True)
     click.get_current_context().exit(0 if tally.n_answers and tally.is_complete else 1)
 
 
 def _standard_input(_: list[Path], *, how: Mapping[str, Any], verbose: bool, quiet: bool) -> Generator[TrackResult]:
-    """The answer for the sound on standard input."""
+    """Label the sound on standard input."""
     from songscore.classify import classify_track
     from songscore.cli.terminal import watched
 
@@ -161,8 +161,8 @@ def _answers(
     yield from watched(results, len(files), progress, verbose, quiet=quiet)
 
 
-def _straight(files: list[Path], answer: Answer, form: str, output: Path | None) -> Tally:
-    """Write answers as they come."""
+def _unjournalled(files: list[Path], answer: Answer, form: str, output: Path | None) -> Tally:
+    """Label files and write each answer at once."""
     from songscore.cli.formats import writing
     from songscore.cli.tally import Tally
 
@@ -184,7 +184,7 @@ def _journalled(
     retry: bool,
     quiet: bool,
 ) -> Tally:
-    """The same by way of a journal."""
+    """Label the files that the journal has no answer for, then write all of its answers to `output`."""
     from songscore.cli.answers import Answers
     from songscore.cli.formats import check_output, writing
     from songscore.cli.tally import Tally, count, shown
@@ -195,7 +195,7 @@ def _journalled(
     if journal.n_changed and not quiet:
         one = journal.n_changed == 1
         click.echo(
-            f"{journal.n_changed} {'file has' if one else 'files have'} another sound than was answered for;"
+            f"the sound of {count(journal.n_changed, 'file')} has changed since the last run;"
             f" {'it is' if one else 'they are'} heard again",
             err=True,
         )
@@ -245,7 +245,7 @@ def _dask(scheduler: str) -> Iterator[Executor]:
         from distributed import Client
     except ImportError:
         raise click.UsageError("--scheduler needs Dask: pip install 'songscore[dask]'") from None
-    logging.disable()  # what Dask logs of a lost scheduler has a hundred lines
+    logging.disable()  # Dask logs a hundred lines when it loses its scheduler
     try:
         client = Client(scheduler, timeout="8s")
     except (OSError, ValueError) as error:

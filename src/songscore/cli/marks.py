@@ -14,12 +14,12 @@ if TYPE_CHECKING:
 
 
 def marks_of(path: Path, hint: str = "--marks") -> Marks:
-    """The marks in a file. A line that is none is named on standard error, and all of them are counted.
+    """Read the marks in a file; lines that are not marks are reported on standard error.
 
     Raises
     ------
     click.BadParameter
-        The file holds lines, and none of them is a mark.
+        The file cannot be read, or has lines of which none is a mark.
     """
     from songscore.cli.terminal import clean
     from songscore.marks import Marks, read_marks
@@ -34,6 +34,6 @@ def marks_of(path: Path, hint: str = "--marks") -> Marks:
     if refused and not found:
         raise click.BadParameter(f"{path} holds no marks", param_hint=hint)
     if refused:
-        lines = "1 line is not a mark" if len(refused) == 1 else f"{len(refused)} lines are not marks"
-        click.echo(f"{clean(str(path))}: {lines} and left out", err=True)
+        lines = "1 line is not a mark and was" if len(refused) == 1 else f"{len(refused)} lines are not marks and were"
+        click.echo(f"{clean(str(path))}: {lines} left out", err=True)
     return Marks(found)

@@ -1,4 +1,4 @@
-"""Options that several commands share: what means the same is spelt the same."""
+"""Options that several commands share, so that each is spelt and explained the same everywhere."""
 
 from __future__ import annotations
 
@@ -16,27 +16,27 @@ Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 FORMS = ("table", "csv", "json", "jsonl", "parquet")
 
 TABLE_SUFFIXES = ("", ".txt")
-"""How the name of an output ends that is a table where no `--format` is given."""
+"""Suffixes of an output that is written as a table if no `--format` is given."""
 
 LISTENING = ("paths", "exclude", "files_from", "null", "jobs", "progress")
-"""Parameters of what is listened to, which have no part where the answers come from a file."""
+"""Parameters for listening to files, which cannot be used when the answers come from a file."""
 
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
-def _share(ctx: click.Context, param: click.Parameter, value: float | None) -> float | None:
+def _check_share(ctx: click.Context, param: click.Parameter, value: float | None) -> float | None:
     if value is not None and not 0 < value < 1:
-        raise click.BadParameter(f"{value} does not lie between 0 and 1, both excluded")
+        raise click.BadParameter(f"{value} is not between 0 and 1 (both excluded)")
     return value
 
 
-def _shipped() -> str:
+def _shipped_model() -> str:
     from songscore.model import MODEL
 
     return MODEL
 
 
-def _at_least_one(ctx: click.Context, param: click.Parameter, value: int) -> int:
+def _check_jobs(ctx: click.Context, param: click.Parameter, value: int) -> int:
     if value < 1:
         raise click.BadParameter(f"{value} is less than 1")
     return value
@@ -52,14 +52,14 @@ jobs = click.option(
     type=int,
     metavar="N",
     default=_cores,
-    callback=_at_least_one,
+    callback=_check_jobs,
     help="Processes to use.  [default: all cores]",
 )
 
-quiet = click.option("-q", "--quiet", is_flag=True, help="Say nothing on standard error but errors.")
+quiet = click.option("-q", "--quiet", is_flag=True, help="Print only errors on standard error.")
 
 certain_only = click.option(
-    "--certain-only", "--certain", is_flag=True, help="Leave out the files whose label is in the band of doubt."
+    "--certain-only", "--certain", is_flag=True, help="Leave out the files whose label is in doubt."
 )
 
 results = click.option(
@@ -67,12 +67,12 @@ results = click.option(
     "results",
     type=FILE,
     metavar="RESULTS",
-    help="Take the answers from this file, of `songscore label -o FILE.jsonl`, and listen to nothing.",
+    help="Take the answers from this file, which `songscore label -o FILE.jsonl` wrote, and listen to nothing.",
 )
 
 
 def dry_run(text: str) -> Decorator:
-    """``-n``, and what it does here."""
+    """The option ``-n``, with `text` as its help."""
     return click.option("-n", "--dry-run", is_flag=True, help=text)
 
 
@@ -86,12 +86,12 @@ model = click.option(
     "--model",
     type=click.Path(),
     metavar="NAME|PATH",
-    default=_shipped,
+    default=_shipped_model,
     help="Name of a model, or path of one that `songscore train` or `adapt` wrote.  [default: the shipped one]",
 )
 
 text_or_json = click.option(
-    "--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True, help="How to write it."
+    "--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True, help="Output format."
 )
 
 threshold = click.option(
@@ -100,7 +100,7 @@ threshold = click.option(
     default=0.5,
     show_default=True,
     metavar="P",
-    callback=_share,
+    callback=_check_share,
     help='Song probability from which the label is "song".',
 )
 
@@ -108,7 +108,7 @@ prior = click.option(
     "--prior",
     type=float,
     metavar="SHARE",
-    callback=_share,
+    callback=_check_share,
     help="Share of songs that you expect in the collection, if you know it.",
 )
 
@@ -117,11 +117,11 @@ choir = click.option(
     type=click.Choice(["score", "song"]),
     default="score",
     show_default=True,
-    help="What voices without words make of a track.",
+    help="What to call a track whose voices sing no words.",
 )
 
 
-def _marks(ctx: click.Context, param: click.Parameter, path: Path | None) -> Any:
+def _read_marks(ctx: click.Context, param: click.Parameter, path: Path | None) -> Any:
     if path is None:
         return None
     from songscore.cli.marks import marks_of
@@ -132,8 +132,8 @@ def _marks(ctx: click.Context, param: click.Parameter, path: Path | None) -> Any
 marks = click.option(
     "--marks",
     type=FILE,
-    callback=_marks,
-    help="Labels that you gave, as the report and `songscore review` save them; they outrank the model.",
+    callback=_read_marks,
+    help="File of labels that you gave in the report or in `songscore review`; they outrank the model.",
 )
 
 
@@ -145,25 +145,25 @@ cache = click.option(
 
 
 def question(command: Callable[..., Any]) -> Callable[..., Any]:
-    """``--threshold``, ``--prior``, ``--choir`` and ``--model``: what is asked of each track, and of which model."""
+    """Add ``--threshold``, ``--prior``, ``--choir`` and ``--model``, which settle what counts as a song."""
     return threshold(prior(choir(model(command))))
 
 
 def output_file(text: str, callback: Callable[..., Any] | None = None) -> Decorator:
-    """-o, a file to write, with these words in --help."""
+    """The option ``-o``, a file to write, with `text` as its help."""
     kind = click.Path(dir_okay=False, path_type=Path)
     return click.option("-o", "--output", type=kind, callback=callback, help=text)
 
 
 def output(*forms: str, default: str = "table") -> Decorator:
-    """``--format`` and ``--output``."""
+    """The options ``--format``, one of `forms`, and ``--output``."""
 
     def with_options(command: Callable[..., Any]) -> Callable[..., Any]:
         form = click.option(
             "--format",
             "form",
             type=click.Choice(forms),
-            help=f"How to write the answers.  [default: as --output ends, or {default}]",
+            help=f"Format of the answers.  [default: by the suffix of --output, or {default}]",
         )
         return form(output_file("File to write, instead of standard output.")(command))
 
@@ -171,19 +171,19 @@ def output(*forms: str, default: str = "table") -> Decorator:
 
 
 def form_for(form: str | None, output: Path | None, forms: tuple[str, ...] = FORMS, default: str = "table") -> str:
-    """The form that is asked for, by name or by the ending of the file's."""
+    """The output format: `form` if ``--format`` gave one, otherwise the one that the suffix of `output` names."""
     suffix = output.suffix.lower() if output else ""
     if form is not None or suffix in TABLE_SUFFIXES:
         return form or default
     if suffix[1:] not in forms:
         endings = ", ".join([f".{name}" for name in forms if name != "table"] + [".txt"])
-        message = f"{output} ends in {suffix}, which is no form of answers here; use {endings}, or say --format"
+        message = f"{output} ends in {suffix}, which is not a format of this command; use {endings}, or add --format"
         raise click.BadParameter(message, param_hint="--output")
     return suffix[1:]
 
 
 def refuse_sound(output: Path) -> None:
-    """Refuse the name of a sound file, which is not overwritten."""
+    """Raise a usage error if `output` is named like a sound file."""
     from songscore.audio import is_audio_path
 
     if is_audio_path(output):
@@ -198,12 +198,12 @@ def check_suffix(output: Path, *suffixes: str) -> None:
 
 
 def check_together(without: Mapping[str, Iterable[str]]) -> None:
-    """Refuse options that have no part in what is asked.
+    """Raise a usage error if the user gave options that cannot be combined.
 
     Parameters
     ----------
     without : mapping of str to iterable of str
-        Parameters of the current command, each with those that do not go with it.
+        Parameters of the current command, each with those that cannot be used together with it.
     """
     context = click.get_current_context()
     given = {name for name in context.params if context.get_parameter_source(name) is ParameterSource.COMMANDLINE}
@@ -215,7 +215,7 @@ def check_together(without: Mapping[str, Iterable[str]]) -> None:
 
 
 def shows_progress(progress: bool | None, form: str, output: Path | None) -> bool:
-    """Whether to show progress where it was not said."""
+    """Whether to show progress: as the user chose, or else on a terminal to which no answers are printed one by one."""
     if progress is not None:
         return progress
     if sys.stdout is None or sys.stderr is None:
@@ -224,12 +224,12 @@ def shows_progress(progress: bool | None, form: str, output: Path | None) -> boo
 
 
 def name_each(names: Iterable[str], noun: str, *, quiet: bool) -> int:
-    """Print what a dry run found, each on a line, and count it; `noun` says what it is."""
+    """Print the names that a dry run found, one a line, and return their number; `noun` says what they name."""
     from songscore.cli.tally import count
     from songscore.cli.terminal import clean
 
     if sys.stdout is None:
-        raise click.UsageError("standard output is closed, so that nothing can be named")
+        raise click.UsageError("standard output is closed, so that no names can be printed")
     n_names = 0
     for n_names, name in enumerate(names, 1):  # noqa: B007
         click.echo(clean(name))
@@ -239,5 +239,5 @@ def name_each(names: Iterable[str], noun: str, *, quiet: bool) -> int:
 
 
 def examples(*lines: str) -> str:
-    """The end of a ``--help``: commands to try, kept as they are."""
+    """The end of a ``--help``: example commands, one a line."""
     return "\b\nExamples:\n" + "\n".join(f"  songscore {line}" for line in lines)

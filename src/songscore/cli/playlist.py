@@ -1,4 +1,4 @@
-"""``songscore playlist``: the songs or the scores as a playlist."""
+"""``songscore playlist``: writes the songs or the scores as a playlist."""
 
 from __future__ import annotations
 
@@ -47,8 +47,8 @@ def _exact_label(ctx: click.Context, param: click.Parameter, label: str) -> str:
     type=click.Choice(["soundtrack", "score", "mixed"]),
     help="Only tracks of releases (folders) with this verdict.",
 )
-@click.option("--absolute", is_flag=True, help="Absolute paths.  [default: relative to the playlist]")
-@options.output_file("The .m3u8 file to write, or .ffconcat for FFmpeg; only --dry-run does without.")
+@click.option("--absolute", is_flag=True, help="Write absolute paths.  [default: relative to the playlist]")
+@options.output_file("The .m3u8 file to write, or .ffconcat for FFmpeg; needed unless --dry-run is given.")
 @options.jobs
 @options.question
 @options.marks
@@ -75,8 +75,8 @@ def playlist(
     The tracks are in order of path. A file whose name cannot stand in a playlist, because it is not UTF-8 or has a line
     break in it, is left out with a warning.
 
-    The exit status is 0 where every file has an answer (a label, or that it is not music), 1 where some could not be
-    read, or lines of RESULTS, 2 for wrong usage.
+    The exit status is 0 where every file has an answer (a label, or that it is not music), 1 where some files or some
+    lines of RESULTS could not be read, 2 for wrong usage.
     """
     from songscore.cli.tally import Tally
     from songscore.cli.terminal import heard

@@ -1,4 +1,4 @@
-"""``songscore plot``: the timeline of a file as a picture."""
+"""``songscore plot``: draws the timeline of a file as a picture."""
 
 from __future__ import annotations
 
@@ -42,8 +42,8 @@ EXAMPLES = options.examples(
 def plot(file: Path, output: Path | None, quiet: bool, **asked: Any) -> None:
     """Draw where in a track the voice is.
 
-    The picture has the probability of a voice over time, and the spectrum; its name is printed. The passages with a
-    voice are marked. A file that cannot be labelled gives no picture, and the exit status 1.
+    The picture shows the probability of a voice over time, the passages with a voice, and the spectrum; its file name
+    is printed. If the file cannot be labelled, no picture is written and the exit status is 1.
     """
     if find_spec("matplotlib") is None:
         raise click.ClickException("songscore plot needs matplotlib: pip install 'songscore[plot]'")
@@ -70,6 +70,6 @@ def _draw(track: TrackResult, output: Path) -> None:
     figure = Figure(figsize=(9, 4), layout="constrained")
     plot_timeline(track, figure.subplots())
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Glyph .* missing")  # a name in a script without a font: boxes stand for it
+        warnings.filterwarnings("ignore", "Glyph .* missing")  # letters of a name that no font has are drawn as boxes
         with new_file(output) as file:
             figure.savefig(file, format=output.suffix.removeprefix(".") or None, dpi=150)

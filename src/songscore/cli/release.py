@@ -1,4 +1,4 @@
-"""``songscore release``: soundtrack, score or mixed, per folder."""
+"""``songscore release``: says of each folder whether it is a soundtrack, a score or mixed."""
 
 from __future__ import annotations
 
@@ -69,13 +69,13 @@ def release(
     any depth, is a release; folders called CD1, Disc 2 and the like belong to the one above them. A list of
     --files-from may name files too.
 
-    With --from, the releases are those of the files that are answered there. Say with --prior the one that they were
-    labelled with, if any.
+    With --from, the releases are the folders of the files in RESULTS. If these were labelled with --prior, give the
+    same --prior here.
 
-    JSON has every field and the tracks in short, CSV a line per release.
+    JSON has every field and a summary of each track; CSV has a line per release.
 
-    The exit status is 0 where every file has an answer (a label, or that it is not music), 1 where some could not be
-    read, or lines of RESULTS, 2 for wrong usage.
+    The exit status is 0 where every file has an answer (a label, or that it is not music), 1 where some files or some
+    lines of RESULTS could not be read, 2 for wrong usage.
     """
     from songscore.cli.formats import writing
     from songscore.cli.tally import Tally, how_to_hear
@@ -113,7 +113,7 @@ def release(
 
 
 def releases_of(tracks: Iterable[TrackResult], *, prior: float | None) -> Iterator[ReleaseResult]:
-    """The releases of answers that are all there; of several for one file, the last counts."""
+    """Group a complete set of answers into releases and judge each; the last answer for a file counts."""
     from songscore.release import judge, release_folder
 
     there: dict[Path, dict[Path, TrackResult]] = defaultdict(dict)
@@ -125,7 +125,7 @@ def releases_of(tracks: Iterable[TrackResult], *, prior: float | None) -> Iterat
 
 
 def _homes(inputs: Inputs, quiet: bool) -> dict[Path, Path]:
-    """Music files, each with the folder of its release."""
+    """The music files to label, each with the folder of its release."""
     from songscore.release import release_folder
 
     for path in inputs.named:

@@ -1,4 +1,4 @@
-"""``songscore report``: a run as one HTML page."""
+"""``songscore report``: writes the answers of a run as one HTML page."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ EXAMPLES = options.examples("report run.jsonl", 'report run.jsonl -o page.html -
 def report(results: Path, output: Path | None, title: str, marks: Marks | None, quiet: bool) -> None:
     """Write one HTML page that shows every track of a run.
 
-    The doubtful ones come first. RESULTS are the answers of `songscore label -o FILE.jsonl`. The page needs nothing
-    else and no network; it plays the passages to check where the music still lies where it was labelled. Keys, clicks
-    and taps mark tracks as song, score or neither, and the page saves the marks as marks.csv, which every command takes
-    with --marks.
+    The doubtful ones come first. RESULTS are the answers of `songscore label -o FILE.jsonl`. The page works without a
+    network. It plays the passages to check, as long as the music files are where they were when they were labelled.
+    Keys, clicks and taps mark tracks as song, score or neither, and the page saves the marks as marks.csv, which every
+    command takes with --marks.
     """
     from songscore.cli.tally import Tally, count
     from songscore.cli.terminal import clean

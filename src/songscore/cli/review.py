@@ -1,4 +1,4 @@
-"""``songscore review``: hear the doubtful tracks one after the other and mark them, in a terminal."""
+"""``songscore review``: plays the doubtful tracks one after the other in a terminal, to be marked by keys."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ PLAYERS: dict[str, Callable[[float], list[str]]] = {
     "ffplay": lambda start: ["-nodisp", "-loglevel", "quiet", "-ss", f"{start:.1f}"],
     "vlc": lambda start: ["--intf", "dummy", "--quiet", "--start-time", f"{start:.1f}"],
 }
-"""Players that are looked for, in this order, and how each is told where to start."""
+"""Players to look for, in this order, each with its options to start at a second without a window."""
 
 KEYS = "s song, i instrumental score, n neither, u undo, p play the next passage, x stop, enter next, b back, q quit"
 
 
 @click.command(epilog=EXAMPLES)
 @click.argument("results", type=options.FILE)
-@options.output_file("The marks; those that are there stay.  [default: marks.csv beside RESULTS]")
+@options.output_file("File to write the marks to; marks in it are kept.  [default: marks.csv beside RESULTS]")
 @click.option("--all", "everything", is_flag=True, help="Also the tracks that are certain, after the others.")
 @click.option(
     "--player",
@@ -78,7 +78,7 @@ def review(results: Path, output: Path | None, everything: bool, player: str | N
 
 
 def _to_hear(tracks: list[TrackResult], everything: bool) -> list[TrackResult]:
-    """The doubtful ones, the most doubtful first, then those without a label, then where asked for the certain."""
+    """Tracks in the order of review: the most doubtful first, then unlabelled ones, with --all then the others."""
 
     def place(track: TrackResult) -> tuple[int, float]:
         if track.label is None:
@@ -103,7 +103,7 @@ def _player(command: str | None) -> list[str]:
     except ValueError as error:
         raise click.BadParameter(f"{command}: {error}", param_hint="--player") from error
     if not words or shutil.which(words[0]) is None:
-        raise click.BadParameter(f"{command or 'nothing'} is no program here", param_hint="--player")
+        raise click.BadParameter(f"no program {(words or [''])[0]!r} was found", param_hint="--player")
     return words
 
 
@@ -130,20 +130,20 @@ class Player:
         self._process: subprocess.Popen[bytes] | None = None
 
     def play(self, path: str, start: float) -> None:
-        """Play a file from a second on, in the place of what is playing."""
+        """Stop what is playing, and play a file from second `start`."""
         self.stop()
         if not self._command:
             return
-        told = PLAYERS.get(Path(self._command[0]).stem)
+        options_of = PLAYERS.get(Path(self._command[0]).stem)
         self._process = subprocess.Popen(
-            [*self._command, *(told(start) if told else ()), str(Path(path).absolute())],
+            [*self._command, *(options_of(start) if options_of else ()), str(Path(path).absolute())],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
 
     def stop(self) -> None:
-        """Be silent."""
+        """Stop playing."""
         process, self._process = self._process, None
         if process is not None:
             process.kill()
@@ -152,7 +152,7 @@ class Player:
 
 @dataclass
 class _Review:
-    """A walk through tracks, each of which waits for keys."""
+    """The dialogue: shows and plays one track after the other, and acts on the keys that are pressed."""
 
     tracks: list[TrackResult]
     marks: Marks
@@ -167,15 +167,15 @@ class _Review:
         while self._at < len(self.tracks):
             self._show()
             self._play()
-            while (step := self._pressed(_key())) == 0:
+            while (step := self._act_on(_key())) == 0:
                 pass
             self.player.stop()
             if step is None:
                 return
             self._at, self._passage = max(0, self._at + step), -1
 
-    def _pressed(self, key: str) -> int | None:
-        """How far a key leads from here; None for the end."""
+    def _act_on(self, key: str) -> int | None:
+        """Do what a key asks for; return by how many tracks to move on, or None to quit."""
         from songscore.marks import NEITHER
         from songscore.results import SCORE, SONG
 
@@ -191,7 +191,7 @@ class _Review:
         return steps.get(key, 0)
 
     def _mark(self, label: MarkLabel | None) -> int:
-        """Mark this track and go on; or take its mark away, or where it has none, go back to that of the last."""
+        """Mark this track and move on; with None, remove its mark, or if it has none, that of the track marked last."""
         from songscore.cli.terminal import clean
         from songscore.marks import Mark, write_marks
 

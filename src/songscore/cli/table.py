@@ -1,4 +1,4 @@
-"""The tables that people read: as wide as the terminal, with the files of each release together."""
+"""Tables for people: as wide as the terminal, with the files of each release together."""
 
 from __future__ import annotations
 
@@ -20,30 +20,30 @@ from songscore.release import release_folder
 from songscore.results import SONG, TrackResult, clock
 
 WIDEST = 10_000
-"""Columns in which no path is shortened."""
+"""Width in columns of a table in which no path is to be shortened."""
 
 _NARROWEST = 12
-"""Columns to which a path is shortened at most."""
+"""Least width in columns to which a path is shortened."""
 
 
 class Shortened:
-    """Text of one line, of which the middle is left out where it does not fit."""
+    """One line of text, whose middle is left out where the whole does not fit."""
 
     def __init__(self, text: str, style: str = "") -> None:
         self.text, self.style = clean(text), style
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        """The text in the width that there is."""
+        """The text, shortened to the width that the table gives it."""
         yield Text(shortened(self.text, options.max_width), self.style, no_wrap=True)
 
     def __rich_measure__(self, console: Console, options: ConsoleOptions) -> Measurement:
-        """How narrow and how wide it may be."""
+        """The least and the greatest width of the text, in columns."""
         width = cell_len(self.text)
         return Measurement(min(width, _NARROWEST), width)
 
 
 def shortened(text: str, width: int) -> str:
-    """The text in at most `width` columns, with an ellipsis for its middle; more is kept of its end."""
+    """The text in at most `width` columns, with an ellipsis in its middle; more is kept of its end."""
     if cell_len(text) <= width:
         return text
     head, tail = "", ""
@@ -61,9 +61,9 @@ def shortened(text: str, width: int) -> str:
 def answer_table(
     file: IO[str], table_of: Callable[[list[Any]], Table] | None = None
 ) -> Iterator[Callable[[Any], None]]:
-    """A function that adds an answer; the table of all is printed when the generator ends.
+    """Yield a function that adds an answer; a table of all answers is printed when the generator ends.
 
-    It fits the terminal. Where there is none, and no COLUMNS says how wide to be, no path is shortened.
+    The table fits the terminal. Without a terminal, and without the variable COLUMNS, no path is shortened.
     """
     answers: list[Any] = []
     try:
@@ -132,7 +132,7 @@ def common_folder(paths: list[str]) -> str:
 
 
 def within(path: str, folder: str) -> str:
-    """A path as it is called in a folder that holds it; with "", the path itself."""
+    """The path relative to a folder that holds it; the path itself if `folder` is ""."""
     return str(Path(path).relative_to(folder)) if folder else path
 
 
@@ -144,7 +144,7 @@ def _total(name: str, tracks: Sequence[TrackResult], style: str) -> tuple[Shorte
 
 
 def _long(seconds: float) -> str:
-    """Hours, minutes and seconds, from an hour on."""
+    """A duration as minutes and seconds, or from an hour on as hours, minutes and seconds."""
     minutes = int(seconds) // 60
     return clock(seconds) if minutes < 60 else f"{minutes // 60}:{minutes % 60:02d}:{int(seconds) % 60:02d}"
 

@@ -1,4 +1,4 @@
-"""``songscore tag``: labels into the tags of the files, and out again."""
+"""``songscore tag``: writes labels into the tags of files, or takes them out again."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _WITHOUT = {
     "relabel": ("undo", "prior", "choir", "model", "certain_only", "progress", "marks"),
     "undo": (*_QUESTION, "marks", "write", "certain_only", "language", "keep_mtime", "progress"),
 }
-"""What has no part in a way of tagging."""
+"""Parameters that cannot be used together with each of these."""
 
 EXAMPLES = options.examples(
     "tag ~/Music  # show what would be written",
@@ -42,13 +42,13 @@ EXAMPLES = options.examples(
 @click.command(epilog=EXAMPLES)
 @options.results
 @click.option("--relabel", is_flag=True, help="Decide again from the probability in the tags, without listening.")
-@click.option("--undo", is_flag=True, help="Take the files back to what they were; needs no --write.")
+@click.option("--undo", is_flag=True, help="Restore the files as they were before; needs no --write.")
 @click.option("--write", is_flag=True, help="Write; without it you only see what would be written.")
 @options.dry_run("Show what would be written, and write nothing; the default.")
 @options.question
 @options.marks
 @options.certain_only
-@click.option("--language", is_flag=True, help="Also write zxx (no words) into the language of instrumental score.")
+@click.option("--language", is_flag=True, help="Also set the language of instrumental score to zxx (no words).")
 @click.option("--keep-mtime", is_flag=True, help="Keep the modification time of the files.")
 @options.jobs
 @click.option(
@@ -79,9 +79,9 @@ def tag(
     Nothing is written without --write. Labels come from listening to PATH, files and folders; from RESULTS, the answers
     of `songscore label -o FILE.jsonl`; or, with --relabel, from the probability that is in the tags already.
 
-    A mark INSTRUMENTAL that songscore did not write is kept, and its file left alone, and so is a file without music.
-    The sound stays what it is: each file is checked before it takes the place of the old one. --undo brings back the
-    old ones, byte for byte where nobody has changed them since.
+    A file with a tag INSTRUMENTAL that songscore did not write is left alone, and so is a file without music. The sound
+    does not change: each new file is checked before it replaces the old one. --undo restores the old files, byte for
+    byte where nobody has changed them since.
 
     The exit status is 0 where every file was tagged or left alone on purpose, 1 where some could not be, 2 for wrong
     usage.
@@ -139,7 +139,7 @@ def _task(track: TrackResult) -> Task | TagResult:
 
 
 def _show(result: TagResult) -> str:
-    """Print what happened to a file, or would; the answer is its status."""
+    """Print what was or would be changed in the tags of a file, and return its status."""
     from songscore.cli.terminal import clean
 
     for line, colour in _lines(result):
@@ -166,5 +166,5 @@ def _summary(met: Counter[str], *, written: bool, undone: bool) -> str:
     if undone or not met["changed"]:
         return counts
     return f"{counts}; " + (
-        "songscore tag --undo PATH takes them back" if written else "nothing was written, --write does it"
+        "songscore tag --undo PATH restores them" if written else "nothing was written; add --write to write it"
     )

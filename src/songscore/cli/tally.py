@@ -1,4 +1,4 @@
-"""What a run came to: the closing lines on standard error."""
+"""Counts of answers, and the closing lines about them on standard error."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Tally:
         self._met.update(_kinds(track))
 
     def counting(self, tracks: Iterable[TrackResult]) -> Iterator[TrackResult]:
-        """Pass answers on, and count them."""
+        """Yield the answers unchanged, and count them."""
         for track in tracks:
             self.add(track)
             yield track
@@ -44,7 +44,7 @@ class Tally:
 
     @property
     def n_doubtful(self) -> int:
-        """Labels in the band of doubt."""
+        """Number of labels in doubt."""
         return self._met["doubtful"]
 
     def labels(self) -> str:
@@ -52,7 +52,7 @@ class Tally:
         return f"{count(self._met['song'], 'song')}, {count(self._met['score'], 'score')}"
 
     def counts(self, *, doubt: bool = False) -> str:
-        """The same with the files that have no label and, with `doubt`, with the labels in doubt."""
+        """Like `labels`, with the files that have no label and, with `doubt`, the labels in doubt."""
         without = {"unread": "could not be read", "no music": "without music"}
         named = {"doubtful": "in doubt", **without} if doubt else without
         return ", ".join(
@@ -60,14 +60,14 @@ class Tally:
         )
 
     def summary(self, output: Path | None, *, answers: Path | None) -> str:
-        """What was done, where it is, and what to do next with the doubtful tracks.
+        """The closing lines: counts, the file that was written, and how to review the doubtful tracks.
 
         Parameters
         ----------
         output : Path or None
             The file that was written.
         answers : Path or None
-            JSON Lines in which the answers are.
+            The file of JSON Lines that holds the answers, if there is one.
         """
         line = f"{count(self.n_answers, 'file')}: {self.counts()}{placed(output)}"
         if not self.n_doubtful:
@@ -85,24 +85,24 @@ def _kinds(track: TrackResult) -> Iterator[str]:
 
 
 def count(number: int, noun: str) -> str:
-    """A number with its noun, of which the plural has an s."""
+    """A number with its noun, whose plural ends in s."""
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def how_to_hear(answers: Path | None) -> str:
-    """The command that shows tracks to listen to, whose answers are in a file of JSON Lines, or in none."""
+    """The command with which to review doubtful tracks, given the file of JSON Lines that holds them, if any."""
     if answers is None:
         return "label with -o FILE.jsonl, then songscore report FILE.jsonl"
     return f"songscore report {shown(answers)}"
 
 
 def placed(output: Path | None) -> str:
-    """Where it was written, to follow what was."""
+    """The words ``; in FILE`` that end a line about what was written; "" for standard output."""
     return "" if output is None else f"; in {shown(output)}"
 
 
 def shown(path: Path | str) -> str:
-    """A path as a shell takes it."""
+    """A path quoted for a shell, without control characters."""
     from songscore.cli.terminal import clean
 
     return clean(shlex.quote(str(path)))

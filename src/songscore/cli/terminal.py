@@ -1,4 +1,4 @@
-"""What people read while a command works: the voice curve in one line, progress and complaints."""
+"""Progress, errors and voice curves on standard error, while a command works."""
 
 from __future__ import annotations
 
@@ -37,14 +37,14 @@ _CONTROL = re.compile(
 
 
 def clean(text: str) -> str:
-    """Text without anything that commands a terminal, in any encoding."""
+    """Text without control characters and escape sequences, which could command a terminal."""
     return as_utf8(_CONTROL.sub("", text))
 
 
 def watched(
     results: Iterable[TrackResult], total: int, progress: bool, verbose: bool, *, quiet: bool = False
 ) -> Generator[TrackResult]:
-    """Pass results on, and say on standard error how far it is and what went wrong; parameters as for `watching`."""
+    """Yield results unchanged, and show progress and errors; parameters as for `watching`."""
     with watching(total, progress, verbose, quiet=quiet) as see:
         for result in results:
             see(result)
@@ -62,18 +62,18 @@ def heard(files: Sequence[Path], how: Mapping[str, Any], progress: bool, quiet: 
 def watching(
     total: int | None, progress: bool, verbose: bool, *, quiet: bool = False
 ) -> Iterator[Callable[[TrackResult], None]]:
-    """A function that is called with each result, and says on standard error how far it is and what went wrong.
+    """Yield a function to be called with each result, which shows progress and errors on standard error.
 
     Parameters
     ----------
     total : int or None
-        How many there will be, if that is known.
+        Number of results, if it is known.
     progress : bool
         Show a bar with counts, rate and time left.
     verbose : bool
         Show each voice curve and the reasons.
     quiet : bool
-        Show no complaints.
+        Show no errors.
     """
     console, tally = Console(stderr=True, highlight=False), Tally()
     with progress_bar(console, shown=progress) as bar:
@@ -89,7 +89,7 @@ def watching(
 
 
 def progress_bar(console: Console, *, shown: bool) -> Progress:
-    """A bar with counts, rate, time left, and a description; on a terminal it goes when it ends."""
+    """A bar with counts, rate, time left, and a description; on a terminal it disappears at the end."""
     counts = TextColumn("{task.description}", table_column=Column(ratio=1, no_wrap=True, overflow="ellipsis"))
     return Progress(
         *(BarColumn(12), MofNCompleteColumn(), _Rate(), TimeRemainingColumn(compact=True), counts),
@@ -102,7 +102,7 @@ def progress_bar(console: Console, *, shown: bool) -> Progress:
 
 
 class _Rate(ProgressColumn):
-    """Files a second, or a minute where that is easier to read."""
+    """A column with the number of files per second, or per minute if that is less than one."""
 
     def render(self, task: Task) -> Text:
         rate = task.finished_speed or task.speed
@@ -126,7 +126,7 @@ def _remarks(track: TrackResult, verbose: bool) -> Iterator[Text]:
 
 
 def status_of(track: TrackResult) -> str:
-    """The status, with the file before it where the message does not name it."""
+    """The status of a track, after its path unless the message names the path anyway."""
     named = track.path is None or track.path in track.message
     return track.status if named else f"{clean(track.path or '')}: {track.status}"
 

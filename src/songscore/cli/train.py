@@ -1,4 +1,4 @@
-"""``songscore train`` and ``songscore evaluate``: a model from a manifest, and how good one is on another."""
+"""``songscore train`` and ``songscore evaluate``: train a model on labelled music, and judge one on other music."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _PATH = click.Path(path_type=Path)
 )
 @click.option("--name", default="my-model", show_default=True, help="Name of the model.")
 @click.option("--root", type=_PATH, help="What the paths in the manifest are relative to.  [default: its folder]")
-@click.option("--cache", type=_PATH, help="Keep spectra and finished parts here, to go on from.")
+@click.option("--cache", type=_PATH, help="Folder for spectra and finished parts, from which a later call continues.")
 @click.option(
     "--folds", default=5, show_default=True, type=click.IntRange(2), metavar="N", help="Parts of the cross-validation."
 )
@@ -46,8 +46,8 @@ _PATH = click.Path(path_type=Path)
     show_default=True,
     help="With free, only files whose licence allows commercial use and derivatives.",
 )
-@click.option("--leave-out", is_flag=True, help="Go on without files that are missing or not those of the manifest.")
-@click.option("--seed", default=1, show_default=True, metavar="N", help="Everything random follows from it.")
+@click.option("--leave-out", is_flag=True, help="Leave out files that are missing or have changed.")
+@click.option("--seed", default=1, show_default=True, metavar="N", help="Seed of all random numbers.")
 @options.jobs
 @options.quiet
 def train(
@@ -66,8 +66,8 @@ def train(
 ) -> None:
     """Train a model of your own from labelled music.
 
-    MANIFEST is a CSV with the columns path, label and group. Needs songs, instrumental scores, and voices alone (role
-    "voice") to mix into the latter. The dependency group "train" brings PyTorch and the teacher.
+    MANIFEST is a CSV with the columns path, label and group. It must list songs, instrumental scores, and voices alone
+    (role "voice"), which are mixed into the scores. The dependency group "train" installs PyTorch and the teacher.
     """
     _check_packages()
     from dataclasses import replace
@@ -87,7 +87,7 @@ def train(
         cache=cache,
         licences=licences,
         leave_out=leave_out,
-        report=_pass_over if quiet else _report,
+        report=_drop if quiet else _report,
     )
     written = output / model.name
     click.echo(f"{written}.npz")
@@ -140,8 +140,8 @@ def evaluate(
         raise SystemExit(1)
 
 
-def _pass_over(line: str) -> None:
-    """Say nothing."""
+def _drop(line: str) -> None:
+    """Print no line of progress."""
 
 
 def _report(line: str) -> None:

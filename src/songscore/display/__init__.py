@@ -1,1 +1,1 @@
-"""What people look at: pages, figures, and how a result shows itself in a notebook."""
+"""Report pages, figures, and results as HTML for notebooks."""

@@ -1,4 +1,4 @@
-"""How results show themselves in a notebook: a line of words, and a strip of inline SVG."""
+"""Results as HTML for notebooks: a line of words, and a strip of inline SVG."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def track_html(track: TrackResult) -> str:
-    """The answer for a track: its label, its figures, and its voice curve."""
+    """A track as HTML: its label, its figures, and its voice curve."""
     verdict = track.label or f"{track.status}: {track.message}"
     figures = ""
     if track.label is not None:
@@ -31,7 +31,7 @@ def track_html(track: TrackResult) -> str:
 
 
 def release_html(release: ReleaseResult) -> str:
-    """The answer for a release: its verdict, and its tracks side by side."""
+    """A release as HTML: its verdict, and its tracks side by side."""
     name = escape(as_utf8(release.path or f"{len(release.tracks)} tracks"))
     notes = escape(as_utf8(release.message))
     return f"<div><b>{release}</b> <code>{name}</code><br>{_tracks(release.tracks)}<small>{notes}</small></div>"
@@ -60,7 +60,7 @@ def _shade(segment: Segment, scale: float) -> str:
 
 
 def _points(curve: VocalTimeline, scale: float, height: int) -> str:
-    """Corners of a line; a single step, which would be invisible, is two units wide."""
+    """Points of the line; a curve of a single step is drawn two units wide, so that it can be seen."""
     x, y = curve.times * scale, height * (1 - np.nan_to_num(curve.probability))
     if len(x) == 1:
         x, y = x[0] + np.array([-1.0, 1.0]), y.repeat(2)
@@ -68,7 +68,7 @@ def _points(curve: VocalTimeline, scale: float, height: int) -> str:
 
 
 def _tracks(tracks: Sequence[TrackResult], width: int = 400, height: int = 32) -> str:
-    """The tracks side by side as inline SVG, as wide as they are long."""
+    """The tracks side by side as inline SVG, each as wide as it is long."""
     if not tracks:
         return ""
     widths = lengths(tracks) * width / lengths(tracks).sum()

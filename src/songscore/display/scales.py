@@ -1,4 +1,4 @@
-"""What every picture shares: the colours of a song probability and of kinds of voices, and the width of a track."""
+"""Scales of all pictures: the colours of a song probability and of kinds of voices, and the width of a track."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from songscore.results import TrackResult, VoiceKind
 
 COLOURS = ((0.0, 0.45, 0.70), (0.95, 0.95, 0.95), (0.84, 0.37, 0.0))
-"""Red, green and blue of a score, of doubt and of a song: blue and orange of Okabe and Ito (2008)."""
+"""Red, green and blue for song probabilities of 0, 0.5 and 1: blue, white and orange, after Okabe and Ito (2008)."""
 
 
 VOICES: dict[VoiceKind, tuple[str, str]] = {
@@ -18,7 +18,7 @@ VOICES: dict[VoiceKind, tuple[str, str]] = {
     "choir": ("voices without words", "#cc79a7"),
     "speech": ("speech", "#56b4e9"),
 }
-"""What each kind of voice is called, and its colour: three of Okabe and Ito (2008)."""
+"""Name and colour of each kind of voice; the colours are those of Okabe and Ito (2008)."""
 
 
 def colour_of(probability: float) -> tuple[float, float, float]:
@@ -28,6 +28,6 @@ def colour_of(probability: float) -> tuple[float, float, float]:
 
 
 def lengths(tracks: Sequence[TrackResult]) -> NDArray[np.float64]:
-    """Seconds of each track, as they are drawn: one of unknown length is as long as the median."""
+    """Length of each track in seconds, to be drawn; the median for a track of unknown length."""
     middle = np.median([track.duration for track in tracks if track.duration] or [1.0])
     return np.array([track.duration or middle for track in tracks])

@@ -1,7 +1,7 @@
-"""Labels in the tags of the files: written, read back, undone.
+"""Writes labels to the tags of files, and removes them again.
 
 `tag_track` writes a label to the tags of its file, `relabel` decides again from the probability that is stored there,
-and `undo` takes a file back to what it was. None raises for a bad file: a `TagResult` says what happened to it.
+and `undo` restores a file as it was. None raises for a bad file: a `TagResult` says what happened to it.
 `songscore.tags.marks` explains the names of the tags.
 """
 

@@ -87,7 +87,7 @@ def _check_by_mutagen(path: str, old: bytes, new: bytes, wanted: Entries) -> Non
     lost = [str(key) for key, value in was.others.items() if now.others.get(key) != value]
     if lost:
         raise TagError(f"other tags would change ({', '.join(lost[:_NAMED])}); the file is left as it is")
-    if was.others and len(now.others) > len(was.others):  # a tag of our own may say what the file's chunks say
+    if was.others and len(now.others) > len(was.others):  # without others before, a new tag may repeat the chunks
         raise TagError("other tags would appear; the file is left as it is")
 
 

@@ -224,7 +224,7 @@ def _encoded(major: int, text: str) -> bytes:
 
 
 def _walk(body: bytes, start: int, version: _Version, synchsafe: bool) -> Iterator[tuple[int, int]]:
-    """Where the frames begin and end, as far as they can be followed."""
+    """Start and end of each frame, up to the first that is not valid."""
     while start + version.header <= len(body) and _is_id(body[start : start + version.id_length], version.id_length):
         field = body[start + version.id_length : start + (6 if version.major == 2 else 8)]
         size = _synchsafe(field) if synchsafe else int.from_bytes(field, "big")
@@ -265,7 +265,7 @@ def _payload(frame: bytes, version: _Version, unsynchronised: bool) -> bytes | N
 
 
 def _texts(payload: bytes | None) -> Values | None:
-    """The strings of a text frame, in that of a user its name first; None where it cannot be read."""
+    """The strings of a text frame, in a user text frame its name first; None if the frame cannot be read."""
     if not payload or payload[0] >= len(_ENCODINGS):
         return None
     if payload[0] == 1:

@@ -1,4 +1,4 @@
-"""Files of sound between tags: ID3v2 before it; Lyrics3, APE and ID3v1 behind it.
+"""Files that have tags around the sound: ID3v2 before it; Lyrics3, APE and ID3v1 behind it.
 
 MP3 and TrueAudio get their entries in ID3v2, except where there is only an APE tag: a new ID3v2 tag would hide its
 title from programs that read only the first tag they find. Monkey's Audio, WavPack, Musepack and OptimFROG get them in
@@ -13,7 +13,7 @@ from songscore.tags.items import Changes, Content, Item
 
 
 class Mpeg:
-    """Sound between tags.
+    """A file that has tags around the sound.
 
     Parameters
     ----------

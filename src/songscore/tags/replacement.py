@@ -1,4 +1,4 @@
-"""Replacing a file by a new one, in one step, once the new one is whole on the disk.
+"""Replaces a file by a new one, in one step, once the new one is whole on the disk.
 
 The new file stands beside the old one under a hidden name, and is locked by the process that writes it. One that a
 killed process left is removed when the next file in its folder is written, see `songscore._files`.
@@ -97,7 +97,7 @@ def _beside(target: Path) -> Iterator[tuple[Path, BinaryIO]]:
 
 
 def _created(target: Path) -> tuple[Path, BinaryIO]:
-    """A new file for this user alone, locked; made again where another process removed it before it was locked."""
+    """A new file for this user alone, locked; made again if another process removed it before it was locked."""
     while True:
         with _beginning:
             new = hidden_beside(target)

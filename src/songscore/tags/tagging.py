@@ -1,4 +1,4 @@
-"""Writing a label to the tags of a file, and undoing it.
+"""Writes a label to the tags of a file, and undoes it.
 
 A file is never changed in place. The new file is made in memory and has to pass the checks of `songscore.tags.checks`:
 the new entries can be read back, every other item of its tags is there byte for byte, and the sound decodes to the same
@@ -50,7 +50,7 @@ _LONGEST_MODEL = 100
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TagResult:
-    """What happened to the tags of one file, or would.
+    """What happened or would happen to the tags of one file.
 
     Attributes
     ----------
@@ -79,7 +79,7 @@ class Writing:
     Attributes
     ----------
     journal : UndoJournal
-        Records how each file was, so that `undo` can take it back.
+        Records how each file was, so that `undo` can restore it.
     keep_mtime : bool
         Keep the modification time of the file.
     """
@@ -88,8 +88,8 @@ class Writing:
     keep_mtime: bool = False
 
 
-def _answered(work: Callable[Concatenate[str, P], TagResult]) -> Callable[Concatenate[str, P], TagResult]:
-    """The same work on a path, with a failed result in place of an error."""
+def _without_errors(work: Callable[Concatenate[str, P], TagResult]) -> Callable[Concatenate[str, P], TagResult]:
+    """Wrap work on a path, so that it returns a failed result instead of raising an error."""
 
     @wraps(work)
     def answered(path: str, /, *args: P.args, **kwargs: P.kwargs) -> TagResult:
@@ -142,7 +142,7 @@ def tag_track(
 
 
 def _complaint(track: TrackResult) -> str:
-    """What is wrong with an answer that came from a file or another machine; "" where nothing is."""
+    """What is wrong with an answer, which may come from a file or another machine; "" for a valid one."""
     p: Any = track.song_probability
     label: Any = track.label
     if label not in (SONG, SCORE):
@@ -179,15 +179,15 @@ def relabel(
 
 
 def undo(path: str | os.PathLike[str], journal: UndoJournal) -> TagResult:
-    """Take a file back to what it was before songscore wrote its tags.
+    """Restore a file as it was before songscore wrote its tags.
 
-    A file that was not changed since gets its former bytes and modification time, wherever it is now. In a file that
-    was changed, those of songscore's tags that still are as it wrote them get their former values.
+    If nobody has changed the file since, it gets its former bytes and modification time, even if it was moved. In a
+    file that was changed, the tags that still have the values that songscore wrote get their former values.
     """
     return _take_back(os.fspath(path), journal)
 
 
-@_answered
+@_without_errors
 def _retag(
     path: str,
     decide: Wanted,
@@ -197,7 +197,7 @@ def _retag(
     *,
     by_hand: bool = False,
 ) -> TagResult:
-    target, seen, entries = _found(path)
+    target, seen, entries = _read_entries(path)
     if made_by_hand(entries) and not (by_hand and from_mark(entries)):
         mark = f"{INSTRUMENTAL}={'; '.join(entries[INSTRUMENTAL])}"
         return TagResult(path=path, status="kept", before=entries, message=f"{mark} was set by hand")
@@ -217,8 +217,8 @@ def _retag(
     return TagResult(path=path, status="changed", before=entries, changes=new)
 
 
-def _found(path: str) -> tuple[Path, os.stat_result, dict[str, Values]]:
-    """The file itself, behind any links, its state, and its entries."""
+def _read_entries(path: str) -> tuple[Path, os.stat_result, dict[str, Values]]:
+    """The file that a path leads to through any links, its state, and its entries."""
     target = Path(path).resolve(strict=True)
     seen = target.stat()
     check_regular(seen)
@@ -228,9 +228,9 @@ def _found(path: str) -> tuple[Path, os.stat_result, dict[str, Values]]:
         return target, seen, Tags(content).entries(NAMES)
 
 
-@_answered
+@_without_errors
 def _take_back(path: str, journal: UndoJournal) -> TagResult:
-    target, seen, entries = _found(path)
+    target, seen, entries = _read_entries(path)
     if MODEL not in entries:
         return TagResult(path=path, status="unchanged", before=entries)
     check_writable(target, seen)

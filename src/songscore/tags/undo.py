@@ -122,7 +122,7 @@ class UndoJournal:
     def restored(self, path: str, content: bytes) -> tuple[bytes, int] | None:
         """The content and time of a file before the first of the changes that led to its present content.
 
-        Where several files became the same, the records of this path are preferred.
+        If several files have the same content by now, the records of this path are preferred.
 
         Returns
         -------
@@ -143,7 +143,7 @@ class UndoJournal:
             except (ValueError, TypeError, zlib.error):
                 state = ""
             if digest(content) != state:
-                raise TagError(f"{self.path}: the record of {record.path} does not lead back to what it was")
+                raise TagError(f"{self.path}: the record of {record.path} is damaged and cannot restore the file")
         return (content, self._records[first].mtime_ns) if first < len(self._records) else None
 
     def back(self, path: str, entries: Entries, sound: str = "") -> Changes:
@@ -183,7 +183,7 @@ class UndoJournal:
 
 @contextmanager
 def _locked(file: IO[bytes]) -> Iterator[bool]:
-    """Keep other processes of songscore from writing meanwhile; False where files cannot be locked."""
+    """Keep other processes of songscore from writing meanwhile; yields False if files cannot be locked here."""
     try:
         import fcntl
 

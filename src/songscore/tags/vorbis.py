@@ -7,7 +7,7 @@ from songscore.tags.items import Changes, Item, added, kept
 
 
 class VorbisComments:
-    """The Vorbis comments at the start of some bytes; what follows them is kept.
+    """The Vorbis comments at the start of some bytes; the bytes behind them are kept.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""The child process that reads and writes tags: one file in, one `TagResult` out, no exception.
+"""The child process that reads and writes tags; it replies to each request with a `TagResult` and raises no exception.
 
 Damaged tags may crash a decoder, keep it busy for ever, or unpack to gigabytes; in a child they harm no other file.
 A child whose parent has ended removes the new file that it was writing, and ends.

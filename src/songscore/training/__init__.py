@@ -1,8 +1,8 @@
-"""Making a model from a manifest, adapting one to marks, and judging one; never imported when labelling.
+"""Train a model from a manifest, adapt one to marks, and judge one; never imported when labelling.
 
-`train` runs the whole way: sound to mel spectra, a voice detector without each part of the cross-validation and one on
-everything, the track classifier on what the former heard, bounds of certainty, model files. `adapt` fits the track
-classifier and the bounds anew, to marks beside what they were fitted to.
+`train` takes every step: it computes mel spectra, trains a voice detector without each fold of the cross-validation and
+one on everything, fits the decision to what the former heard in the folds left out, sets the bounds of certainty, and
+writes the model. `adapt` refits the decision and its bounds, to marks and to what they were fitted to before.
 """
 
 from songscore.training.adapt import Adaptation, adapt

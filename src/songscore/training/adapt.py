@@ -1,7 +1,7 @@
-"""A model of one's own from marks: the decision is fitted anew, the detector stays.
+"""Adapt a model to a person's marks: the decision is refitted, the voice detector stays.
 
-Everything that is said of a mark comes from a decision that was fitted without the marks of its folder. A model is
-written only where that decision does better than the one before, by more than chance explains.
+Figures on marks are cross-validated: each mark is judged by a decision that was fitted without the marks of its folder.
+A model is written only where these figures are better than those of the old model, by more than chance explains.
 """
 
 from __future__ import annotations
@@ -35,15 +35,15 @@ from songscore.training.publish import log_odds_of_samples, render_adapted_card,
 from songscore.training.trial import Standing, Trial, counted_marks, in_folds
 
 FEWEST = 20
-"""Marks below which nothing is fitted."""
+"""Least number of usable marks that a decision is fitted to."""
 
 N_NEXT = 10
-"""Tracks that are named to be marked next."""
+"""Number of tracks that are proposed for marking next."""
 
 
 @dataclass(frozen=True, slots=True)
 class Adaptation:
-    """What came of adapting a model.
+    """The outcome of adapting a model.
 
     Attributes
     ----------
@@ -55,13 +55,13 @@ class Adaptation:
     songs, scores : int
         Marks that were used.
     passed_over : mapping of str to int
-        Marks that were not, by the reason.
+        Marks that were not used, by the reason.
     before, after : Standing or None
-        Of the model that was adapted, and in cross-validation of the new one; None with too few marks.
+        Figures of the old model, and cross-validated ones of the new model; None with too few marks.
     gain : Figure or None
         By how much the mean loss of a mark falls, in nats, with its 95 % interval.
     elsewhere : float
-        By how much the share of wrong labels among the lessons rises.
+        By how much the share of wrong labels rises among the lessons, to which the old model was fitted.
     more : int or None
         Marks that are still missing; None where more of them would not help.
     mark_next : tuple of str
@@ -92,7 +92,7 @@ def adapt(
     cache: CacheFolder = True,
     progress: Callable[[int, int], None] | None = None,
 ) -> Adaptation:
-    """Fit the decision of a model to your marks, beside what it learnt before; the voice detector stays.
+    """Fit the decision of a model to your marks and to what it learnt from before; the voice detector stays.
 
     Parameters
     ----------
@@ -103,14 +103,14 @@ def adapt(
     model : str or path, default "track-v2"
         The model to adapt.
     among : iterable of TrackResult, optional
-        Answers among which to look for marked files that were moved since, and where they are of that model, for
-        tracks to mark next.
+        Answers in which to find marked files that have moved and, where they are of the same model, tracks to mark
+        next.
     jobs : int, default 1
-        Processes that listen to what is not in the cache.
+        Processes that listen to files that are not in the cache.
     cache : path or bool, default True
         As for `classify_folder`.
     progress : callable, optional
-        Called with the number of files that were heard, and of all.
+        Called with the number of files heard so far, and the number of all files.
 
     Returns
     -------
@@ -121,7 +121,7 @@ def adapt(
     ManifestError
         The marks cannot be read.
     ModelError
-        The model cannot be adapted, or the new one cannot have its name.
+        The model cannot be adapted, or the name of the new one is that of a shipped model.
     OSError
         The new model cannot be written.
     """
@@ -129,8 +129,8 @@ def adapt(
     lessons = lessons_of(base, name)
     stem = None if output is None else _stem(output)
     wanted, answers = _read(marks), list(among)
-    found, passed_over = _found(wanted, answers)
-    given, music = _heard(found, base, name, jobs, cache, progress, passed_over)
+    found, passed_over = _locate(wanted, answers)
+    given, music = _analyse(found, base, name, jobs, cache, progress, passed_over)
     likely = _to_mark_next(base, lessons, given, answers, wanted)
     counted: dict[str, Any] = {
         "songs": int(given.song.sum()),
@@ -160,8 +160,8 @@ def _read(marks: MarkSource) -> Marks:
         raise ManifestError(str(error)) from error
 
 
-def _found(wanted: Marks, answers: Sequence[TrackResult]) -> tuple[dict[str, Mark], Counter[str]]:
-    """The marks by where their files are now, and why others cannot be used."""
+def _locate(wanted: Marks, answers: Sequence[TrackResult]) -> tuple[dict[str, Mark], Counter[str]]:
+    """The usable marks by the present path of their file, and counts of the others by the reason."""
     elsewhere = {track.sound_digest: track.path for track in answers if track.sound_digest and track.path}
     found, passed_over = dict[str, Mark](), Counter({NEITHER: 0, "not found": 0})
     for mark in wanted:
@@ -175,7 +175,7 @@ def _found(wanted: Marks, answers: Sequence[TrackResult]) -> tuple[dict[str, Mar
 
 
 def _place(mark: Mark, elsewhere: str | None) -> str | None:
-    """Where the sound of a mark is: where it was, or else where an answer has it."""
+    """Present path of a marked sound: the path of the mark, or of an answer with that sound; None if in neither."""
     if not mark.sound:
         return mark.path if Path(mark.path).is_file() else None
     for path in (mark.path, elsewhere):
@@ -185,7 +185,7 @@ def _place(mark: Mark, elsewhere: str | None) -> str | None:
     return None
 
 
-def _heard(
+def _analyse(
     found: Mapping[str, Mark],
     base: TrackModel,
     name: str,
@@ -194,7 +194,7 @@ def _heard(
     progress: Callable[[int, int], None] | None,
     passed_over: Counter[str],
 ) -> tuple[DecisionSet, NDArray[np.float64]]:
-    """The marks as the decision sees them, and their log-odds of music; counts those of which nothing can be learnt."""
+    """Listen to marked files: what the decision is fitted to, and log-odds of music; counts unusable files."""
     examples, music = [], []
     for n, (path, reading) in enumerate(analyse_files(found, jobs=jobs, cache=cache, model=name), start=1):
         if progress is not None:
@@ -234,7 +234,7 @@ def _stem(output: str | os.PathLike[str]) -> Path:
 
 
 def _write(stem: Path, base: TrackModel, trial: Trial, found: Mapping[str, Any]) -> str:
-    """Write the files of the adapted model; the path without suffix."""
+    """Write the files of the adapted model, and return their path without suffix."""
     linear, canary = trial.linear, base.arrays["canary.features"]
     kept = {name: array for name, array in base.arrays.items() if not name.startswith("canary.samples")}
     arrays = kept | {
@@ -264,7 +264,7 @@ def _write(stem: Path, base: TrackModel, trial: Trial, found: Mapping[str, Any])
 def _canary_of_samples(
     base: TrackModel, arrays: Mapping[str, NDArray[Any]], metadata: Mapping[str, Any]
 ) -> dict[str, NDArray[Any]]:
-    """That of the model before, with the new answer; older models have none."""
+    """The canary of samples of the old model, with the answer of the new one; empty if the old model has none."""
     pitch = base.arrays.get("canary.samples_pitch")
     if pitch is None:
         return {}

@@ -28,7 +28,7 @@ class Evaluation:
     failed : int
         Files that got no label.
     figures : dict of str to Figure
-        Over the files that got one.
+        Over the files that got a label.
     """
 
     results: tuple[TrackResult, ...]
@@ -47,7 +47,7 @@ def evaluate(
     model: str | os.PathLike[str] = MODEL,
     progress: Progress | None = None,
 ) -> Evaluation:
-    """Label the files of a manifest and compare.
+    """Label the files of a manifest, and compare the labels with those in it.
 
     Parameters
     ----------
@@ -61,7 +61,7 @@ def evaluate(
     Returns
     -------
     Evaluation
-        Files without a label of ours are counted in `failed` and not in the figures.
+        Files that got no label are counted in `failed` and are not in the figures.
 
     Raises
     ------

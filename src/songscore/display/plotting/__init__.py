@@ -1,4 +1,4 @@
-"""Figures: Axes in, Axes out. Needs matplotlib, the extra ``plot``.
+"""Figures with matplotlib, from the extra ``plot``: each function draws on given or new Axes and returns them.
 
 Time runs along the abscissa in minutes and seconds from the start of the track or of the release. Colours are those of
 Okabe and Ito (2008), told apart by every kind of colour vision.

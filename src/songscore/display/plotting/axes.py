@@ -1,4 +1,4 @@
-"""What the figures share: new Axes, the time axis, titles."""
+"""Parts that all figures share: new Axes, the time axis, titles."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ FONTS = (
     *("Noto Sans CJK JP", "Noto Sans CJK SC", "Noto Sans JP", "IPAGothic", "WenQuanYi Zen Hei"),
     *("Hiragino Sans", "Apple SD Gothic Neo", "Yu Gothic", "Microsoft YaHei", "Malgun Gothic", "Arial Unicode MS"),
 )
-"""Families with the scripts that the default font lacks, as systems have them."""
+"""Font families of common systems, with scripts that the default font lacks."""
 
 
 def new_axes(height: float) -> Axes:
@@ -35,7 +35,7 @@ def new_axes(height: float) -> Axes:
 
 
 def time_axis(ax: Axes, end: float) -> None:
-    """Minutes and seconds along the abscissa, from 0 to `end` seconds."""
+    """Label the abscissa in minutes and seconds, from 0 to `end` seconds."""
     from matplotlib.ticker import FuncFormatter, MultipleLocator
 
     ax.set(xlabel="time (min:s)", xlim=(0, end))
@@ -44,19 +44,19 @@ def time_axis(ax: Axes, end: float) -> None:
 
 
 def set_title(ax: Axes, name: str, verdict: str, pad: float | None = None) -> None:
-    """The name of a file or folder, and beneath it what was found, `pad` points above the Axes."""
+    """Write the name of a file or folder, and its verdict below it, `pad` points above the Axes."""
     ax.set_title(f"{short(name)}\n{verdict}", loc="left", fontsize="medium", family=families(), pad=pad)
 
 
 def set_track_title(ax: Axes, track: TrackResult, pad: float | None = None) -> None:
-    """The name of the track and its label."""
+    """Write the name of the track and its label above the Axes."""
     doubt = "" if track.certain else ", in doubt"
     verdict = f"{track.label}, P(song) = {track.song_probability:.2f}{doubt}" if track.label else track.status
     set_title(ax, Path(track.path).name if track.path else "samples in memory", verdict, pad)
 
 
 def short(name: str, most: int = LONGEST_NAME) -> str:
-    """A name that matplotlib takes as it is, cut where it is longer than `most` characters."""
+    """A name of at most `most` characters, escaped for matplotlib."""
     name = as_utf8(name)
     return (name if len(name) <= most else f"{name[: most - 1]}…").replace("$", r"\$")
 

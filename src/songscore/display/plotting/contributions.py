@@ -1,4 +1,4 @@
-"""The reasons as bars."""
+"""Bars of how far each feature moved the decision on a track."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def plot_contributions(track: TrackResult, ax: Axes | None = None, *, most: int 
     Parameters
     ----------
     track : TrackResult
-        A track with contributions; answers that were read from a file have none.
+        A track with contributions, as `classify_track` gives them; answers that were read from a file have none.
     ax : matplotlib Axes, optional
         Where to draw. Without it a figure is made.
     most : int, default 10

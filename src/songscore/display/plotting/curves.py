@@ -50,8 +50,8 @@ def plot_curves(
     Returns
     -------
     (4,) array of Axes
-        Those of the probability of each kind of voice, the mel spectrum in decibels under its maximum, the chroma, and
-        the onset strength.
+        With the probability of each kind of voice, the mel spectrum in decibels below its maximum, the chroma, and the
+        onset strength.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Songs against scores, feature by feature."""
+"""Histograms of features, songs against scores."""
 
 from __future__ import annotations
 
@@ -48,14 +48,14 @@ def plot_features(
     Returns
     -------
     array of Axes
-        In each title is the AUC: how often the feature of a song is above that of a score, or below it where that is
-        more often; 0.5 tells nothing, 1 everything. It is that of the tracks in the table: the best of many features
-        is always somewhat flattered.
+        Each title has the AUC: how often the feature of a song is above that of a score, or below it where that is more
+        often; 0.5 is chance, 1 tells them all apart. It is measured on the tracks of the table, so the best of many
+        features looks somewhat better than it is.
 
     Raises
     ------
     ValueError
-        There are not two kinds of labels, or no feature is a number.
+        There are not two kinds of labels, or no column holds different numbers of both kinds.
     """
     columns = table.columns if hasattr(table, "columns") else table
     features = {str(name): np.asarray(table[name]) for name in columns if name != labels}
@@ -85,7 +85,7 @@ def auc(first: NDArray[np.float64], second: NDArray[np.float64]) -> float:
 
 
 def _two_kinds(labels: Any) -> tuple[tuple[str, str], NDArray[np.float64]]:
-    """Both kinds, scores first, and for each track whether it is of the second: 1, 0, or NaN without a label."""
+    """The two kinds of labels, scores first, and for each track 1 for the second kind, 0, or NaN without a label."""
     given = [None if label is None or label != label else str(label) for label in labels]
     kinds = sorted({label for label in given if label is not None})
     if len(kinds) != 2:
@@ -97,7 +97,7 @@ def _two_kinds(labels: Any) -> tuple[tuple[str, str], NDArray[np.float64]]:
 def _split(
     values: NDArray[np.float64], is_second: NDArray[np.float64], name: str
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """The numbers of both kinds of tracks."""
+    """The finite values of the tracks of the first kind, and those of the second."""
     if len(values) != len(is_second):
         raise ValueError(f"{len(is_second)} labels for {len(values)} tracks in {name}")
     known = np.isfinite(values)

@@ -1,4 +1,4 @@
-"""The release as a strip of tracks."""
+"""A release as a strip of its tracks."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ IN_DOUBT = "////"
 
 NAME_POINTS = 7.0
 NAME_ASPECT = 0.6
-"""Width of a letter over the size of the font, about."""
+"""Approximate width of a letter, as a share of the size of the font."""
 
 DARK_UP_TO = 0.2
-"""Song probability up to which the colour is so dark that a name on it is white."""
+"""Song probability up to which the colour is so dark that names are written in white."""
 
 
 def plot_release(release: ReleaseResult, ax: Axes | None = None) -> Axes:
@@ -39,8 +39,8 @@ def plot_release(release: ReleaseResult, ax: Axes | None = None) -> Axes:
     Returns
     -------
     Axes
-        Each track is a patch, as wide as it is long, hatched where it is in doubt, grey where it has no label. Names
-        stand where there is room for them.
+        Each track is a patch, as wide as it is long, hatched if it is in doubt, grey if it has no label. Names are
+        written in tracks that are wide enough.
 
     Raises
     ------
@@ -84,7 +84,7 @@ def _frame(ax: Axes, release: ReleaseResult, end: float) -> None:
 
 
 def _add_names(ax: Axes, tracks: Sequence[TrackResult], bars: Sequence[Rectangle]) -> None:
-    """Write names upwards, as many letters as the strip has room for, in tracks that are wide enough."""
+    """Write names upwards, cut to the height of the strip, in tracks that are wide enough."""
     ax.figure.canvas.figure.draw_without_rendering()
     place = ax.get_window_extent()
     to_points = 72 / ax.figure.dpi

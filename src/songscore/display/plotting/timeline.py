@@ -33,14 +33,14 @@ def plot_timeline(track: TrackResult, ax: Axes | None = None, *, source: Source 
     track : TrackResult
         A track with a timeline.
     ax : matplotlib Axes, optional
-        Where to draw. Without it a figure is made. Where there is a spectrum, it takes the lower half of the place.
+        Where to draw. Without it a figure is made. The spectrum, if there is one, takes the lower half of these Axes.
     source : path, binary file object, or (array, sample rate), optional
-        The sound, for the mel spectrum. Without it `track.path` is read; where that cannot be, there is no spectrum.
+        The sound, for the mel spectrum. Without it `track.path` is read; if that is impossible, no spectrum is drawn.
 
     Returns
     -------
     Axes
-        That of the voice curve.
+        The Axes with the voice curve.
 
     Raises
     ------
@@ -86,13 +86,13 @@ def _draw_curve(ax: Axes, track: TrackResult) -> None:
 
 
 def _gaps(heard: list[VocalTimeline], end: float) -> list[tuple[float, float]]:
-    """Where nothing was heard, from the start of the track to its end, in seconds."""
+    """Passages that were not heard, as starts and ends in seconds."""
     starts, stops = [0.0, *(float(s.times[-1]) for s in heard)], [*(float(s.times[0]) for s in heard), end]
     return [(a, b) for a, b in zip(starts, stops, strict=True) if b - a > SHORTEST_GAP]
 
 
 def _mel(track: TrackResult, source: Source | None) -> NDArray[np.float32] | None:
-    """Mel spectrum in decibels under its maximum, ``(n_bands, n_columns)``; None where there is no sound to read."""
+    """Mel spectrum in decibels below its maximum, ``(n_bands, n_columns)``; None without a sound that can be read."""
     sound = track.path if source is None else source
     if sound is None:
         return None
@@ -117,7 +117,7 @@ def _draw_mel(ax: Axes, mel: NDArray[np.float32], end: float) -> None:
 
 
 def _lower_half(ax: Axes) -> Axes:
-    """Make room below an Axes, and fill it with a new one that shares its time."""
+    """Shrink `ax` to its upper half, and return new Axes in the lower half with the same time axis."""
     place = ax.get_subplotspec()
     if place is None:
         left, bottom, width, height = ax.get_position().bounds

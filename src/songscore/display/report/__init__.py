@@ -1,12 +1,12 @@
-"""A run as one HTML page that needs nothing else: no network, no framework, no other file.
+"""Writes a run as one HTML page that needs no network, no framework and no other file.
 
 The page holds the tracks as JSON, one array each in the order of `COLUMNS`; its scripts draw only the rows that can be
-seen, so that 100,000 stay usable. A timeline is text, one character per `CELLS`-th of the track: ``0`` to ``f`` for the
-probability of a voice in sixteenths, ``.`` where nothing was heard. Where voices without words or speech were heard,
-a text of the same length has ``c`` and ``p``.
+seen, so that 100,000 tracks stay usable. A timeline is text, one character per `CELLS`-th of the track: ``0`` to ``f``
+for the probability of a voice in sixteenths, ``.`` where nothing was heard. A second text of the same length has ``c``
+for voices without words and ``p`` for speech.
 
-Tracks can be marked in the page. The browser keeps the marks of a page, known by where it was written, and the page
-saves them as `songscore.marks` reads them.
+Tracks can be marked in the page. The browser stores the marks for each path of a page, and the page saves them as a
+file that `songscore.marks` reads.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ COLUMNS = (
     "path", "url", "label", "p", "certain", "status", "message", "duration", "voice", "strip", "kinds",
     "listen", "mark", "sound", "file",
 )  # fmt: skip
-"""What is known of a track: `label`, `p`, `certain` and `status` as the model has it, `mark` as a person has. `file` is
-the path as it stands in ``marks.csv``, "" where that is `path`."""
+"""Fields of a track: `label`, `p`, `certain` and `status` are the model's, `mark` is a person's. `file` is the path as
+written in ``marks.csv``, or "" if that is the same as `path`."""
 
 CELLS = 96
 BINS = 20
@@ -65,7 +65,7 @@ def write_report(
     title : str
         Heading of the page.
     marks : path, iterable of Mark, or mapping of path to label, optional
-        Labels given by a person, or the file of them, to begin with in the page.
+        Labels given by a person, or the file of them, which the page shows from the start.
     """
     path = Path(path)
     run = hashlib.sha256(os.fsencode(path.resolve())).hexdigest()[:16]
@@ -106,7 +106,7 @@ def render(
 
 
 def _json(content: Any) -> str:
-    """JSON that ends no script."""
+    """JSON for a script element, which no text in it can end."""
     return json.dumps(content, separators=(",", ":")).replace("<", "\\u003c")
 
 
@@ -144,7 +144,7 @@ def _row(track: TrackResult, folder: Path, mark: Mark | None) -> list[Any]:
 
 
 def _url(path: str | None, folder: Path) -> str:
-    """Where the music is, seen from the page."""
+    """The music file as a URL relative to the page's folder, or "" if there is none."""
     if path is None:
         return ""
     try:
@@ -155,7 +155,7 @@ def _url(path: str | None, folder: Path) -> str:
 
 
 def end_of(timeline: VocalTimeline, duration: float | None) -> float:
-    """Where a strip ends, in seconds."""
+    """The end of a strip in seconds: that of the track or of its timeline, whichever is later."""
     times = timeline.times
     return max(duration or 0.0, float(times[-1]) + _step(timeline) / 2) if len(times) else 0.0
 
@@ -165,7 +165,7 @@ def _step(timeline: VocalTimeline) -> float:
 
 
 def strip(timeline: VocalTimeline, duration: float | None) -> str:
-    """A timeline as text: the highest probability in each cell that its steps reach."""
+    """A timeline as text: for each cell, the highest probability of the steps in it."""
     times, half = timeline.times, _step(timeline) / 2
     if not len(times):
         return ""
@@ -200,7 +200,7 @@ def _legend() -> str:
 
 @dataclass
 class _Totals:
-    """What stands above the table."""
+    """The counts and the histogram above the table."""
 
     counts: dict[str, int] = field(
         default_factory=lambda: dict.fromkeys(
@@ -228,7 +228,7 @@ class _Totals:
         return "".join(f"<div><dt>{name}</dt><dd>{number}</dd></div>" for number, name in items)
 
     def histogram(self) -> str:
-        """Bars of the song probabilities as SVG, the height a square root so that few tracks are seen beside many."""
+        """A histogram of song probabilities as SVG; heights are square roots of the counts, to show small ones."""
         counts, _ = np.histogram(self.known, BINS, (0, 1))
         tallest = float(np.sqrt(counts.max(initial=1)))
         bars = []

@@ -1,4 +1,4 @@
-// The table: which rows there are, in which order, and only those drawn that can be seen.
+// The table: which rows it has, and in which order; only the rows that can be seen are drawn.
 
 const TRACKS = 0, ALBUMS = 1;
 const attention = (i) => {
@@ -37,8 +37,8 @@ const SPARE = 6; // rows above and below those that can be seen
 const TALLEST = 16e6; // pixels: no browser has a taller page
 const PRINTED = 1000; // rows
 
-// `found` are the tracks or albums that are shown, `height` that of a row, `above` how many rows are out of sight above.
-// A view's `at` is what the keys are about; `passage` is the passage of the track that was played last.
+// `found` are the tracks or albums that are shown, `height` is that of a row, `above` the number of rows above the window.
+// A view's `at` is its current track or album, which keys act on; `passage` is the passage of it that was played last.
 const state = { view: TRACKS, kind: 0, text: "", album: -1, found: [], height: 0, above: 0, passage: -1 };
 const byId = (id) => document.getElementById(id);
 const view = () => VIEWS[state.view];
@@ -64,12 +64,12 @@ function select() {
   draw();
 }
 
-// Where the table begins on the page, below what stays on top of the window.
+// How far to scroll until the table begins just below the bar that stays on top of the window.
 const tableTop = () => byId("table").getBoundingClientRect().top + window.scrollY - byId("marking").offsetHeight;
 
 function tell() {
   const n = state.found.length, all = n === 1 ? `1 ${view().noun}` : `${n.toLocaleString("en")} ${view().noun}s`;
-  byId("shown").textContent = n ? all : `No ${view().noun} is like that.`;
+  byId("shown").textContent = n ? all : `No ${view().noun} matches.`;
   byId("album").hidden = state.album < 0 || state.view === ALBUMS;
   if (state.album >= 0) byId("inside").textContent = albums[state.album].folder;
   byId("voices").hidden = state.view === ALBUMS;
@@ -111,8 +111,8 @@ function newRow(place) {
   return tr;
 }
 
-// Draw the rows that can be seen, and keep those that were drawn before and still can be. Their height differs from one
-// layout to another; then what is on top stays there.
+// Draw the rows that can be seen, and keep those of them that were drawn before. If the layout, and so the height of a
+// row, has changed, scroll so that the topmost row stays the same.
 function draw() {
   const body = byId("rows"), n = state.found.length, before = state.height, bar = byId("marking").offsetHeight;
   if (!body.firstChild && n) body.append(newRow(0));
@@ -151,7 +151,7 @@ function redraw(place) {
   if (inside) after.focus({ preventScroll: true });
 }
 
-// Make a track or album the one that the keys are about, and bring it into sight.
+// Make a track or album the current one, which keys act on; with `focus`, scroll to it.
 function go(id, focus = false) {
   const place = state.found.indexOf(id);
   if (place < 0) return;
@@ -191,7 +191,7 @@ function nextInDoubt() {
     const id = state.found[(place + k) % n];
     if (wanted(id)) { go(id, true); return; }
   }
-  byId("told").textContent = "No track in doubt is left here.";
+  byId("told").textContent = "No more tracks are in doubt here.";
 }
 
 function showView(which) {
@@ -230,5 +230,5 @@ function count() {
   });
   const of = (name) => totals[KINDS.findIndex(([kind]) => kind === name)].toLocaleString("en");
   byId("marked").textContent = `${of("Marked")} marked, ${of("In doubt")} in doubt`;
-  byId("kept").textContent = keeps ? "" : "This browser keeps no marks: save them before you leave.";
+  byId("kept").textContent = keeps ? "" : "This browser does not keep marks: save them before you leave.";
 }

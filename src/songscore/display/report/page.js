@@ -7,7 +7,7 @@ function setMark(i, mark) {
   store();
   redraw(state.found.indexOf(i));
   count();
-  byId("told").textContent = mark ? `Marked: ${LABELS[mark]}` : "The mark is taken away.";
+  byId("told").textContent = mark ? `Marked: ${LABELS[mark]}` : "The mark is removed.";
 }
 
 function save() {
@@ -32,7 +32,7 @@ function play(r, start) {
   audio.load();
 }
 
-function passage() {
+function playPassage() {
   const r = rows[view().at], n = r[C.listen].length;
   state.passage = n ? (state.passage + 1) % n : -1;
   play(r, n ? r[C.listen][state.passage][0] : 0);
@@ -40,7 +40,7 @@ function passage() {
 
 function playOrPause() {
   const audio = byId("audio");
-  if (audio.dataset.url !== rows[view().at][C.url] || byId("player").hidden) passage();
+  if (audio.dataset.url !== rows[view().at][C.url] || byId("player").hidden) playPassage();
   else if (audio.paused) audio.play().catch(() => {});
   else audio.pause();
 }
@@ -50,7 +50,7 @@ const ABOUT_TRACK = {
   i: (i) => setMark(i, SCORE),
   n: (i) => setMark(i, NEITHER),
   u: (i) => setMark(i, 0),
-  p: (i) => rows[i][C.url] && passage(),
+  p: (i) => rows[i][C.url] && playPassage(),
   " ": (i) => rows[i][C.url] && playOrPause(),
 };
 const ABOUT_ALBUM = { enter: (a) => openAlbum(a) };
@@ -65,7 +65,7 @@ const ANYWHERE = {
   "?": () => { byId("keys").open = !byId("keys").open; },
 };
 
-function pressed(event) {
+function onKey(event) {
   const target = event.target;
   if (event.ctrlKey || event.metaKey || event.altKey) return;
   if (target.matches("input[type=search]")) {
@@ -122,7 +122,7 @@ byId("rows").addEventListener("focusin", (event) => go(idOf(event.target)));
 byId("rows").addEventListener("click", (event) => {
   if (event.target.closest("tr") && !event.target.closest("button, [data-i]")) go(idOf(event.target), true);
 });
-document.addEventListener("keydown", pressed);
+document.addEventListener("keydown", onKey);
 window.addEventListener("scroll", () => soon(draw), { passive: true });
 window.addEventListener("beforeprint", printAll);
 window.addEventListener("afterprint", () => { byId("printed").textContent = ""; draw(); });

@@ -20,8 +20,8 @@ function picture(width, label) {
   });
 }
 
-// A track from start to end: where it was heard, where there are voices without words and speech, and over them how
-// probable a sung voice is.
+// The timeline of a track: where it was heard, where there are voices without words and speech, and over them the
+// probability of a sung voice.
 function timelineOf(r) {
   const text = r[C.strip], kinds = r[C.kinds];
   const paths = { heard: "", choir: "", speech: "", sung: "" };
@@ -55,7 +55,7 @@ function blocksLegend() {
   });
 }
 
-// The tracks of an album side by side, as wide as they are long; of a large one several tracks share a block.
+// The tracks of an album side by side, as wide as they are long; in a large album several tracks share a block.
 function blocksOf(album) {
   const size = Math.ceil(album.tracks.length / MOST_BLOCKS), known = album.tracks.filter((i) => rows[i][C.duration]);
   const usual = known.length ? album.duration / known.length : 1;

@@ -1,4 +1,4 @@
-// The tracks of the page, their marks, and their albums: what is known, and nothing that is drawn.
+// The tracks of the page, their marks, and their albums; nothing is drawn here.
 
 const { columns, rows, run, marks, colours } = JSON.parse(document.getElementById("data").textContent);
 const C = Object.fromEntries(columns.map((name, i) => [name, i]));
@@ -7,8 +7,8 @@ const SONG = 1, SCORE = 2, NEITHER = 3;
 const low = rows.map((r) => r[C.path].toLowerCase());
 const cutOf = (path) => Math.max(path.lastIndexOf("/"), path.lastIndexOf("\\")) + 1;
 
-// What was marked in this page, by the sound of the track or, where it is not known, by its path. 0 takes away a mark
-// that the page came with.
+// Marks made in this page, by the digest of the track's sound or, without one, by its path. 0 removes a mark that the
+// page came with.
 const STORE = `songscore marks ${run}`;
 const keyOf = (r) => r[C.sound] || r[C.file] || r[C.path];
 const given = load();
@@ -35,7 +35,7 @@ function store() {
   }
 }
 
-// The marks as songscore reads them: those of this page, and those that it came with of other tracks.
+// The marks as a file for songscore: those of the tracks in this page, and those of other tracks that it came with.
 function marksFile() {
   const quoted = (text) => (/[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
   const lines = new Map();
@@ -60,7 +60,7 @@ const KINDS = [
 ];
 const ALWAYS_SHOWN = ["All", "In doubt", "Marked"];
 
-// Probability of a song as a person or the model has it; null where there is none.
+// Probability of a song: 0 or 1 if a person marked the track, otherwise the model's; null without a label.
 function probabilityOf(r) {
   const mark = markOf(r);
   if (mark) return mark === NEITHER ? null : Number(mark === SONG);

@@ -1,1 +1,1 @@
-"""What training hears: the manifest, the spectra of its files, and a teacher's answers to them."""
+"""Training data: the manifest, the spectra of its files, and a teacher's answers to them."""

@@ -1,4 +1,4 @@
-"""Everything that training hears, as one array of mel spectra in memory.
+"""The sounds for training, as one array of mel spectra in memory.
 
 A clip's mel power is kept as ``uint8``: half decibels, 255 at the clip's loudest cell. Clips have an even number of
 frames, so that step ``s`` of the detector is the frames ``2 s`` and ``2 s + 1``.
@@ -28,12 +28,12 @@ from songscore.training.data.manifest import Row
 from songscore.training.data.teacher import teach
 
 MEL = "mel-v1"
-"""Version of what is kept of a file: its spectrum and the teacher's answers."""
+"""Version of the cache entries of files, which hold a spectrum and the teacher's answers."""
 
 MAX_SECONDS = 180
 
 SOUNDING = frozenset({"voice", "speech", "choir"})
-"""Roles in which one sound is alone, so that its level says where it sounds."""
+"""Roles of clips that hold a single sound, so that its level tells in which frames it sounds."""
 
 _MIN_FRAMES = 50
 
@@ -116,7 +116,7 @@ class Corpus:
         return self.teacher[self.start[index] // FRAMES_PER_STEP : self.start[index + 1] // FRAMES_PER_STEP]
 
     def save(self, folder: Path) -> None:
-        """Write the arrays, to be loaded by several processes."""
+        """Write the arrays for other processes to load."""
         for item in fields(self):
             np.save(folder / f"{item.name}.npy", getattr(self, item.name), allow_pickle=False)
 
@@ -127,7 +127,7 @@ class Corpus:
 
     @classmethod
     def of(cls, clips: Sequence[Clip], rows: Sequence[Row]) -> Corpus:
-        """Join clips; each is heard in proportion to the square root of its length."""
+        """Join clips, each with a weight in proportion to the square root of its length."""
         lengths = np.array([len(clip.mel) for clip in clips])
         weights = np.array([rows[clip.row].weight for clip in clips])
         silent = [np.zeros(n, np.bool_) for n in lengths]
@@ -147,7 +147,7 @@ class Corpus:
 def build_corpus(
     rows: Sequence[Row], cache_folder: Path, jobs: int = 1, report: Callable[[str], None] = lambda _: None
 ) -> Corpus:
-    """Decode and teach every row, or take it from the cache; files that cannot be read are reported and left out."""
+    """Compute the clips of every row, or read them from the cache; unreadable files are reported and left out."""
     cache_folder.mkdir(parents=True, exist_ok=True)
     clips: list[Clip] = []
     with ProcessPoolExecutor(jobs, get_context("spawn")) as pool:

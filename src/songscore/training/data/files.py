@@ -1,4 +1,4 @@
-"""Whether the files of a manifest are there, and are those that it names by their sums."""
+"""Check that the files of a manifest exist, and that they have the SHA-256 that it gives."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from songscore.errors import ManifestError
 from songscore.training.data.manifest import Row
 
 N_NAMED = 5
-"""Files that an error names; it counts the others."""
+"""Number of files that an error names; the others are only counted."""
 
 
 def sha256(path: Path) -> str:
-    """Sum of a file, in hexadecimal digits."""
+    """SHA-256 of a file, in hexadecimal digits."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
@@ -22,7 +22,7 @@ def sha256(path: Path) -> str:
 def check_files(
     rows: Sequence[Row], *, leave_out: bool = False, report: Callable[[str], None] = lambda _: None
 ) -> tuple[list[Row], dict[str, str]]:
-    """The rows whose files are there and unchanged, and the SHA-256 of each file by its name.
+    """The rows whose files exist and are unchanged, and the SHA-256 of each file by its name.
 
     Parameters
     ----------
@@ -30,12 +30,12 @@ def check_files(
     leave_out : bool, default False
         Leave out missing and changed files, and report each, instead of raising an error.
     report : callable, optional
-        Takes the lines.
+        Called with a line for each file that is left out.
 
     Raises
     ------
     ManifestError
-        Files are missing, or their sums are others than in the manifest.
+        Files are missing, or their SHA-256 differs from the manifest.
     """
     kept, sums, wrong = [], {}, []
     for row in rows:

@@ -1,7 +1,7 @@
-"""What the licence of a training file withholds, told from its words in the manifest.
+"""What the licence of a training file does not allow, told from its words in the manifest.
 
-Known are the marks of Creative Commons (``NC``, ``ND``) and the words of data sets for research. What names no licence
-counts as one that withholds everything.
+The words are those of Creative Commons (``NC``, ``ND``) and of data sets for research. A file without a licence counts
+as one that may not be used.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from songscore.errors import ManifestError
 from songscore.training.data.manifest import Row
 
 Licences = Literal["any", "free"]
-"""Which files training hears: all, or those whose licence allows commercial use and derivatives."""
+"""Files to train on: any, or only those whose licence allows commercial use and derivatives."""
 
 WITHHELD = {
     "a licence": r"^$|no licence|not stated|all rights reserved",
@@ -30,14 +30,14 @@ def withheld(licence: str) -> str:
 
 
 def licensed(rows: Sequence[Row], licences: Licences) -> list[Row]:
-    """The files that may be heard.
+    """The rows whose licence allows what `licences` asks for.
 
     Raises
     ------
     ValueError
         `licences` is neither "any" nor "free".
     ManifestError
-        None is left.
+        No row is left.
     """
     if licences not in get_args(Licences):
         raise ValueError(f"licences must be one of {get_args(Licences)}, not {licences!r}")

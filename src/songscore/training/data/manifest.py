@@ -1,11 +1,10 @@
-"""The list of what training hears: a CSV with the columns ``path,label,group`` and optional ones.
+"""The manifest, a CSV that lists the files to train on, with the columns ``path,label,group`` and optional ones.
 
-Paths are relative to the manifest's folder, or to another that is named, unless absolute. ``group`` names what must
-not be split over training and test: an artist, an album, a source. Optional columns: ``origin``, a coarser group
-(where the files come from); ``role``; ``weight``, 0 to leave a doubtful clip out of training and still have it judged;
-``kind``, by which evaluation makes slices; ``licence``;
-``doubt``, why a label may be wrong; ``sha256``, the sum of the file, and ``source``, where to get it; anything else is
-kept by people for people.
+Paths are absolute, or relative to the manifest's folder or another root. Tracks of one ``group``, such as an artist, an
+album or a source, are never split over training and test. Optional columns: ``origin``, a coarser group (where the
+files come from); ``role``; ``weight``, 0 to leave a doubtful clip out of training and still judge it; ``kind``, for
+which figures are given apart; ``licence``; ``doubt``, why a label may be wrong; ``sha256`` of the file, and ``source``,
+where to get it. Other columns are ignored.
 """
 
 from __future__ import annotations
@@ -47,14 +46,14 @@ class Row:
     label : str
         A label, or empty for speech and pairs.
     group, origin, role, kind : str
-        `kind` is a free word by which evaluation makes slices.
+        `kind` is a free word; figures are given for each kind apart.
     weight : float
-        How often training hears the clip, relative to others of its role.
+        How often training draws the clip, relative to others of its role.
     licence : str
     doubt : str
         Why the label may be wrong; then neither the track classifier nor the bounds of certainty use the clip.
     sha256 : str
-        Sum of the file, in hexadecimal digits; empty where any file of that name will do.
+        SHA-256 of the file, in hexadecimal digits; empty where any file of that name will do.
     source : str
         Where to get the file.
     """
@@ -85,7 +84,7 @@ def read_manifest(path: str | Path, root: str | Path | None = None) -> list[Row]
     Raises
     ------
     ManifestError
-        A column is missing, a label or role is unknown, or there is nothing in it. Names the line.
+        A column is missing, a label or role is unknown, or there are no rows. The message names the line.
     """
     path = Path(path)
     try:
@@ -147,8 +146,9 @@ def components(rows: Sequence[Row]) -> list[list[int]]:
 def folds(rows: Sequence[Row], n_folds: int) -> NDArray[np.int64]:
     """Parts for cross-validation that split neither a group nor an origin.
 
-    Greedy: the component that dominates its stratum (kind and label) most comes first, and goes where it evens out the
-    strata. Strata with a label count more, so that every part has songs and instrumentals to judge.
+    Greedy: rows that belong together are placed in order of their greatest share of a stratum (kind and label), each
+    time in the part where they even out the strata. Strata with a label count more, so that every part has songs and
+    instrumentals to judge.
     """
     strata = [(row.kind, row.label) for row in rows]
     total = Counter(strata)

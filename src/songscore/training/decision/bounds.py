@@ -1,7 +1,7 @@
-"""From features to labels: the weights of the decision, and the bounds within which a label is certain.
+"""Fit the weights of the decision, and calibrate the bounds within which a label is certain.
 
-Every number here comes from answers to tracks whose artist, source and origin the detector and the weights had never
-met.
+Bounds are calibrated on out-of-fold answers: neither the detector nor the weights behind an answer were fitted to the
+artist, the source or the origin of the track.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ from songscore.training.decision.compose import Example, halved, leaves_early
 from songscore.training.decision.linear import Booleans, Floats, balanced_weights, fit_linear, log_odds_of
 
 ERROR_RATE = 0.01
-"""Stated share of the tracks of a class that may look certain of the other, by track and averaged over groups."""
+"""Largest share of the tracks of one class that may look certain of the other, by track and averaged over groups."""
 
 SONG_SPEECH_BELOW = 0.2
 SCORE_SPEECH_BELOW = 0.05
 """Mean probabilities of speech from which a song, or a score, is not certain; rap may sound like speech."""
 
 NOISE_RATE = 0.03
-"""Share of the sounds that are not music which may look like music for certain."""
+"""Largest share of the sounds that are not music which may count as music for certain."""
 
 MIN_CERTAIN_LOG_ODDS = 2.2
 """Smallest absolute log-odds (9:1) of a certain label, whatever the calibration says."""
@@ -39,28 +39,28 @@ NEVER = 1e6
 """Log-odds that no track reaches."""
 
 LEFT_ABOVE = 3.0
-"""Log-odds, at least, at which a song is left: earlier, its probability would be lower than the track deserves."""
+"""Least log-odds at which listening to a song stops early; with less, its probability would come out too low."""
 
 CHOIRLESS = ("recording", "generated", "rendered", "excerpt", "composed")
-"""Kinds of scores with few voices without words, on which is calibrated what happens where these count as a voice."""
+"""Kinds of scores with few choirs, on which the bound for choirs that count as voices is calibrated."""
 
 DECIDING = ["voice_top_2s", "voice_top_5s", "voice_top_10s", "voice_top_30s", "length"]
-"""What the decision weighs; ``python -m benchmarks ablation`` tries others."""
+"""Features that the decision weighs; ``python -m benchmarks ablation`` tries others."""
 
 RISING = DECIDING[:-1]
-"""Those that never fall while more is heard, and whose weights may not be negative."""
+"""Those of them that never fall while more is heard; their weights may not be negative."""
 
 MUSIC = ["voice_top_10s", "choir_mean", "speech_mean", "music_mean", "other_mean"]
-"""What says whether there is music at all."""
+"""Features that tell whether there is music at all."""
 
 REFUSED = 0.001
-"""Share of the recorded songs and scores that may be refused as no music."""
+"""Largest share of the recorded songs and scores that may be refused as no music."""
 
 RECORDED = ("recording", "generated", "pair", "excerpt")
-"""Kinds of tracks that are music as people have it."""
+"""Kinds of tracks like those in people's collections."""
 
 CALIBRATED = ("song_above", "score_below", "long_score_below", "part")
-"""Bounds of which a model says how many tracks and groups are behind them."""
+"""Bounds for which the metadata gives the numbers of tracks and groups that they were calibrated on."""
 
 CHANGED = 0.005
 """Share of the tracks left early whose log-odds may rise further than expected."""
@@ -68,7 +68,7 @@ CHANGED = 0.005
 
 @dataclass(frozen=True, eq=False)
 class DecisionSet:
-    """What the decision learns from, and is judged on.
+    """The tracks that the decision is fitted to and judged on.
 
     Attributes
     ----------
@@ -81,7 +81,7 @@ class DecisionSet:
     fold : (n_tracks,) int64
     kind, group : (n_tracks,) str
     trusted : (n_tracks,) bool
-        False where a label is doubted; then the track is judged and teaches nothing.
+        False where a label is doubted; then the track is judged, but nothing is fitted to it.
     seconds : (n_tracks,) float64
     """
 
@@ -129,18 +129,18 @@ class DecisionSet:
 
     @property
     def early(self) -> Booleans:
-        """Tracks that are long enough to be left early."""
+        """Which tracks are music, and long enough to be left early."""
         return self.is_music & (self.whole != self.part).any(axis=1)
 
 
 @dataclass(frozen=True, eq=False)
 class Answers:
-    """Log-odds of each track by weights that were fitted to other folds, and whether it is taken for music.
+    """Log-odds of "song", and of music, for each track, by weights that were fitted to other folds.
 
     Attributes
     ----------
     whole, part, choir, music : (n_tracks,) float64
-        By the features of the same name.
+        From the features of the same name in `DecisionSet`.
     """
 
     whole: Floats
@@ -150,14 +150,14 @@ class Answers:
 
 
 def fit_decision(given: DecisionSet, chosen: Booleans) -> Linear:
-    """Song or score, fitted to the trusted music among the chosen."""
+    """Weights for song against score, fitted to the trusted music among the chosen tracks."""
     used = chosen & given.trusted & given.is_music
     weight = balanced_weights(given.song[used], given.kind[used])
     return fit_linear(DECIDING, given.whole[used], given.song[used], weight, RISING)
 
 
 def fit_music(given: DecisionSet, chosen: Booleans) -> Linear:
-    """Music or not, fitted to the trusted among the chosen; at most a share `REFUSED` of the music is refused."""
+    """Weights for music against other sound, fitted to the trusted chosen tracks; refuse at most `REFUSED` of music."""
     used = chosen & given.trusted
     weight = balanced_weights(given.is_music[used], np.full(int(used.sum()), "all"))
     linear = fit_linear(MUSIC, given.music[used], given.is_music[used], weight)
@@ -179,9 +179,9 @@ def cross_validated(given: DecisionSet) -> Answers:
 
 
 def calibrate(given: DecisionSet, answers: Answers, chosen: Booleans | None = None) -> dict[str, Any]:
-    """The bounds of a model, as its metadata holds them, and how many tracks and groups are behind each.
+    """The bounds of a model, as its metadata holds them, with the numbers of tracks and groups behind each.
 
-    With `chosen`, on those tracks alone.
+    With `chosen`, they are calibrated on those tracks alone.
     """
     behind = evidence(given, answers, chosen)
     found = {name: upper_bound(*found) for name, found in behind.items()}
@@ -197,10 +197,10 @@ def calibrate(given: DecisionSet, answers: Answers, chosen: Booleans | None = No
 def evidence(
     given: DecisionSet, answers: Answers, chosen: Booleans | None = None
 ) -> dict[str, tuple[Floats, NDArray[np.str_]]]:
-    """What each bound has to keep out: how far tracks of the other class go towards it, and their groups.
+    """For each bound, the log-odds of the tracks of the other class, few of which may reach it, and their groups.
 
-    Those of scores are turned round, so that more is always worse. A track with too much speech to be certain goes
-    nowhere.
+    For bounds on scores the sign is turned, so that more is always worse. A track with too much speech to be certain
+    has log-odds of `-NEVER`.
     """
     used = given.trusted & given.is_music & (given.seconds >= SHORTEST_CERTAIN)
     if chosen is not None:
@@ -223,12 +223,12 @@ def evidence(
 
 
 def _enough(some: Booleans, every: Booleans) -> Booleans:
-    """The tracks themselves, or where they are too few to promise `ERROR_RATE`, those that stand in for them."""
+    """`some` of the tracks, or if these are too few to promise `ERROR_RATE`, `every` one of their class."""
     return some if some.sum() + 1 >= 1 / ERROR_RATE else every
 
 
 def as_metadata(found: Mapping[str, float]) -> dict[str, Any]:
-    """Bounds as `evidence` names and turns them, as the metadata of a model holds them."""
+    """Convert bounds with the names and signs of `evidence` to those of a model's metadata."""
     return {
         "song_above": found["song_above"],
         "song_above_with_choir": found["song_above_with_choir"],
@@ -242,7 +242,7 @@ def as_metadata(found: Mapping[str, float]) -> dict[str, Any]:
 
 
 def rise(given: DecisionSet, answers: Answers, part_below: float, chosen: Booleans | None = None) -> float:
-    """By how much the log-odds of a track that is left as a score may still rise; a share `CHANGED` rises further."""
+    """By how much the log-odds of a score that is left early may rise in the rest; a share `CHANGED` rises further."""
     used = given.trusted & given.early & (given.seconds >= SHORTEST_CERTAIN) & (answers.part <= part_below)
     if chosen is not None:
         used = used & chosen
@@ -250,13 +250,13 @@ def rise(given: DecisionSet, answers: Answers, part_below: float, chosen: Boolea
 
 
 def _music_above(given: DecisionSet, answers: Answers) -> float:
-    """Log-odds of music that only a share `NOISE_RATE` of the sounds that are none reach."""
+    """Log-odds of music that only a share `NOISE_RATE` of the sounds that are not music reach."""
     none = answers.music[~given.is_music]
     return max(0.0, float(np.quantile(none, 1 - NOISE_RATE))) if len(none) else 0.0
 
 
 def is_certain(given: DecisionSet, log_odds: Floats, music: Floats, bounds: Mapping[str, Any]) -> Booleans:
-    """Which tracks are certain at a cut of 0, heard whole.
+    """Which tracks have a certain label, if they are heard whole and the cut lies at log-odds of 0.
 
     Parameters
     ----------
@@ -291,7 +291,7 @@ def upper_bound(scores: Floats, group: NDArray[np.str_], error_rate: float = ERR
 
 
 def coverage(log_odds: Floats, song: Booleans, certain: Booleans) -> dict[str, float]:
-    """Share of the tracks that are certain, and the share of wrong labels among these; 0 of none."""
+    """Share of the tracks that are certain, and the share of wrong labels among these; 0 if there are none."""
     wrong = (log_odds >= 0) != song
     return {
         "certain": float(certain.mean()) if len(certain) else 0.0,

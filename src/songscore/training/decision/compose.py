@@ -1,4 +1,4 @@
-"""What the decision learns from: what detectors heard of tracks that they had never met, of every length.
+"""The examples that the decision is fitted to: what detectors heard, out of fold, in tracks of every length.
 
 Most labelled clips last half a minute; the tracks of a collection last from ten seconds to hours, people speak over
 some of them, and a verse in eight minutes of instrumental music makes a song. So beside the clips there are mixtures
@@ -30,38 +30,38 @@ VERSE = (8.0, 40.0)
 """Shortest and longest excerpt, composed score, and passage of a song in one, in seconds."""
 
 SUNG_SHARE = 0.4
-"""Share of an excerpt and of a verse in which the teacher hears a voice, at least."""
+"""Least share of an excerpt or a verse in which the teacher hears a voice."""
 
 ALONE, NO_MUSIC = "voice alone", "no music"
 """Kinds of examples that are not music with instruments."""
 
 SUNG_IN = ("pair", "rendered choir", "wordless choir")
-"""Kinds of scores in which there may be voices all the same: backing singers, choirs."""
+"""Kinds of scores that may contain voices: backing singers, choirs."""
 
 N_LONG = 150
-"""Composed scores of each fold, and as many with a verse."""
+"""Number of composed scores in each fold; as many again have a verse."""
 
 LOOPED = 0.5
-"""Share of the composed scores that are one cue, again and again."""
+"""Share of the composed scores that repeat one cue; the others are medleys."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Example:
-    """A track, or what stands for one.
+    """A track, or an excerpt or mixture that is used like one.
 
     Attributes
     ----------
     activity : Activity
-        What a detector heard that had never met its artist, its source or anything of the same origin.
+        What was heard by a detector that was trained without its artist, its source and anything of the same origin.
     song, music : bool
         Whether it is a song; whether there is music or singing in it at all.
     kind : str
         What it is made of; each kind counts the same when the decision is fitted.
     group : str
-        Artist or source of what matters in it: of the song in a composed track.
+        Its artist or source; in a composed track with a verse, that of the song.
     fold : int
     trusted : bool
-        False where a label is doubted; then it is judged and teaches nothing.
+        False where a label is doubted; then it is judged, but nothing is fitted to it.
     """
 
     activity: Activity
@@ -74,14 +74,14 @@ class Example:
 
 
 def whole(kinds: FloatArray) -> Activity:
-    """A sound that was heard from start to end."""
+    """The activity of a sound that was heard from start to end."""
     return Activity(np.arange(len(kinds)), kinds, len(kinds), 1.0)
 
 
 def halved(activity: Activity) -> Activity:
-    """The same sound, of which every other window was heard, the last among them.
+    """The activity of the same sound with only every other window heard, the last included.
 
-    As `songscore.analysis.sampling` leaves a score at the earliest.
+    That is the least that `songscore.analysis.sampling` hears of a score.
     """
     ends = window_ends(activity.n_steps * FRAMES_PER_STEP, WINDOW) // FRAMES_PER_STEP
     window = np.searchsorted(ends, np.arange(activity.n_steps), side="right")
@@ -90,7 +90,7 @@ def halved(activity: Activity) -> Activity:
 
 
 def excerpts(example: Example, teacher: NDArray[np.uint8], rng: Generator) -> Iterator[Example]:
-    """An excerpt, of a song such in which somebody sings; nothing where there is none.
+    """Yield an excerpt of a clip, from a song one in which somebody sings; yield nothing if there is none.
 
     Parameters
     ----------
@@ -107,7 +107,7 @@ def excerpts(example: Example, teacher: NDArray[np.uint8], rng: Generator) -> It
 
 
 def _starts(example: Example, teacher: NDArray[np.uint8], length: int) -> NDArray[np.int64]:
-    """Where a passage of that many steps may begin."""
+    """Steps at which a passage of `length` steps may begin; in a song, one in which somebody sings."""
     n = len(example.activity.kinds) - length + 1
     if n < 1:
         return np.empty(0, np.int64)
@@ -118,7 +118,7 @@ def _starts(example: Example, teacher: NDArray[np.uint8], length: int) -> NDArra
 
 
 def long_scores(scores: Sequence[Example], n: int, rng: Generator) -> Iterator[Example]:
-    """Scores of one minute to an hour, their lengths even in octaves."""
+    """Compose `n` scores of one minute to an hour; the logarithms of their lengths are uniform."""
     for _ in range(n):
         seconds = float(np.exp(rng.uniform(*np.log(LONG))))
         first = scores[int(rng.integers(len(scores)))]
@@ -127,7 +127,7 @@ def long_scores(scores: Sequence[Example], n: int, rng: Generator) -> Iterator[E
 
 
 def _repeated(cues: Sequence[Example], n_steps: int, rng: Generator) -> FloatArray:
-    """Cues in turn, again and again, up to a length; each is entered anywhere, as windows fall on it."""
+    """Repeat cues in turn up to `n_steps`; each begins at a random step and wraps around."""
     parts: list[FloatArray] = []
     left = n_steps
     while left > 0:
@@ -143,7 +143,7 @@ def _repeated(cues: Sequence[Example], n_steps: int, rng: Generator) -> FloatArr
 def with_verse(
     score: Example, song: Example, teacher: NDArray[np.uint8], rng: Generator, verse: tuple[float, float] = VERSE
 ) -> Example | None:
-    """The same score with one passage of a song anywhere in it; None where the song has none of that length."""
+    """The score with one passage of a song at a random place; None if the song has none of the length drawn."""
     length = round(rng.uniform(*verse) / STEP)
     starts = _starts(song, teacher, length)
     if not len(starts) or length >= score.activity.n_steps:
@@ -155,30 +155,30 @@ def with_verse(
 
 
 def leaves_early(activity: Activity) -> bool:
-    """Whether a track is long enough to be left before its end."""
+    """Whether a track is long enough for listening to stop before its end."""
     return len(window_ends(activity.n_steps * FRAMES_PER_STEP, WINDOW)) >= FEWEST
 
 
 def collect(
     rows: Sequence[Row], corpus: Corpus, curves: Curves, scenes: Scenes, fold: NDArray[np.int64], seed: int
 ) -> tuple[list[Example], NDArray[np.int64]]:
-    """Everything that the decision learns from.
+    """All examples that the decision is fitted to: clips, mixtures, excerpts and composed scores.
 
     Parameters
     ----------
     rows : sequence of Row
     corpus : Corpus
     curves, scenes
-        Of `songscore.training.decision.crossval.Trained`.
+        Attributes of `songscore.training.decision.crossval.Trained`.
     fold : (n_clips,) int64
     seed : int
 
     Returns
     -------
     examples : list of Example
-        The clips first.
-    clip : (n,) int64
-        Index into the corpus of each of these.
+        The clips come first.
+    clip : (n_clips,) int64
+        Index into the corpus of each of the clips.
     """
     clip = np.array(sorted(curves), np.int64)
     examples = [_clip(rows[corpus.row[i]], str(corpus.role[i]), curves[i], int(fold[i])) for i in clip]

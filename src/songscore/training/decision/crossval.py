@@ -1,4 +1,4 @@
-"""Detectors that never heard the clips they judge, and one that heard them all.
+"""Train detectors without the clips that they judge, and one on all clips.
 
 Each part of the cross-validation runs in a process of its own with one thread, so that the arrays do not depend on the
 number of jobs.
@@ -26,34 +26,33 @@ Arrays = dict[str, FloatArray]
 Curves = dict[int, FloatArray]
 Scenes = dict[tuple[str, int], list[tuple[int, FloatArray]]]
 SCENES = ("mix", "narration", "choir_over", "chopped", "speech", "other")
-"""Recipes of `songscore.training.detector.batches` by which the decision learns what no clip shows."""
+"""Recipes of `songscore.training.detector.batches` for examples of the decision that no clip provides."""
 
 N_SCENES, SCENE_FRAMES, SCENE_RATIO = 80, 500, -3.0
-"""Mixtures of each recipe and fold, their length of 20 s, and the lowest level of a voice in them, in decibels."""
+"""Number of mixtures of each recipe and fold, their length (20 s), and the lowest level of their voices in decibels."""
 
 SCENE_SUNG = 0.3
-"""Share of a mixture in which the singer sounds, at least; some voices pause for longer than it lasts."""
+"""Least share of a mixture in which the singer must sound; some voices pause for longer than a mixture lasts."""
 
 RECIPE = 7
-"""Version of what the training modules do; whatever changes the arrays of the same settings raises it."""
+"""Version of the training code. A change that gives other arrays for the same settings must raise it."""
 
 ALL = -1
-"""The part that leaves nothing out."""
+"""Number of the part for which no fold is left out."""
 
 
 @dataclass(frozen=True, eq=False)
 class Trained:
-    """The answer of `cross_validate`.
+    """What `cross_validate` returns.
 
     Attributes
     ----------
     detectors : dict of int to arrays
-        By the fold that each was trained without; that of `ALL` was trained on everything.
+        Each by the fold that it was trained without; the one of `ALL` was trained on everything.
     curves : dict of int to (n_steps, 5) float32
         For each clip, what was heard by a detector that was trained without its fold.
     scenes : dict of (str, int) to list of (int, (n_steps, 5) float32)
-        The same for mixtures made of the clips of each fold, by their recipe and the fold; each with the clip that
-        matters most in it.
+        The same for mixtures of the clips of each fold, by recipe and fold; each with the index of its main clip.
     """
 
     detectors: dict[int, Arrays]
@@ -77,11 +76,11 @@ def cross_validate(
     fold : (n_clips,) int
     settings : Settings
     folder : Path
-        Where processes share the corpus, and finished parts wait for a later call with the same input.
+        Where processes share the corpus, and finished parts are kept for a later call with the same input.
     jobs : int
         Processes; one core each.
     report : callable
-        Takes lines of progress.
+        Called with lines of progress.
     """
     work = folder / _digest(corpus, fold, settings)
     work.mkdir(parents=True, exist_ok=True)
@@ -94,7 +93,7 @@ def cross_validate(
         for future in as_completed(parts):
             future.result()
             report("the detector is trained" if parts[future] == ALL else f"fold {parts[future]} is judged")
-        for future, part in parts.items():  # in this order, whichever ended first: sums depend on it in the last digit
+        for future, part in parts.items():  # in order of submission, since sums depend on the order in the last digit
             detectors[part], judged, mixtures = future.result()
             curves |= judged
             scenes |= mixtures

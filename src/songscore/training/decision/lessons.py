@@ -1,7 +1,7 @@
-"""What a decision was fitted to, kept beside the model, so that it can be fitted anew without the music.
+"""Lessons: the examples that a decision was fitted to, kept beside the model so that it can be refitted without music.
 
-It is a `DecisionSet` as plain arrays: features in half precision (0.004 of log-odds), numbers in the place of artists
-and sources, and the digest of the detector behind the features.
+They are a `DecisionSet` as plain arrays: features in half precision (0.004 of log-odds), numbers instead of the names
+of artists and sources, and the digest of the detector that the features come from.
 """
 
 from __future__ import annotations
@@ -60,11 +60,11 @@ def lessons_of(model: TrackModel, name: str) -> DecisionSet:
     Raises
     ------
     ModelError
-        There are no lessons beside the model, or they are those of another.
+        There are no lessons beside the model, or they belong to another model.
     """
     arrays = read_lessons(name)
     if arrays is None:
-        why = "only a model of which songscore train kept them can be adapted"
+        why = "only a model beside which songscore train wrote NAME.lessons.npz can be adapted"
         if "adapted" in model.metadata:
             why = f"it was adapted itself; adapt {model.metadata['adapted']['from']!r} to all of your marks"
         raise ModelError(f"model {model.name!r} has no lessons: {why}")
@@ -80,7 +80,7 @@ def lessons_of(model: TrackModel, name: str) -> DecisionSet:
             seconds=arrays["seconds"].astype(np.float64),
         )
     except (KeyError, IndexError, ValueError, TypeError) as error:
-        raise ModelError(f"the lessons of model {model.name!r} are not as they were made: {error!r}") from error
+        raise ModelError(f"the lessons of model {model.name!r} are damaged or of another model: {error!r}") from error
 
 
 def _check(arrays: Mapping[str, NDArray[Any]], model: TrackModel) -> None:

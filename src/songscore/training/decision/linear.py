@@ -40,7 +40,7 @@ def fit_linear(
     scale = np.sqrt(weight @ (features - mean) ** 2)
     scale[scale == 0] = 1.0
     blank = Linear(list(names), mean, scale, np.zeros(len(names)), 0.0)
-    return _fitted(blank, features, positive, weight, rising, pull=np.zeros(len(names) + 1))
+    return _minimise(blank, features, positive, weight, rising, pull=np.zeros(len(names) + 1))
 
 
 def refit_linear(
@@ -49,10 +49,10 @@ def refit_linear(
     new: tuple[Floats, Booleans, Floats],
     rising: Sequence[str] = (),
 ) -> Linear:
-    """A fitted `Linear`, moved by new tracks and held in place by the old ones.
+    """A fitted `Linear`, refitted to old and new tracks together.
 
-    The slope of the loss over the old tracks is subtracted, so that `linear` itself is the answer where there is
-    nothing new, whichever of its old tracks are still at hand; the penalty is on the distance from it.
+    The slope of the loss over the old tracks is subtracted, so that the result is `linear` itself if there are no new
+    tracks, even if some of its old tracks are missing; the penalty is on the distance from `linear`.
 
     Parameters
     ----------
@@ -64,16 +64,16 @@ def refit_linear(
     """
     _, slope = _loss(with_ones(linear, old[0]), old[1], old[2], np.append(linear.weight, linear.bias))
     features, positive, weight = (np.concatenate(pair) for pair in zip(old, new, strict=True))
-    return _fitted(linear, features, positive, weight, rising, pull=slope)
+    return _minimise(linear, features, positive, weight, rising, pull=slope)
 
 
 def log_odds_of(linear: Linear, features: Floats) -> Floats:
-    """What a fitted `Linear` says of rows of features."""
+    """Log-odds by a fitted `Linear` of each row of features."""
     return np.asarray((features - linear.mean) / linear.scale @ linear.weight + linear.bias)
 
 
 def balanced_weights(positive: Booleans, kind: NDArray[np.str_]) -> Floats:
-    """Weights by which each kind of track counts the same, and both classes of it."""
+    """Weights with which each kind of track counts the same, and so do both classes of a kind."""
     weight = np.empty(len(positive))
     for name in np.unique(kind):
         of_kind = kind == name
@@ -83,10 +83,10 @@ def balanced_weights(positive: Booleans, kind: NDArray[np.str_]) -> Floats:
     return weight
 
 
-def _fitted(
+def _minimise(
     near: Linear, features: Floats, positive: Booleans, weight: Floats, rising: Sequence[str], pull: Floats
 ) -> Linear:
-    """The least loss, less `pull` times the parameters, with a penalty on the distance of the weights from `near`."""
+    """Minimise the loss minus `pull` times the parameters, plus a penalty on the distance from `near`'s weights."""
     x, start = with_ones(near, features), np.append(near.weight, near.bias)
     penalty = np.append(np.full(len(near.weight), PENALTY), 0.0)
 

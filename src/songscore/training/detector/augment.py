@@ -1,4 +1,4 @@
-"""Training examples made on the fly, in mel power: excerpts, mixes of voices into instrumentals, and changes of sound.
+"""Changes to training examples, made on the fly in mel power: voices mixed into music, and changes of sound.
 
 Everything is a batch, drawn from one `torch.Generator`. Mel power has the shape ``(batch, n_frames,
 N_MELS)``; powers of independent sounds add, up to a cross term.
@@ -31,7 +31,7 @@ class RandomSource:
         return torch.rand(n, generator=self.generator) < probability
 
     def some(self, probability: float, n: int) -> Tensor:
-        """Which of `n` examples something happens to."""
+        """Indices of a random choice of `n` examples."""
         return torch.nonzero(self.flags(probability, n))[:, 0]
 
     def choose(self, weights: Tensor, n: int) -> Tensor:
@@ -113,7 +113,7 @@ def limit_band(mel: Tensor, chance: RandomSource, low: float = 0.25, high: float
 
 
 def age(mel: Tensor, chance: RandomSource, probability: float = 0.06) -> Tensor:
-    """What a horn and a wax cylinder leave, on some examples: 100-400 Hz to 2-4 kHz, under surface noise."""
+    """Some examples as a wax cylinder sounds: from 100-400 Hz to 2-4 kHz, under surface noise."""
     some = chance.some(probability, len(mel))
     n = len(some)
     aged = _between(mel[some], chance.uniform(0.03, 0.15, n), chance.uniform(0.52, 0.76, n))
@@ -121,7 +121,7 @@ def age(mel: Tensor, chance: RandomSource, probability: float = 0.06) -> Tensor:
 
 
 def transmit(mel: Tensor, chance: RandomSource, probability: float) -> Tensor:
-    """A telephone, a small loudspeaker or a radio on some examples: 150-400 Hz to 3-5 kHz, under hiss."""
+    """Some examples as through a telephone, a small loudspeaker or a radio: from 150-400 Hz to 3-5 kHz, under hiss."""
     some = chance.some(probability, len(mel))
     n = len(some)
     narrow = _between(mel[some], chance.uniform(0.04, 0.15, n), chance.uniform(0.62, 0.82, n))
@@ -129,7 +129,7 @@ def transmit(mel: Tensor, chance: RandomSource, probability: float) -> Tensor:
 
 
 def _between(mel: Tensor, bottom: Tensor, ceiling: Tensor) -> Tensor:
-    """Slopes beyond two bands, given for each example as shares of `N_MELS`."""
+    """Attenuate what is below `bottom` and above `ceiling`, which are shares of `N_MELS` for each example."""
     n_mels = mel.shape[2]
     bands = torch.arange(n_mels)
     loss = 6 * (bands - ceiling[:, None] * n_mels).clamp_min(0) + 4 * (bottom[:, None] * n_mels - bands).clamp_min(0)
@@ -152,7 +152,7 @@ def add_noise(mel: Tensor, chance: RandomSource, probability: float = 0.15) -> T
 
 
 def _noisy(mel: Tensor, ratio_db: Tensor, chance: RandomSource) -> Tensor:
-    """The same with noise at a level relative to its mean power."""
+    """Add noise at a level relative to the mean power of each example."""
     hiss = noise(mel.shape, chance) * db_to_power(ratio_db)[:, None, None]
     return mel + hiss * mel.mean(dim=(1, 2), keepdim=True)
 

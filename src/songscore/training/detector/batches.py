@@ -30,7 +30,7 @@ TEACHER_DEAF_BELOW = 90 / 255
 """Where the teacher's 90th percentile of singing over a song stays below this, its singing is not believed."""
 
 HEARD_DB = -16.0
-"""Level relative to the rest of a mix below which a sound is neither demanded nor denied."""
+"""Level relative to the rest of a mix below which a sound has no target: it may be detected or not."""
 
 SIDE = 0.3
 """Weight of the targets that the teacher gives for speech and music."""
@@ -136,9 +136,9 @@ class BatchSampler:
         return Passages(mel, (self._active[frame] & inside).float(), teacher, clip)
 
     def _songs(self, n: int) -> Examples:
-        """Songs as they are; where the teacher hears no singing but speech, it is rap, growl or a spoken bridge.
+        """Songs unchanged; where the teacher hears speech and no singing, it is rap, growl or a spoken bridge.
 
-        In a song in which it never hears singing, its speech is the voice. In others it is not known what it is.
+        If the teacher hears no singing in all of a song, its speech counts as the voice; otherwise it has no target.
         """
         song = self._passages("song", n)
         singing, speech = song.teacher[:, :, 0], song.teacher[:, :, 1]
@@ -181,14 +181,14 @@ class BatchSampler:
         return self._unsung(mel, target, weight, voice.clip)
 
     def _voices(self, n: int) -> Examples:
-        """A voice without accompaniment; nothing is said of music, which the teacher may hear in it."""
+        """A voice without accompaniment; there is no target for music, which the teacher may hear in it."""
         voice = self._passages("voice", n, wrap=False)
         target, weight = self._targets(voice, sung=_per_step(voice.active))
         weight = self._weights(weight, choir=0.5, speech=SIDE, music=0.0, other=SIDE)
         return self._unsung(self._produced(voice.mel), target, weight, voice.clip)
 
     def _chopped(self, n: int) -> Examples:
-        """Snippets of a voice of 0.1 to 0.4 s that come back on a beat: an instrument, and no song."""
+        """Snippets of a voice, 0.1 to 0.4 s long, repeated on a beat: they count as an instrument, not as singing."""
         chance, frames = self._random, self._settings.frames
         voice, music = self._passages("voice", n), self._passages("instrumental", n)
         beat = chance.uniform(6, 20, n).round().long().clamp_min(1)
@@ -271,11 +271,11 @@ class BatchSampler:
         return self._unsung(mel, self._set(target, other=1.0), torch.ones_like(target), torch.full((n,), -1))
 
     def _unsung(self, mel: Tensor, target: Tensor, weight: Tensor, clip: Tensor) -> Examples:
-        """Examples of which every step is known, so that nothing is asked of them as a whole."""
+        """Examples whose targets are all given by step, so that `weak` is 0."""
         return Examples(mel, target, weight, torch.zeros(len(mel)), clip)
 
     def _targets(self, passages: Passages, **known: Tensor | float) -> tuple[Tensor, Tensor]:
-        """Targets, 0 for what is not named, and weights of 1."""
+        """Targets, 0 for the kinds that are not named, and weights of 1."""
         n, steps, _ = passages.teacher.shape
         target = torch.zeros(n, steps, len(KINDS))
         return self._set(target, **known), torch.ones_like(target)
@@ -294,7 +294,7 @@ class BatchSampler:
         return torch.where(sounds > 0, _per_step(active * (local_db > HEARD_DB)), 1.0)
 
     def _with_sounds(self, mel: Tensor) -> Tensor:
-        """The same music, a tenth of it over a sound that is none: rain, traffic, an audience, effects of a game."""
+        """The music, a tenth of it over sounds that are not music: rain, traffic, an audience, effects of a game."""
         if "other" not in self._clips:
             return mel
         chance, some = self._random, self._random.some(0.1, len(mel))
@@ -306,7 +306,7 @@ class BatchSampler:
         return mel.index_copy(0, some, mixed)
 
     def _with_decoy_lead(self, music: Tensor) -> Tensor:
-        """The same, some of it under a made-up lead, or gone but for the lead."""
+        """The music, some of it under a made-up lead, or replaced by the lead."""
         chance, n = self._random, len(music)
         which = torch.floor(chance.uniform(0, len(self._leads), n)).long()
         ratio = torch.where(chance.flags(0.2, n), 60.0, chance.uniform(-6, 12, n))
@@ -314,7 +314,7 @@ class BatchSampler:
         return torch.where(chance.flags(self._settings.share_led, n)[:, None, None], led, music)
 
     def _produced(self, voice: Tensor) -> Tensor:
-        """A dry voice as a studio leaves it: another pitch, a second voice, equaliser, compressor, reverberation.
+        """A dry voice as a studio produces it: other pitch, a second voice, equaliser, compressor, reverberation.
 
         A tenth of them come through a telephone or a radio, as speakers do: a narrow band is no sign of speech.
         """
@@ -334,7 +334,7 @@ class BatchSampler:
         return augment.reverberate(augment.transmit(speech, chance, 0.2), chance)
 
     def _changed(self, mel: Tensor) -> Tensor:
-        """What may happen to any recording, and its levelling."""
+        """Apply changes that may happen to any recording, then level the spectrum."""
         s, chance = self._settings, self._random
         mel = augment.equalise(augment.compress(mel, chance), chance, 3, s.eq_db)
         mel = augment.shift_bands(mel, chance.uniform(-s.max_shift, s.max_shift, len(mel)))

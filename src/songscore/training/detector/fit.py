@@ -1,4 +1,4 @@
-"""Training the voice detector."""
+"""Train the voice detector."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ OTHERS = 0.5
 REPORT_STEPS = 500
 
 WORTH_COMPILING = 1000
-"""Steps from which the network is compiled first, which wants a C++ compiler, takes a minute and saves a third."""
+"""Least number of steps for which to compile the network: it needs C++ and a minute, and saves a third of the time."""
 
 
 def loss_of(logits: Tensor, examples: Examples, weak: float) -> Tensor:

@@ -1,9 +1,8 @@
-"""Made-up leads: melodies that swell, glide and vibrate as a voice does, and say nothing.
+"""Made-up leads: synthesised melodies that swell, glide and vibrate like a voice, but have no words.
 
-They teach the detector what is not enough for a voice: pitch that moves, formants that stand or sweep, an ensemble of
-either. Each is additive synthesis at `spectrum.SAMPLE_RATE` with everything about it drawn at random: scale and rhythm,
-portamento, bends, vibrato, tremolo, breath, the slope of the partials, resonances that stay (an "aah") or sweep (a
-wah-wah), distortion, and the number of players.
+They teach the detector that pitch and formants that move do not make a voice, not even in an ensemble. Each is additive
+synthesis at `spectrum.SAMPLE_RATE` with random scale and rhythm, portamento, bends, vibrato, tremolo, breath, slope of
+the partials, resonances that stay (an "aah") or sweep (a wah-wah), distortion, and number of players.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ from songscore.features.spectrum import HOP_LENGTH, N_FFT, SAMPLE_RATE, FloatArr
 from songscore.training.data.corpus import Codes, quantise
 
 CONTROL = 80
-"""Samples per step of everything that moves slowly."""
+"""Samples per control step, at which pitch, loudness and resonances are given."""
 
 PARTIALS = 28
 SCALES = ((0, 2, 4, 5, 7, 9, 11), (0, 2, 3, 5, 7, 8, 10), (0, 2, 4, 7, 9), (0, 1, 4, 5, 7, 8, 11), tuple(range(12)))
@@ -79,7 +78,7 @@ def melody(rng: Generator, n: int) -> tuple[Floats, Floats]:
 
 
 def _glide(steps: Floats, width: float) -> Floats:
-    """Steps with the corners taken off over `width` control steps."""
+    """Smooth a curve over `width` control steps."""
     kernel = np.hanning(max(3, int(2 * width) | 1))
     padded = np.pad(steps, len(kernel) // 2, mode="edge")
     return np.convolve(padded, kernel / kernel.sum(), "valid")[: len(steps)]

@@ -68,7 +68,7 @@ class VoiceNetwork(nn.Module):
         out: dict[str, NDArray[np.float32]] = {}
         for i, (convolution, norm) in enumerate(zip(self.convolutions, self.norms, strict=True)):
             weight, bias = _fold(convolution, norm)
-            # (out, in, time, band) -> (time * band * in, out)
+            # (out, in, time, band) becomes (time * band * in, out)
             out[f"conv{i}.weight"] = _numpy(weight.permute(2, 3, 1, 0).flatten(0, 2))
             out[f"conv{i}.bias"] = _numpy(bias)
         weight, bias = _fold(self.join, self.join_norm)

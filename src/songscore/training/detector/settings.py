@@ -12,7 +12,7 @@ class Settings:
     Attributes
     ----------
     seed : int
-        Everything random follows from it.
+        Seed of all random numbers.
     steps, batch, frames : int
         Updates, examples in each, and frames of 40 ms in each example.
     learning_rate, weight_decay, dropout, average : float
