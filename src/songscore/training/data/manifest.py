@@ -17,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.cluster.hierarchy import DisjointSet
 
 from songscore.errors import ManifestError
 from songscore.results import SCORE, SONG
@@ -127,19 +128,15 @@ def _row(record: dict[str, str | None], manifest: Path, line: int, root: Path) -
 
 def components(rows: Sequence[Row]) -> list[list[int]]:
     """Rows that share a group or an origin, directly or through others, as lists of indices."""
-    parent: dict[tuple[str, str], tuple[str, str]] = {}
-
-    def root(node: tuple[str, str]) -> tuple[str, str]:
-        parent.setdefault(node, node)
-        while parent[node] != node:
-            node = parent[node]
-        return node
-
+    joined = DisjointSet()
     for row in rows:
-        parent[root(("group", row.group))] = root(("origin", row.origin))
+        group, origin = ("group", row.group), ("origin", row.origin)
+        joined.add(group)
+        joined.add(origin)
+        joined.merge(group, origin)
     members = defaultdict(list)
     for index, row in enumerate(rows):
-        members[root(("origin", row.origin))].append(index)
+        members[joined[("group", row.group)]].append(index)
     return list(members.values())
 
 
