@@ -98,7 +98,7 @@ class Elsewhere:
             There are none.
         """
         if self._cluster is not None:
-            self._cluster.check()
+            self._cluster.look()
 
     def replied(self, path: str, future: Future[bytes]) -> bytes | Future[bytes]:
         """The reply in a finished future or, where it cannot be used, the future of another attempt."""
@@ -153,17 +153,14 @@ class _Cluster:
         self.executor = executor
         self._is_chosen = "workers" in getattr(executor, "_kwargs", {})
         while not self._fitting:
-            self._look()
+            self.look()
             if not self._fitting:
                 time.sleep(_POLL)
 
     def submit(self, path: str) -> Future[bytes]:
         if time.monotonic() - self._last_look > _LOOK_EVERY:
-            self._look()
+            self.look()
         return self.executor.submit(analyse_in_child, path, self._order)
-
-    def check(self) -> None:
-        self._look()
 
     def close(self) -> None:
         """Stop the work that its workers still do for this run."""
@@ -171,7 +168,7 @@ class _Cluster:
             if self._client.status == "running":
                 self._asked(self._fitting, cancel_run, self._order.run)
 
-    def _look(self) -> None:
+    def look(self) -> None:
         """Find the workers that fit; raise `BrokenExecutor` where there have been none for too long."""
         self._last_look = time.monotonic()
         there = self._addresses()

@@ -9,7 +9,6 @@ from contextlib import ExitStack, closing, suppress
 from functools import partial
 from itertools import count, islice
 from pathlib import Path
-from secrets import token_hex
 from typing import TypeVar
 
 from songscore.analysis.record import Analysis, Failure, Reply
@@ -132,9 +131,9 @@ def classify_files(
     check_run(jobs, timeout)
     if executor is None:
         begin_ahead(model)
-    chosen, marked = load_model(model), as_marks(marks)
-    order = _order(chosen, model, Question(threshold, prior, choir), thorough, cache, timeout)
-    answer = partial(_answer, model=chosen, question=order.question)
+    chosen, marked, question = load_model(model), as_marks(marks), Question(threshold, prior, choir)
+    order = Order(locate(model), question, thorough, cache_folder(cache), timeout, chosen.metadata["sha256"])
+    answer = partial(_answer, model=chosen, question=question)
     answers = _answers(map(os.fspath, paths), order, answer, jobs, executor, ordered, chosen.detector_digest)
     return map(marked.decide, answers) if marked else answers
 
@@ -148,25 +147,12 @@ def analyse_files(
 ) -> Iterator[tuple[str, Analysis | Failure]]:
     """Each path, in order, with what was heard in the whole file; parameters as for `classify_folder`."""
     chosen = load_model(model)
-    order = _order(chosen, model, Question(), True, cache, DEADLINE)
+    order = Order(locate(model), Question(), True, cache_folder(cache), DEADLINE, chosen.metadata["sha256"])
 
     def answer(path: str, reply: bytes) -> tuple[str, Analysis | Failure]:
         return path, _heard(path, reply, chosen).reading
 
     return _answers(iter(paths), order, answer, jobs, None, True, chosen.detector_digest)
-
-
-def _order(
-    chosen: TrackModel,
-    model: str | os.PathLike[str],
-    question: Question,
-    thorough: bool,
-    cache: CacheFolder,
-    timeout: float | None,
-) -> Order:
-    return Order(
-        locate(model), question, thorough, cache_folder(cache), timeout, chosen.metadata["sha256"], token_hex(8)
-    )
 
 
 def check_run(jobs: int, timeout: float | None) -> None:

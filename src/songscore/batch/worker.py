@@ -10,7 +10,9 @@ import json
 import signal
 import sys
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
+from functools import partial
+from secrets import token_hex
 
 from songscore.analysis.record import Analysis, Failure, wrapped
 from songscore.analysis.sampling import analyse
@@ -60,7 +62,7 @@ class Order:
     cache: str | None
     timeout: float | None
     digest: str
-    run: str = ""
+    run: str = field(default_factory=partial(token_hex, 8))
     sets: tuple[SetName, ...] = ()
 
     def to_json(self, path: str) -> bytes:
