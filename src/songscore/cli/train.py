@@ -75,6 +75,10 @@ def train(
     from songscore.training import train as run
     from songscore.training.detector.settings import Settings
 
+    def report(line: str) -> None:
+        if not quiet:
+            click.echo(line, err=True)
+
     settings = replace(Settings(), seed=seed, steps=steps or Settings().steps)
     model = run(
         manifest,
@@ -87,7 +91,7 @@ def train(
         cache=cache,
         licences=licences,
         leave_out=leave_out,
-        report=_drop if quiet else _report,
+        report=report,
     )
     written = output / model.name
     click.echo(f"{written}.npz")
@@ -138,14 +142,6 @@ def evaluate(
         click.echo(f"{count(tally.n_answers, 'file')}: {tally.counts(doubt=True)}", err=True)
     if evaluation.failed:
         raise SystemExit(1)
-
-
-def _drop(line: str) -> None:
-    """Print no line of progress."""
-
-
-def _report(line: str) -> None:
-    click.echo(line, err=True)
 
 
 def _check_packages() -> None:

@@ -26,15 +26,9 @@ BEAT = 0.6
 """Seconds per beat of the song, four to a bar."""
 
 CHORDS = (
-    (48, 52, 55),
-    (48, 52, 55),
-    (43, 50, 59),
-    (45, 52, 60),
-    (41, 53, 57),
-    (48, 52, 55),
-    (43, 50, 59),
-    (48, 52, 55),
-)
+    (48, 52, 55), (48, 52, 55), (43, 50, 59), (45, 52, 60),
+    (41, 53, 57), (48, 52, 55), (43, 50, 59), (48, 52, 55),
+)  # fmt: skip
 """One per bar of the song, the root first."""
 
 MELODY = """
@@ -48,15 +42,9 @@ MELODY = """
 every star is falling slowly, come and hold me till the morning, I am coming home."""
 
 HARMONY = (
-    (38, 50, 53, 57),
-    (34, 46, 53, 58),
-    (41, 48, 53, 57),
-    (36, 48, 52, 55),
-    (38, 50, 53, 57),
-    (31, 50, 55, 58),
-    (33, 49, 52, 57),
-    (38, 50, 53, 57),
-)
+    (38, 50, 53, 57), (34, 46, 53, 58), (41, 48, 53, 57), (36, 48, 52, 55),
+    (38, 50, 53, 57), (31, 50, 55, 58), (33, 49, 52, 57), (38, 50, 53, 57),
+)  # fmt: skip
 """Chords of the score, 2.4 seconds each, the bass first."""
 
 
@@ -114,18 +102,7 @@ def _accompany(mix: _Mix, start: float, chord: tuple[int, ...]) -> None:
 
 
 def render_score(sr: int = 44_100) -> tuple[NDArray[np.float32], int]:
-    """Piano over strings and kettledrums, without a voice.
-
-    Parameters
-    ----------
-    sr : int, default 44100
-        Sample rate, in hertz.
-
-    Returns
-    -------
-    y : (2, n_samples) float32
-    sr : int
-    """
+    """Piano over strings and kettledrums, without a voice; the sample rate and the answer as of `render_song`."""
     mix = _Mix(sr)
     for bar, (root, *chord) in enumerate(HARMONY):
         start = 2.4 * bar
