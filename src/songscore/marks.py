@@ -32,6 +32,7 @@ from songscore.results import (
     portable_path,
     shortened,
 )
+from songscore.results.fields import LONGEST
 
 MarkLabel = Label | Literal["neither"]
 
@@ -43,9 +44,6 @@ _LABELS: dict[str, MarkLabel] = {SONG: SONG, SCORE: SCORE, "score": SCORE, NEITH
 """What may stand in the column `label`, and what it means."""
 
 _SAID = ("", SONG, SCORE, *get_args(Status))
-
-_LATEST = 1e9
-"""Longest track that is accepted, in seconds: thirty years."""
 
 _COMMANDS = re.compile(r"^[=+\-@]|[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
 """Text that a spreadsheet would run as a formula, or a terminal obey."""
@@ -283,7 +281,7 @@ def _mark(fields: Mapping[str, str]) -> Mark:
     return Mark(
         path=exact_path(path),
         label=_LABELS[label],
-        seconds=_number(fields, "seconds", _LATEST, "seconds"),
+        seconds=_number(fields, "seconds", LONGEST, "seconds"),
         said=said,
         probability=_number(fields, "probability", 1, "a number from 0 to 1"),
         sound=sound,

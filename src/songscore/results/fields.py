@@ -23,7 +23,7 @@ LONGEST_NAME = 200
 SOUND_DIGEST = re.compile("[0-9a-f]{64}")
 """What the digest of a sound looks like."""
 
-_LATEST = 1e9
+LONGEST = 1e9
 """Longest sound that is accepted, in seconds: thirty years."""
 
 
@@ -93,7 +93,7 @@ def _is_share(value: Any) -> bool:
 
 
 def _is_time(value: Any) -> bool:
-    return type(value) in (int, float) and 0 <= value <= _LATEST
+    return type(value) in (int, float) and 0 <= value <= LONGEST
 
 
 def _is_size(value: Any) -> bool:
@@ -164,7 +164,7 @@ def _timeline(fields: Mapping[str, list[float | None]]) -> VocalTimeline:
     times, probability = ([_float(x) for x in fields[key]] for key in ("times", "probability"))
     if len(times) != len(probability):
         raise ValueError(f"not an answer of songscore: {len(times)} times, {len(probability)} probabilities")
-    ascending = all(a < b for a, b in pairwise([-1.0, *times, _LATEST]))
+    ascending = all(a < b for a, b in pairwise([-1.0, *times, LONGEST]))
     if not (ascending and all(0 <= p <= 1 or math.isnan(p) for p in probability)):
         raise ValueError("not an answer of songscore: times that do not ascend, or probabilities beyond 0 and 1")
     return VocalTimeline(np.array(times, np.float64), np.array(probability, np.float32))

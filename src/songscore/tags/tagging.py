@@ -19,6 +19,7 @@ from typing import Any, Concatenate, Literal, ParamSpec
 from songscore.audio.identity import sound_digest
 from songscore.decision import Question
 from songscore.errors import SongscoreError, TagError
+from songscore.model.track_model import LONGEST_NAME
 from songscore.results import SCORE, SONG, TrackResult
 from songscore.tags.checks import check
 from songscore.tags.containers import Tags
@@ -43,9 +44,6 @@ from songscore.tags.undo import UndoJournal
 
 Wanted = Callable[[Entries], Mapping[str, Values]]
 P = ParamSpec("P")
-
-_LONGEST_MODEL = 100
-"""Characters of the longest name of a model."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,8 +149,8 @@ def _complaint(track: TrackResult) -> str:
         return f"a label beside status={track.status!r}"
     if isinstance(p, bool) or not isinstance(p, (int, float)) or not math.isfinite(p) or not 0 <= p <= 1:
         return f"song_probability={p!r} is not a probability"
-    if not 0 < len(track.model) <= _LONGEST_MODEL or not track.model.isprintable():
-        return f"model={track.model[:_LONGEST_MODEL]!r} is not the name of a model"
+    if not 0 < len(track.model) <= LONGEST_NAME or not track.model.isprintable():
+        return f"model={track.model[:LONGEST_NAME]!r} is not the name of a model"
     return ""
 
 
