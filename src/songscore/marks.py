@@ -201,17 +201,18 @@ def read_marks(path: str | os.PathLike[str], refused: Callable[[ValueError], obj
     name = os.fspath(path)
     with Path(path).open(encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
         rows = csv.DictReader(file, restval="", restkey="")
-        for number, fields in _rows(rows, name):
+        _check_columns(rows, name)
+        while True:
             try:
-                if isinstance(fields, csv.Error):
-                    raise ValueError(str(fields))
-                marks.append(_mark(fields))
-            except ValueError as error:
+                marks.append(_mark(next(rows)))
+            except StopIteration:
+                return marks
+            except (ValueError, csv.Error) as error:
+                number = rows.line_num + isinstance(error, csv.Error)  # which is raised before its line is counted
                 why = ValueError(f"{name}, line {number}: {error}")
                 if refused is None:
                     raise why from error
                 refused(why)
-    return marks
 
 
 def write_marks(marks: Iterable[Mark], path: str | os.PathLike[str]) -> None:
@@ -247,8 +248,8 @@ def written_path(path: str) -> str:
     return "file:" + quote_from_bytes(os.fsencode(path)) if _COMMANDS.search(path) else portable_path(path)
 
 
-def _rows(rows: csv.DictReader[str], name: str) -> Iterator[tuple[int, Mapping[str, str] | csv.Error]]:
-    """Each row, or the error that it cannot be read, with the number of its line."""
+def _check_columns(rows: csv.DictReader[str], name: str) -> None:
+    """Raise `ValueError` where there are no columns for paths and labels."""
     try:
         columns = rows.fieldnames or ()
     except csv.Error as error:
@@ -256,15 +257,6 @@ def _rows(rows: csv.DictReader[str], name: str) -> Iterator[tuple[int, Mapping[s
     missing = [column for column in ("path", "label") if column not in columns]
     if missing:
         raise ValueError(f"{name}, line 1: no column {' and none '.join(missing)}; marks have {', '.join(COLUMNS)}")
-    while True:
-        try:
-            fields = next(rows)
-        except StopIteration:
-            return
-        except csv.Error as error:
-            yield rows.line_num + 1, error  # its line is not counted
-        else:
-            yield rows.line_num, fields
 
 
 def _mark(fields: Mapping[str, str]) -> Mark:
