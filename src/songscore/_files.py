@@ -86,12 +86,15 @@ def hidden_beside(path: Path) -> Path:
     return path.with_name(f".songscore-{token_hex(8)}.tmp")
 
 
-def lock(handle: int) -> None:
-    """Lock a file until it is closed, where files can be locked."""
-    with suppress(ImportError, OSError):
+def lock(handle: int) -> bool:
+    """Lock a file until it is closed; False where files cannot be locked, as on Windows and some network disks."""
+    try:
         import fcntl
 
         fcntl.flock(handle, fcntl.LOCK_EX)
+    except (ImportError, OSError):
+        return False
+    return True
 
 
 def own_folder(find: Callable[..., Path]) -> Path:

@@ -19,7 +19,7 @@ import os
 import zlib
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from functools import cached_property
@@ -28,7 +28,7 @@ from typing import IO, Any
 
 import platformdirs
 
-from songscore._files import has_place, own_folder
+from songscore._files import has_place, lock, own_folder
 from songscore.errors import TagError
 from songscore.results import portable_path
 from songscore.tags.delta import Piece, join, pieces
@@ -111,8 +111,8 @@ class UndoJournal:
             if not has_place(self.path):
                 raise OSError("there is no home folder for it; name another place with --journal FILE")
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            with self.path.open("a+b", buffering=0) as file, _locked(file) as alone:
-                _append(file, line, alone)
+            with self.path.open("a+b", buffering=0) as file:
+                _append(file, line, alone=lock(file.fileno()))
         except OSError as error:
             why = error.strerror or str(error)
             raise TagError(
@@ -179,23 +179,6 @@ class UndoJournal:
             for name, found in numbers.items():
                 found[getattr(record, name)].append(number)
         return numbers
-
-
-@contextmanager
-def _locked(file: IO[bytes]) -> Iterator[bool]:
-    """Keep other processes of songscore from writing meanwhile; yields False if files cannot be locked here."""
-    try:
-        import fcntl
-
-        fcntl.flock(file.fileno(), fcntl.LOCK_EX)
-    except (ImportError, OSError):  # Windows, some network disks
-        yield False
-        return
-    try:
-        yield True
-    finally:
-        with suppress(OSError):
-            fcntl.flock(file.fileno(), fcntl.LOCK_UN)
 
 
 def _append(file: IO[bytes], line: bytes, alone: bool) -> None:
