@@ -31,10 +31,19 @@ class _TrackFeatures(TransformerMixin, BaseEstimator):
     """What the transformers of both feature sets share: tracks in, a table of features out."""
 
     _set: tuple[SetName, ...]
-    n_jobs: int | None
-    cache: CacheFolder
-    on_error: str
-    verbose: int
+
+    def __init__(
+        self,
+        *,
+        n_jobs: int | None = None,
+        cache: CacheFolder = None,
+        on_error: str = "raise",
+        verbose: int = 0,
+    ) -> None:
+        self.n_jobs = n_jobs
+        self.cache = cache
+        self.on_error = on_error
+        self.verbose = verbose
 
     def fit(self, X: Any, y: object = None) -> Self:
         """Do nothing: the features need no training."""
@@ -146,11 +155,8 @@ class VocalFeatures(_TrackFeatures):
         on_error: str = "raise",
         verbose: int = 0,
     ) -> None:
+        super().__init__(n_jobs=n_jobs, cache=cache, on_error=on_error, verbose=verbose)
         self.model = model
-        self.n_jobs = n_jobs
-        self.cache = cache
-        self.on_error = on_error
-        self.verbose = verbose
 
 
 class SpectralFeatures(_TrackFeatures):
@@ -168,19 +174,6 @@ class SpectralFeatures(_TrackFeatures):
     """
 
     _set: tuple[SetName, ...] = ("spectral",)
-
-    def __init__(
-        self,
-        *,
-        n_jobs: int | None = None,
-        cache: CacheFolder = None,
-        on_error: str = "raise",
-        verbose: int = 0,
-    ) -> None:
-        self.n_jobs = n_jobs
-        self.cache = cache
-        self.on_error = on_error
-        self.verbose = verbose
 
 
 def _n_jobs(n_jobs: Any) -> int:
