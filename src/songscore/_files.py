@@ -8,15 +8,13 @@ import stat
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
+from functools import cache
 from pathlib import Path
 from secrets import token_hex
 from typing import BinaryIO, NoReturn
 
 LEFT_BEHIND = 86_400.0
 """Seconds after which a half-written file counts as left by a killed process, where files cannot be locked."""
-
-_swept: set[Path] = set()
-"""Folders in which this process has looked for half-written files of killed processes."""
 
 _HALF_WRITTEN = re.compile(r"\.songscore-[0-9a-f]{16}\.tmp")
 
@@ -110,11 +108,10 @@ def has_place(path: Path) -> bool:
     return path.parts[:1] != ("~",)
 
 
+@cache
 def sweep_once(folder: Path) -> None:
     """`sweep` a folder, the first time that this process writes in it."""
-    if folder not in _swept:
-        _swept.add(folder)
-        sweep(folder)
+    sweep(folder)
 
 
 def sweep(folder: Path) -> None:
