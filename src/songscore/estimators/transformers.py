@@ -7,7 +7,7 @@ import sys
 import time
 import warnings
 from collections.abc import Iterator
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +23,7 @@ from songscore.extract import SetName, feature_names
 from songscore.model import MODEL
 
 _ERRORS = {"unreadable": UnreadableAudio, "unsupported": UnsupportedAudio}
+_T = TypeVar("_T")
 _EVERY = 5.0
 """Seconds between two lines of progress."""
 
@@ -77,15 +78,14 @@ class _TrackFeatures(TransformerMixin, BaseEstimator):
         names = self.get_feature_names_out()
         tracks = tracks_of(X)
         table = np.full((len(tracks), len(names)), np.nan)
-        progress = _Progress(type(self).__name__, len(tracks), self.verbose)
-        for row, found in zip(table, self._found(tracks), strict=True):
+        results = _told(self._found(tracks), type(self).__name__, len(tracks), self.verbose)
+        for row, found in zip(table, results, strict=True):
             if isinstance(found, AudioError):
                 if self.on_error == "raise":
                     raise found
                 warnings.warn(f"no features, so a row of NaN: {found}", RuntimeWarning, stacklevel=2)
             else:
                 row[:] = [found[name] for name in names]
-            progress.advance()
         return table
 
     def _found(self, tracks: list[Any]) -> Iterator[dict[str, float] | AudioError]:
@@ -186,17 +186,12 @@ def _n_jobs(n_jobs: Any) -> int:
     return int(n_jobs) if n_jobs > 0 else max(1, cores + 1 + int(n_jobs))
 
 
-class _Progress:
-    """A line on standard error at most every few seconds, and one at the end."""
-
-    def __init__(self, who: str, total: int, verbose: int) -> None:
-        self._who, self._total, self._verbose = who, total, verbose
-        self._done, self._began = 0, time.monotonic()
-        self._told = self._began
-
-    def advance(self) -> None:
-        self._done += 1
+def _told(found: Iterator[_T], who: str, total: int, verbose: int) -> Iterator[_T]:
+    """Pass results on, with a line on standard error at most every few seconds, and one at the end."""
+    began = told = time.monotonic()
+    for done, result in enumerate(found, 1):
+        yield result
         now = time.monotonic()
-        if self._verbose > 0 and (now - self._told >= _EVERY or self._done == self._total):
-            self._told = now
-            print(f"[{self._who}] {self._done} of {self._total} tracks, {now - self._began:.0f} s", file=sys.stderr)
+        if verbose > 0 and (now - told >= _EVERY or done == total):
+            told = now
+            print(f"[{who}] {done} of {total} tracks, {now - began:.0f} s", file=sys.stderr)
