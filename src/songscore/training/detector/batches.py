@@ -9,18 +9,26 @@ sounds and over instrumentals, voices without words, chopped vocal samples, soun
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import fields
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn import functional
 
 from songscore.features.detector import KINDS
 from songscore.training.data.corpus import Corpus, dequantise, voice_activity
 from songscore.training.detector import augment
 from songscore.training.detector.augment import RandomSource
+from songscore.training.detector.examples import (
+    Examples,
+    Passages,
+    known_where,
+    per_step,
+    targets,
+    unsung,
+    with_columns,
+)
 from songscore.training.detector.leads import lead_bank
 from songscore.training.detector.settings import Settings
 
@@ -29,43 +37,8 @@ SUNG, CHOIR, SPEECH, MUSIC, OTHER = range(len(KINDS))
 TEACHER_DEAF_BELOW = 90 / 255
 """Where the teacher's 90th percentile of singing over a song stays below this, its singing is not believed."""
 
-HEARD_DB = -16.0
-"""Level relative to the rest of a mix below which a sound has no target: it may be detected or not."""
-
 SIDE = 0.3
 """Weight of the targets that the teacher gives for speech and music."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Examples:
-    """A batch or a part of one.
-
-    Attributes
-    ----------
-    mel : (batch, n_frames, n_mels)
-    target, weight : (batch, n_steps, 5)
-        Probability of each of the `KINDS`, and how much it counts.
-    weak : (batch,)
-        How much it counts that somebody sings somewhere in the example.
-    clip : (batch,)
-        Index of the clip with what matters most in the example: the singer, the speaker, the choir; -1 for noise.
-    """
-
-    mel: Tensor
-    target: Tensor
-    weight: Tensor
-    weak: Tensor
-    clip: Tensor
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Passages:
-    """Excerpts of clips: mel power, activity per frame, the teacher's answers per step, and the clips."""
-
-    mel: Tensor
-    active: Tensor
-    teacher: Tensor
-    clip: Tensor
 
 
 class BatchSampler:
@@ -147,8 +120,8 @@ class BatchSampler:
         sung = torch.where(sings, singing, torch.maximum(singing, speech))
         believed = (~(spoken & sings) & ~deaf[:, None]).float() * self._settings.teacher
         known = (sings & ~spoken).float() * SIDE
-        target, weight = self._targets(song, sung=sung, speech=speech, music=song.teacher[:, :, 2])
-        weight = self._weights(weight, sung=believed, choir=0.0, speech=known, music=SIDE, other=SIDE)
+        target, weight = targets(song, sung=sung, speech=speech, music=song.teacher[:, :, 2])
+        weight = with_columns(weight, sung=believed, choir=0.0, speech=known, music=SIDE, other=SIDE)
         weak = torch.where((sung.amax(1) > 0.3) | deaf, 1.0, 0.2)
         return Examples(self._with_sounds(song.mel), target, weight, weak, song.clip)
 
@@ -156,15 +129,15 @@ class BatchSampler:
         songs, music = self._songs(n), self._passages("instrumental", n)
         everywhere = torch.ones_like(songs.mel[:, :, 0])
         mel, _ = augment.add_voice(music.mel, songs.mel, everywhere, self._random.uniform(-4, 10, n), self._random)
-        weight = self._weights(songs.weight, choir=0.0, speech=0.0, music=SIDE)
-        return Examples(mel, self._set(songs.target, music=1.0), weight, songs.weak, songs.clip)
+        weight = with_columns(songs.weight, choir=0.0, speech=0.0, music=SIDE)
+        return Examples(mel, with_columns(songs.target, music=1.0), weight, songs.weak, songs.clip)
 
     def _instrumentals(self, n: int) -> Examples:
         music = self._passages("instrumental", n)
-        target, weight = self._targets(music, speech=music.teacher[:, :, 1], music=music.teacher[:, :, 2])
+        target, weight = targets(music, speech=music.teacher[:, :, 1], music=music.teacher[:, :, 2])
         pure = (~self._sings[music.clip])[:, None].float()
-        weight = self._weights(weight, choir=0.5 * pure, speech=SIDE, music=SIDE, other=0.1)
-        return self._unsung(self._with_sounds(self._with_decoy_lead(music.mel)), target, weight, music.clip)
+        weight = with_columns(weight, choir=0.5 * pure, speech=SIDE, music=SIDE, other=0.1)
+        return unsung(self._with_sounds(self._with_decoy_lead(music.mel)), target, weight, music.clip)
 
     def _mixes(self, n: int) -> Examples:
         """A voice over an instrumental."""
@@ -174,18 +147,18 @@ class BatchSampler:
         mel, local = augment.add_voice(
             self._with_decoy_lead(music.mel), self._produced(voice.mel), voice.active, ratio, chance
         )
-        sounds = _per_step(voice.active)
-        target, weight = self._targets(voice, sung=sounds, music=1.0)
-        heard = self._known(sounds, voice.active, local)
-        weight = self._weights(weight, sung=heard, choir=0.5 * (1 - sounds), speech=SIDE, music=SIDE, other=0.0)
-        return self._unsung(mel, target, weight, voice.clip)
+        sounds = per_step(voice.active)
+        target, weight = targets(voice, sung=sounds, music=1.0)
+        heard = known_where(sounds, voice.active, local)
+        weight = with_columns(weight, sung=heard, choir=0.5 * (1 - sounds), speech=SIDE, music=SIDE, other=0.0)
+        return unsung(mel, target, weight, voice.clip)
 
     def _voices(self, n: int) -> Examples:
         """A voice without accompaniment; there is no target for music, which the teacher may hear in it."""
         voice = self._passages("voice", n, wrap=False)
-        target, weight = self._targets(voice, sung=_per_step(voice.active))
-        weight = self._weights(weight, choir=0.5, speech=SIDE, music=0.0, other=SIDE)
-        return self._unsung(self._produced(voice.mel), target, weight, voice.clip)
+        target, weight = targets(voice, sung=per_step(voice.active))
+        weight = with_columns(weight, choir=0.5, speech=SIDE, music=0.0, other=SIDE)
+        return unsung(self._produced(voice.mel), target, weight, voice.clip)
 
     def _chopped(self, n: int) -> Examples:
         """Snippets of a voice, 0.1 to 0.4 s long, repeated on a beat: they count as an instrument, not as singing."""
@@ -202,9 +175,9 @@ class BatchSampler:
         sounds = ((place < length[:, None]) & ~silent).float()
         chops = voice.mel.gather(1, index[:, :, None].expand_as(voice.mel)) * sounds[:, :, None]
         mel, _ = augment.add_voice(music.mel, self._produced(chops), sounds, chance.uniform(-8, 6, n), chance)
-        target, weight = self._targets(music, music=1.0)
-        return self._unsung(
-            mel, target, self._weights(weight, sung=0.5, choir=0.0, speech=0.0, music=SIDE, other=0.0), voice.clip
+        target, weight = targets(music, music=1.0)
+        return unsung(
+            mel, target, with_columns(weight, sung=0.5, choir=0.0, speech=0.0, music=SIDE, other=0.0), voice.clip
         )
 
     def _speech(self, n: int) -> Examples:
@@ -214,8 +187,8 @@ class BatchSampler:
         if "other" in self._clips:
             ratio = torch.where(self._random.flags(0.5, n), self._random.uniform(-3, 20, n), 60.0)
             mel, _ = augment.add_voice(self._passages("other", n).mel, mel, active, ratio, self._random)
-        target, weight = self._targets(speech, speech=_per_step(active))
-        return self._unsung(mel, target, self._weights(weight, other=0.0), speech.clip)
+        target, weight = targets(speech, speech=per_step(active))
+        return unsung(mel, target, with_columns(weight, other=0.0), speech.clip)
 
     def _narration(self, n: int) -> Examples:
         """A speaker over an instrumental."""
@@ -224,20 +197,18 @@ class BatchSampler:
         ratio = chance.uniform(s.narration_low, s.narration_high, n)
         voice = self._transmitted(speech.mel)
         mel, local = augment.add_voice(self._with_decoy_lead(music.mel), voice, speech.active, ratio, chance)
-        sounds = _per_step(speech.active)
-        target, weight = self._targets(speech, speech=sounds, music=1.0)
-        audible = _per_step((local < 12).float())
-        heard = self._known(sounds, speech.active, local)
-        return self._unsung(
-            mel, target, self._weights(weight, speech=heard, music=SIDE * audible, other=0.0), speech.clip
-        )
+        sounds = per_step(speech.active)
+        target, weight = targets(speech, speech=sounds, music=1.0)
+        audible = per_step((local < 12).float())
+        heard = known_where(sounds, speech.active, local)
+        return unsung(mel, target, with_columns(weight, speech=heard, music=SIDE * audible, other=0.0), speech.clip)
 
     def _choirs(self, n: int) -> Examples:
         """Voices without words, alone or as they were recorded."""
         choir = self._passages("choir", n)
-        target, weight = self._targets(choir, choir=_per_step(choir.active), music=1.0)
-        weight = self._weights(weight, sung=0.5, speech=SIDE, music=SIDE, other=SIDE)
-        return self._unsung(self._produced(choir.mel), target, weight, choir.clip)
+        target, weight = targets(choir, choir=per_step(choir.active), music=1.0)
+        weight = with_columns(weight, sung=0.5, speech=SIDE, music=SIDE, other=SIDE)
+        return unsung(self._produced(choir.mel), target, weight, choir.clip)
 
     def _choirs_over_instrumentals(self, n: int) -> Examples:
         chance = self._random
@@ -245,20 +216,18 @@ class BatchSampler:
         mel, local = augment.add_voice(
             music.mel, self._produced(choir.mel), choir.active, chance.uniform(-10, 10, n), chance
         )
-        sounds = _per_step(choir.active)
-        target, weight = self._targets(choir, choir=sounds, music=1.0)
-        heard = self._known(sounds, choir.active, local)
-        return self._unsung(
-            mel, target, self._weights(weight, choir=heard, speech=SIDE, music=SIDE, other=0.0), choir.clip
-        )
+        sounds = per_step(choir.active)
+        target, weight = targets(choir, choir=sounds, music=1.0)
+        heard = known_where(sounds, choir.active, local)
+        return unsung(mel, target, with_columns(weight, choir=heard, speech=SIDE, music=SIDE, other=0.0), choir.clip)
 
     def _other(self, n: int) -> Examples:
         """Sounds that are not music; half of them mixed with another."""
         one, two = self._passages("other", n), self._passages("other", n)
         ratio = torch.where(self._random.flags(0.5, n), self._random.uniform(0, 20, n), 60.0)
         mel, _ = augment.add_voice(two.mel, one.mel, torch.ones_like(one.active), ratio, self._random)
-        target, weight = self._targets(one, speech=one.teacher[:, :, 1], other=1.0)
-        return self._unsung(mel, target, self._weights(weight, speech=0.1), one.clip)
+        target, weight = targets(one, speech=one.teacher[:, :, 1], other=1.0)
+        return unsung(mel, target, with_columns(weight, speech=0.1), one.clip)
 
     def _noise(self, n: int) -> Examples:
         """Noise of any colour, half of it swelling and falling as wind, surf and rain do."""
@@ -268,30 +237,7 @@ class BatchSampler:
         phase = rate * torch.arange(frames) * 0.25 + chance.uniform(0, 6, n, 1)
         mel = mel * augment.db_to_power(10 * torch.sin(phase))[:, :, None]
         target = torch.zeros(n, frames // 2, len(KINDS))
-        return self._unsung(mel, self._set(target, other=1.0), torch.ones_like(target), torch.full((n,), -1))
-
-    def _unsung(self, mel: Tensor, target: Tensor, weight: Tensor, clip: Tensor) -> Examples:
-        """Examples whose targets are all given by step, so that `weak` is 0."""
-        return Examples(mel, target, weight, torch.zeros(len(mel)), clip)
-
-    def _targets(self, passages: Passages, **known: Tensor | float) -> tuple[Tensor, Tensor]:
-        """Targets, 0 for the kinds that are not named, and weights of 1."""
-        n, steps, _ = passages.teacher.shape
-        target = torch.zeros(n, steps, len(KINDS))
-        return self._set(target, **known), torch.ones_like(target)
-
-    def _weights(self, weight: Tensor, **changed: Tensor | float) -> Tensor:
-        return self._set(weight, **changed)
-
-    def _set(self, array: Tensor, **columns: Tensor | float) -> Tensor:
-        array = array.clone()
-        for name, value in columns.items():
-            array[:, :, KINDS.index(name)] = value
-        return array
-
-    def _known(self, sounds: Tensor, active: Tensor, local_db: Tensor) -> Tensor:
-        """1 where nothing sounds or it is loud enough to be heard, 0 where it sounds and is covered."""
-        return torch.where(sounds > 0, _per_step(active * (local_db > HEARD_DB)), 1.0)
+        return unsung(mel, with_columns(target, other=1.0), torch.ones_like(target), torch.full((n,), -1))
 
     def _with_sounds(self, mel: Tensor) -> Tensor:
         """The music, a tenth of it over sounds that are not music: rain, traffic, an audience, effects of a game."""
@@ -360,8 +306,3 @@ _RECIPES: dict[str, tuple[Callable[[BatchSampler, int], Examples], str | None]] 
     REST: (BatchSampler._instrumentals, "instrumental"),
 }
 """How each kind of example is made, and the role of the clips that it needs."""
-
-
-def _per_step(active: Tensor) -> Tensor:
-    """From frames to steps: active where one of the two frames is."""
-    return functional.max_pool1d(active.unsqueeze(1), 2).squeeze(1)

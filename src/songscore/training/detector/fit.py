@@ -15,7 +15,8 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from songscore.training.data.corpus import Corpus
 from songscore.training.detector.augment import RandomSource
-from songscore.training.detector.batches import SUNG, BatchSampler, Examples
+from songscore.training.detector.batches import SUNG, BatchSampler
+from songscore.training.detector.examples import Examples
 from songscore.training.detector.network import VoiceNetwork
 from songscore.training.detector.settings import Settings
 
