@@ -12,30 +12,15 @@ import re
 from array import array
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from functools import lru_cache
 from itertools import pairwise
 
+from songscore.audio.headers import MONO, Count, Kind, count_in, free_sizes_of, kind_of, sizes_of
 from songscore.audio.marks import TAGS, is_text, tag_length
 
-_BITRATES = {
-    (1, 1): (32, 64, 96, 128, 160, 192, 224, 256, 288, 320, 352, 384, 416, 448),
-    (1, 2): (32, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384),
-    (1, 3): (32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320),
-    (2, 1): (32, 48, 56, 64, 80, 96, 112, 128, 144, 160, 176, 192, 224, 256),
-    (2, 2): (8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160),
-    (2, 3): (8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160),
-}
-"""kbit/s by version (2 stands for 2.5 too) and layer; index 0 of a header means a free format, 15 is forbidden."""
-_RATES = (44_100, 48_000, 32_000)
-_HALVINGS = {3: 0, 2: 1, 0: 2}
-"""Of the rates, by the two bits of the version: MPEG 1, 2 and 2.5."""
 _SYNC = re.compile(rb"\xff[\xe2-\xe7\xf2-\xff][\x00-\xef]", re.DOTALL)
-_MONO = 0xC0
-_COUNTS = (b"Xing", b"Info")
-_VBRI = 36
 
 _BLOCK, _AHEAD = 1 << 20, 1 << 16
-_LONGEST_FREE_FRAME = 8192
+
 _IN_A_ROW, _AGAIN = 4, 2
 """Number of adjoining frames that prove MPEG audio; fewer if frames of that kind were found before."""
 _SEARCHED = 1 << 24
@@ -54,37 +39,6 @@ _DECODER_DELAY = 529
 
 Read = Callable[[int, int], bytes]
 """Bytes from a position on, fewer at the end of the file."""
-
-
-@dataclass(frozen=True, slots=True)
-class Kind:
-    """The properties that all frames of a run share, since a decoder cannot change them on the way."""
-
-    version: int
-    layer: int
-    rate: int
-    mono: bool
-
-    @property
-    def n_samples(self) -> int:
-        """Samples of a frame."""
-        return 384 if self.layer == 1 else 576 if self.layer == 3 and self.version == 2 else 1152
-
-    @property
-    def side_end(self) -> int:
-        """Where in a frame of layer III a count may stand: behind header and side information."""
-        return {(1, False): 36, (1, True): 21, (2, False): 21, (2, True): 13}[self.version, self.mono]
-
-
-@dataclass(frozen=True, slots=True)
-class Count:
-    """Numbers in the frame that an encoder puts before the sound (Xing, Info, VBRI); 0 for those that it lacks."""
-
-    n_frames: int = 0
-    n_bytes: int = 0
-    delay: int = 0
-    padding: int = 0
-    is_gapless: bool = False
 
 
 @dataclass(slots=True)
@@ -162,7 +116,7 @@ def _walk(read: Read, start: int, end: int) -> Iterator[Run]:
     while found := _next_frames(read, position, limit, end, kind):
         first, kind, sizes = found
         head = read(first, 256)
-        if told := _count(head, 0, kind):
+        if told := count_in(head, 0, kind):
             count, position = told, first + sizes[head[:3]]
             continue
         run = Run(kind, count)
@@ -194,12 +148,12 @@ def _next_frames(
 
 
 def _frames_at(data: bytes, at: int, is_end: bool, usual: Kind | None) -> tuple[Kind, dict[bytes, int]] | None:
-    kind = _kind(data[at : at + 4])
+    kind = kind_of(data[at : at + 4])
     if kind is None:
         return None
-    sizes = _sizes(bytes([data[at + 1] & 0xFE, data[at + 2] & 0x0C]), kind)
+    sizes = sizes_of(bytes([data[at + 1] & 0xFE, data[at + 2] & 0x0C]), kind)
     if data[at : at + 3] not in sizes:
-        sizes = sizes | _free_sizes(data, at)
+        sizes = sizes | free_sizes_of(data, at)
     for n in range(1, _AGAIN if kind == usual else _IN_A_ROW):
         size = sizes.get(data[at : at + 3])
         if size is None:
@@ -220,7 +174,7 @@ def _extend(read: Read, position: int, end: int, kind: Kind, sizes: dict[bytes, 
         at, size = 0, None
         while at <= last:
             size = length_of(data[at : at + 3])
-            if size is None or (data[at + 3] >= _MONO) is not mono or (not data[at + 4] and _count(data, at, kind)):
+            if size is None or (data[at + 3] >= MONO) is not mono or (not data[at + 4] and count_in(data, at, kind)):
                 return position + at
             add(position + at)
             at += size
@@ -231,78 +185,6 @@ def _extend(read: Read, position: int, end: int, kind: Kind, sizes: dict[bytes, 
         if is_end:
             break
     return position
-
-
-@lru_cache(256)
-def _kind(header: bytes) -> Kind | None:
-    """The kind of frame that a header belongs to; None if it is not a header."""
-    if len(header) < 4 or header[0] != 0xFF or header[1] < 0xE0:
-        return None
-    version, layer, rate = header[1] >> 3 & 3, 4 - (header[1] >> 1 & 3), header[2] >> 2 & 3
-    if version not in _HALVINGS or layer == 4 or rate == 3 or header[2] >= 0xF0:
-        return None
-    return Kind(1 if version == 3 else 2, layer, _RATES[rate] >> _HALVINGS[version], header[3] >= _MONO)
-
-
-@lru_cache(64)
-def _sizes(header: bytes, kind: Kind) -> dict[bytes, int]:
-    """Length of a frame in bytes, by the first three bytes of its header; frames of a free format are not in it.
-
-    Parameters
-    ----------
-    header : bytes
-        The second byte of a frame of this kind without the bit for a checksum, and the bits of the rate in the third.
-    """
-    sizes, unit = {}, 4 if kind.layer == 1 else 1
-    for index, kilobits in enumerate(_BITRATES[kind.version, kind.layer], 1):
-        length = kilobits * 1000 * kind.n_samples // 8 // kind.rate // unit
-        for bits in range(8):
-            padding, private, checked = bits >> 2, bits >> 1 & 1, bits & 1
-            third = index << 4 | header[1] | padding << 1 | private
-            sizes[bytes([0xFF, header[0] | checked, third])] = (length + padding) * unit
-    return sizes
-
-
-def _free_sizes(data: bytes, at: int) -> dict[bytes, int]:
-    """Lengths in a free format: any bit rate, always the same, told only by where the next header is."""
-    header = data[at : at + 3]
-    unit = 4 if header[1] >> 1 & 3 == 3 else 1
-    if header[2] >= 0x10:
-        return {}
-    twins = {header[:2] + bytes([header[2] & 0xFC | low]): low >> 1 for low in range(4)}
-    for match in re.finditer(re.escape(header[:2]), data[at + 24 : at + _LONGEST_FREE_FRAME]):
-        length = 24 + match.start()
-        other = data[at + length : at + length + 3]
-        if other not in twins:
-            continue
-        plain = length - twins[header] * unit
-        sizes = {twin: plain + padding * unit for twin, padding in twins.items()}
-        if data[at + length + sizes[other] :][:3] in twins:
-            return sizes
-    return {}
-
-
-def _count(data: bytes, at: int, kind: Kind) -> Count | None:
-    """The count in the frame that begins here; None if it holds sound."""
-    if kind.layer != 3:
-        return None
-    if data.startswith(b"VBRI", at + _VBRI):
-        return Count(int.from_bytes(data[at + 50 : at + 54]), int.from_bytes(data[at + 46 : at + 50]))
-    for mark in (at + kind.side_end, at + kind.side_end + 2):
-        if data.startswith(_COUNTS, mark):
-            return _xing(data[mark : mark + 148])
-    return None
-
-
-def _xing(tag: bytes) -> Count:
-    flags, at, values = tag[7], 8, []
-    for flag, length in ((1, 4), (2, 4), (4, 100), (8, 4)):
-        present = flags & flag
-        values.append(int.from_bytes(tag[at : at + 4]) if present else 0)
-        at += length if present else 0
-    extension = tag[at : at + 24].ljust(24, b"\0")
-    delay, padding = extension[21] << 4 | extension[22] >> 4, (extension[22] & 0xF) << 8 | extension[23]
-    return Count(values[0], values[1], delay, padding, bool(values[0] and extension[:9].strip(b"\0")))
 
 
 def _compare(read: Read, runs: list[Run]) -> int:
