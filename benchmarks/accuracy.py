@@ -14,7 +14,7 @@ from pathlib import Path
 import click
 import numpy as np
 
-from songscore.training.publish import metrics_table
+from songscore.training.card import metrics_table
 
 from .material.place import Place
 from .material.tracks import SLICES, figures_of, read_tracks

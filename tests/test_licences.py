@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from songscore.errors import ManifestError
+from songscore.training.card import licence_table, restricted_table
 from songscore.training.data.licences import licensed, withheld
 from songscore.training.data.manifest import Row, read_manifest
-from songscore.training.publish import licence_table, restricted_table
 
 SHIPPED = Path(__file__).parents[1] / "benchmarks" / "training_data" / "track-v2.manifest.csv"
 

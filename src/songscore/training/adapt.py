@@ -26,12 +26,13 @@ from songscore.errors import ManifestError, ModelError
 from songscore.marks import NEITHER, Mark, Marks, MarkSource, as_marks
 from songscore.model import MODEL, TrackModel, load_model, shipped_models
 from songscore.results import SONG, TrackResult
+from songscore.training.card import render_adapted_card
 from songscore.training.decision.adapt import MARKED, to_mark_next
 from songscore.training.decision.bounds import DECIDING, DecisionSet
 from songscore.training.decision.compose import Example
 from songscore.training.decision.lessons import lessons_of
 from songscore.training.metrics import Figure
-from songscore.training.publish import log_odds_of_samples, render_adapted_card, write_files
+from songscore.training.publish import log_odds_of_samples, write_files
 from songscore.training.trial import Standing, Trial, counted_marks, in_folds
 
 FEWEST = 20

@@ -21,6 +21,7 @@ from songscore._files import write_whole
 from songscore.errors import ManifestError
 from songscore.features.track_vector import FEATURES, track_vector
 from songscore.model import MODEL, TrackModel, read_model
+from songscore.training.card import render_card
 from songscore.training.data.corpus import Corpus, build_corpus
 from songscore.training.data.files import check_files, sha256
 from songscore.training.data.licences import Licences, licensed
@@ -40,7 +41,7 @@ from songscore.training.decision.crossval import ALL, cross_validate
 from songscore.training.decision.lessons import as_arrays
 from songscore.training.detector.settings import Settings
 from songscore.training.metrics import figures
-from songscore.training.publish import render_card, write_lessons, write_model
+from songscore.training.publish import write_lessons, write_model
 
 N_FOLDS = 3
 
