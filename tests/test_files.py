@@ -37,6 +37,17 @@ def test_where_the_work_breaks_off_nothing_is_left_of_it(tmp_path: Path) -> None
     assert [(each.name, each.read_bytes()) for each in tmp_path.iterdir()] == [("a.txt", b"old")]
 
 
+def test_an_error_of_the_work_is_not_hidden_by_one_of_tidying_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(path: Path, *, missing_ok: bool) -> None:
+        raise OSError(30, "Read-only file system", str(path))
+
+    monkeypatch.setattr(Path, "unlink", refuse)
+    with pytest.raises(FileNotFoundError):
+        write_whole(tmp_path / "missing" / "a.txt", b"new")
+
+
 def test_it_may_be_read_by_whom_any_new_file_may(tmp_path: Path) -> None:
     write_whole(tmp_path / "whole", b"")
     (tmp_path / "plain").write_bytes(b"")

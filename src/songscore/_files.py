@@ -8,7 +8,7 @@ import stat
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from secrets import token_hex
 from typing import BinaryIO, NoReturn
@@ -35,7 +35,7 @@ def new_file(path: Path) -> Iterator[BinaryIO]:
     sweep_once(path.parent)
     new = hidden_beside(path)
     try:
-        with _opened(new) as file:
+        with opened_new(new) as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
@@ -43,7 +43,8 @@ def new_file(path: Path) -> Iterator[BinaryIO]:
     except OSError as error:
         _name(error, path)
     finally:
-        new.unlink(missing_ok=True)
+        with suppress(OSError):  # on a disk that is read-only, the first error is the one to show
+            new.unlink(missing_ok=True)
 
 
 def write_whole(path: Path, content: bytes | str) -> None:
@@ -69,10 +70,10 @@ def _name(error: OSError, path: Path) -> NoReturn:
     raise OSError(error.errno, error.strerror, os.fspath(path)) from error
 
 
-def _opened(new: Path) -> BinaryIO:
+def opened_new(new: Path, mode: int = 0o666) -> BinaryIO:
     """A new file, locked; made again where another process took it for a leftover and removed it before the lock."""
     while True:
-        file = new.open("xb")
+        file = open(new, "xb", opener=partial(os.open, mode=mode))  # noqa: SIM115 - Path.open takes no opener
         lock(file.fileno())
         if new.exists():
             return file

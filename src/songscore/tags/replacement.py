@@ -16,7 +16,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
-from songscore._files import hidden_beside, lock, sweep_once
+from songscore._files import hidden_beside, opened_new, sweep_once
 from songscore.errors import TagError
 
 _begun: set[Path] = set()
@@ -87,26 +87,15 @@ def discard() -> None:
 @contextmanager
 def _beside(target: Path) -> Iterator[tuple[Path, BinaryIO]]:
     """A new file in the same folder; it is removed in the end unless it was moved."""
-    new, file = _created(target)
+    new = hidden_beside(target)
+    with _beginning:
+        file = opened_new(new, 0o600)
+        _begun.add(new)
     try:
         with file:
             yield new, file
     finally:
         new.unlink(missing_ok=True)
-        _begun.discard(new)
-
-
-def _created(target: Path) -> tuple[Path, BinaryIO]:
-    """A new file for this user alone, locked; made again if another process removed it before it was locked."""
-    while True:
-        with _beginning:
-            new = hidden_beside(target)
-            handle = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o600)
-            _begun.add(new)
-        lock(handle)
-        if new.exists():
-            return new, os.fdopen(handle, "wb")
-        os.close(handle)
         _begun.discard(new)
 
 
