@@ -35,7 +35,7 @@ def new_file(path: Path) -> Iterator[BinaryIO]:
     sweep_once(path.parent)
     new = hidden_beside(path)
     try:
-        with opened_new(new) as file:
+        with open_new(new) as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
@@ -70,7 +70,7 @@ def _name(error: OSError, path: Path) -> NoReturn:
     raise OSError(error.errno, error.strerror, os.fspath(path)) from error
 
 
-def opened_new(new: Path, mode: int = 0o666) -> BinaryIO:
+def open_new(new: Path, mode: int = 0o666) -> BinaryIO:
     """A new file, locked; made again where another process took it for a leftover and removed it before the lock."""
     while True:
         file = open(new, "xb", opener=partial(os.open, mode=mode))  # noqa: SIM115 - Path.open takes no opener

@@ -16,7 +16,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
-from songscore._files import hidden_beside, opened_new, sweep_once
+from songscore._files import hidden_beside, open_new, sweep_once
 from songscore.errors import TagError
 
 _begun: set[Path] = set()
@@ -89,7 +89,7 @@ def _beside(target: Path) -> Iterator[tuple[Path, BinaryIO]]:
     """A new file in the same folder; it is removed in the end unless it was moved."""
     new = hidden_beside(target)
     with _beginning:
-        file = opened_new(new, 0o600)
+        file = open_new(new, 0o600)
         _begun.add(new)
     try:
         with file:
