@@ -208,7 +208,7 @@ def _heard(path: str, reply: bytes, model: TrackModel) -> Reply:
 
 
 def watched(results: Iterator[TrackResult], progress: Progress | None) -> Iterator[TrackResult]:
-    """Pass results on, each after `progress` was called with it."""
+    """Yield results unchanged, each after `progress` was called with it."""
     for result in results:
         if progress is not None:
             progress(result)

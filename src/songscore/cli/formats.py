@@ -136,7 +136,7 @@ def whole_features(track: TrackResult) -> dict[str, float]:
 
 
 def csv_lines(file: IO[Any], columns: Sequence[str]) -> Iterator[Write]:
-    """Write each answer as a line of CSV with the fields `columns`, which may name features of `whole_features`."""
+    """Write each answer as a line of CSV with the fields `columns`, which may be features of `whole_features`."""
     rows = csv.writer(file, lineterminator="\n")
     rows.writerow(columns)
 
