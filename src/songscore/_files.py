@@ -37,7 +37,7 @@ def new_file(path: Path) -> Iterator[BinaryIO]:
     sweep_once(path.parent)
     new = hidden_beside(path)
     try:
-        with _opened(new) as file:
+        with _open_new(new) as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
@@ -71,7 +71,7 @@ def _name(error: OSError, path: Path) -> NoReturn:
     raise OSError(error.errno, error.strerror, os.fspath(path)) from error
 
 
-def _opened(new: Path) -> BinaryIO:
+def _open_new(new: Path) -> BinaryIO:
     """A new file, locked; made again where another process took it for a leftover and removed it before the lock."""
     while True:
         file = new.open("xb")

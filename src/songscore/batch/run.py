@@ -151,7 +151,7 @@ def analyse_files(
     order = _order(chosen, model, Question(), True, cache, DEADLINE)
 
     def answer(path: str, reply: bytes) -> tuple[str, Analysis | Failure]:
-        return path, _heard(path, reply, chosen).reading
+        return path, _read_reply(path, reply, chosen).reading
 
     return _answers(iter(paths), order, answer, jobs, None, True, chosen.detector_digest)
 
@@ -192,14 +192,14 @@ def _absolute(path: str | os.PathLike[str]) -> str:
 
 
 def _answer(path: str, reply: bytes, *, model: TrackModel, question: Question) -> TrackResult:
-    heard = _heard(path, reply, model)
+    heard = _read_reply(path, reply, model)
     if isinstance(heard.reading, Analysis):
         return about(label(heard.reading, model, question), heard.file)
     failure = heard.reading
     return about(TrackResult(path=path, status=failure.status, message=failure.message, model=model.name), heard.file)
 
 
-def _heard(path: str, reply: bytes, model: TrackModel) -> Reply:
+def _read_reply(path: str, reply: bytes, model: TrackModel) -> Reply:
     try:
         return Reply.from_bytes(reply, path, model.metadata["sha256"], model.detector_digest)
     except ValueError as error:
