@@ -417,7 +417,7 @@ def test_a_missing_file_is_a_failure(tmp_path: Path) -> None:
 def test_a_writer_that_spoils_the_sound_is_found_out(
     path: Path, writing: Writing, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    before, honest = path.read_bytes(), Tags.written
+    before, honest = path.read_bytes(), Tags.with_entries
 
     def spoilt(*arguments: object) -> bytes:
         content = bytearray(honest(*arguments))
@@ -425,7 +425,7 @@ def test_a_writer_that_spoils_the_sound_is_found_out(
         content[middle : middle + 300] = bytes(300)
         return bytes(content)
 
-    monkeypatch.setattr(Tags, "written", spoilt)
+    monkeypatch.setattr(Tags, "with_entries", spoilt)
     result = tag_track(label(path), writing=writing)
     assert (result.status, result.message) == ("failed", "the sound would change; the file is left as it is")
     assert path.read_bytes() == before
@@ -434,13 +434,13 @@ def test_a_writer_that_spoils_the_sound_is_found_out(
 def test_a_writer_that_loses_another_tag_is_found_out(
     path: Path, writing: Writing, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    before, honest = path.read_bytes(), Tags.written
+    before, honest = path.read_bytes(), Tags.with_entries
     title = next(item for item in Tags(before).others(NAMES) if TITLE.encode() in item.raw)
 
     def forgetful(tags: Tags, changes: object) -> bytes:
         return honest(tags, changes).replace(title.raw, title.raw.replace(TITLE.encode(), b"X" * len(TITLE.encode())))
 
-    monkeypatch.setattr(Tags, "written", forgetful)
+    monkeypatch.setattr(Tags, "with_entries", forgetful)
     message = tag_track(label(path), writing=writing).message
     assert message.startswith(f"other tags would change ({title.what})")
     assert path.read_bytes() == before
@@ -449,20 +449,20 @@ def test_a_writer_that_loses_another_tag_is_found_out(
 def test_a_writer_that_writes_nothing_is_found_out(
     flac: Path, writing: Writing, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Tags, "written", lambda tags, changes: tags._content)
+    monkeypatch.setattr(Tags, "with_entries", lambda tags, changes: tags._content)
     assert "cannot be read back" in tag_track(label(flac), writing=writing).message
 
 
 def test_a_file_that_another_program_changes_meanwhile_is_left_to_it(
     mp3: Path, writing: Writing, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    theirs, honest = mp3.read_bytes() + V1, Tags.written
+    theirs, honest = mp3.read_bytes() + V1, Tags.with_entries
 
     def meanwhile(*arguments: object) -> bytes:
         mp3.write_bytes(theirs)
         return honest(*arguments)
 
-    monkeypatch.setattr(Tags, "written", meanwhile)
+    monkeypatch.setattr(Tags, "with_entries", meanwhile)
     assert "another program has changed it meanwhile" in tag_track(label(mp3), writing=writing).message
     assert mp3.read_bytes() == theirs
     assert left_over(mp3.parent) == []

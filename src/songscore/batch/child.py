@@ -81,7 +81,7 @@ class Worker:
         ChildProcessError
             The child does not start.
         """
-        process = self._started()
+        process = self._running()
         assert process.stdin
         assert process.stdout
         with _deadline(process, timeout) as overdue:
@@ -92,7 +92,7 @@ class Worker:
             except (OSError, ValueError):
                 reply = None
         if overdue.is_set() or reply is None:
-            why = self._reaped()
+            why = self._reap()
             if overdue.is_set() and reply is None:
                 raise TimeoutError
             return why if reply is None else reply
@@ -107,12 +107,12 @@ class Worker:
     def close(self) -> None:
         """Kill the child, wait for its end, and close its pipes."""
         self.kill()
-        self._reaped()
+        self._reap()
 
-    def _started(self) -> subprocess.Popen[bytes]:
+    def _running(self) -> subprocess.Popen[bytes]:
         """The running child when it is ready; a new one where there is none, or it died while it was idle."""
         if self._is_ready and self._process is not None and self._process.poll() is not None:
-            self._reaped()
+            self._reap()
         if self._process is None and not self._is_killed:
             self.begin()
         why = "" if self._is_ready else self._wait_until_ready()
@@ -131,9 +131,9 @@ class Worker:
             return ""
         stderr.seek(0)
         printed = stderr.read().decode(errors="replace")
-        return f"{self._reaped()}: {printed}".rstrip(": \n")
+        return f"{self._reap()}: {printed}".rstrip(": \n")
 
-    def _reaped(self) -> str:
+    def _reap(self) -> str:
         """Wait for the end of the child; returns how it died."""
         process, self._process, self._is_ready = self._process, None, False
         if process is None:

@@ -166,7 +166,7 @@ class _Cluster:
         """Stop the work that its workers still do for this run."""
         with suppress(Exception):
             if self._client.status == "running":
-                self._asked(self._fitting, cancel_run, self._order.run)
+                self._ask(self._fitting, cancel_run, self._order.run)
 
     def look(self) -> None:
         """Find the workers that fit; raise `BrokenExecutor` where there have been none for too long."""
@@ -174,7 +174,7 @@ class _Cluster:
         there = self._addresses()
         new = [address for address in there if address not in self._why]
         if new:
-            found = self._asked(new, version_and_model, self._order.model)
+            found = self._ask(new, version_and_model, self._order.model)
             self._why |= {address: self._misfit(answer) for address, answer in found.items()}
             for address in new:
                 if why := self._why.get(address, ""):
@@ -201,22 +201,22 @@ class _Cluster:
                 f"waiting for a worker of the Dask scheduler {self._name}: {whys}", RuntimeWarning, stacklevel=2
             )
 
-    def _asked(self, addresses: list[str], function: Callable[..., Any], argument: str) -> dict[str, Any]:
+    def _ask(self, addresses: list[str], function: Callable[..., Any], argument: str) -> dict[str, Any]:
         """What a function returns on each worker, or the error it raises there; without workers that do not answer."""
 
-        async def asked(address: str) -> dict[str, Any]:
+        async def ask(address: str) -> dict[str, Any]:
             with suppress(TimeoutError, OSError):
                 answer = self._client.run(function, argument, workers=[address], on_error="return")
                 return dict(await asyncio.wait_for(answer, _ANSWERS_WITHIN))
             return {}
 
-        async def all_asked() -> dict[str, Any]:
+        async def ask_all() -> dict[str, Any]:
             answers: dict[str, Any] = {}
-            for answer in await asyncio.gather(*map(asked, addresses)):
+            for answer in await asyncio.gather(*map(ask, addresses)):
                 answers |= answer
             return answers
 
-        return cast("dict[str, Any]", self._client.sync(all_asked))
+        return cast("dict[str, Any]", self._client.sync(ask_all))
 
     def _addresses(self) -> list[str]:
         try:

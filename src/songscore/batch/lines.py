@@ -1,4 +1,4 @@
-"""The lines of a journal as they are read: answers, settings, and what is neither."""
+"""Reads the lines of a journal: answers, settings, and lines that are neither."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Refused = Callable[[ValueError], object]
 
 HEADER = b'{"songscore": '
 ANSWER = b'{"path": '
-"""How a line of settings and that of an answer begin."""
+"""First bytes of a line of settings, and of the line of an answer."""
 
 
 def read_results(path: str | os.PathLike[str], refused: Refused | None = None) -> Iterator[TrackResult]:
@@ -51,7 +51,7 @@ def read_results(path: str | os.PathLike[str], refused: Refused | None = None) -
 
 
 def fields_of(line: bytes) -> dict[str, Any]:
-    """The fields of a line; `ValueError` where it is no JSON object."""
+    """The fields of a line; `ValueError` if it is not a JSON object."""
     fields = json.loads(line.decode(), parse_constant=_refuse_constant)
     if not isinstance(fields, dict):
         raise ValueError(f"not an answer of songscore: {shown(line)}")

@@ -150,7 +150,7 @@ def analyse_files(
     order = Order(locate(model), Question(), True, cache_folder(cache), DEADLINE, chosen.metadata["sha256"])
 
     def answer(path: str, reply: bytes) -> tuple[str, Analysis | Failure]:
-        return path, _heard(path, reply, chosen).reading
+        return path, _read_reply(path, reply, chosen).reading
 
     return _answers(iter(paths), order, answer, jobs, None, True, chosen.detector_digest)
 
@@ -178,14 +178,14 @@ def _absolute(path: str | os.PathLike[str]) -> str:
 
 
 def _answer(path: str, reply: bytes, *, model: TrackModel, question: Question) -> TrackResult:
-    heard = _heard(path, reply, model)
+    heard = _read_reply(path, reply, model)
     if isinstance(heard.reading, Analysis):
         return about(label(heard.reading, model, question), heard.file)
     failure = heard.reading
     return about(TrackResult(path=path, status=failure.status, message=failure.message, model=model.name), heard.file)
 
 
-def _heard(path: str, reply: bytes, model: TrackModel) -> Reply:
+def _read_reply(path: str, reply: bytes, model: TrackModel) -> Reply:
     try:
         return Reply.from_bytes(reply, path, model.metadata["sha256"], model.detector_digest)
     except ValueError as error:
@@ -194,7 +194,7 @@ def _heard(path: str, reply: bytes, model: TrackModel) -> Reply:
 
 
 def watched(results: Iterator[TrackResult], progress: Progress | None) -> Iterator[TrackResult]:
-    """Pass results on, each after `progress` was called with it."""
+    """Yield results unchanged, each after `progress` was called with it."""
     for result in results:
         if progress is not None:
             progress(result)

@@ -136,7 +136,7 @@ def whole_features(track: TrackResult) -> dict[str, float]:
 
 
 def csv_lines(file: IO[Any], columns: Sequence[str]) -> Iterator[Write]:
-    """Write each answer as a line of CSV with the fields `columns`, which may name features of `whole_features`."""
+    """Write each answer as a line of CSV with the fields `columns`, which may be features of `whole_features`."""
     rows = csv.writer(file, lineterminator="\n")
     rows.writerow(columns)
 
@@ -260,12 +260,12 @@ def _destination(output: Path | None, form: str) -> Iterator[IO[Any]]:
         yield sys.stdout
     else:
         with ExitStack() as stack:
-            file = stack.enter_context(_opened(output, form))
+            file = stack.enter_context(_open_output(output, form))
             yield file if form == "parquet" else stack.enter_context(_text(file))
 
 
 @contextmanager
-def _opened(output: Path, form: str) -> Iterator[BinaryIO]:
+def _open_output(output: Path, form: str) -> Iterator[BinaryIO]:
     """Open a pipe or device itself, but a file by way of a temporary one that replaces it at the end."""
     special = output.exists() and not output.is_file()
     target = output if special else output.resolve()

@@ -191,7 +191,7 @@ def refuse_sound(output: Path) -> None:
 
 
 def check_suffix(output: Path, *suffixes: str) -> None:
-    """Refuse a name that does not end like what is written."""
+    """Raise a usage error if `output` ends in none of the `suffixes`, or like a sound file."""
     refuse_sound(output)
     if output.suffix.lower() not in suffixes:
         raise click.BadParameter(f"{output} must end in {' or '.join(suffixes)}", param_hint="--output")

@@ -52,7 +52,7 @@ def watched(
 
 
 def heard(files: Sequence[Path], how: Mapping[str, Any], progress: bool, quiet: bool) -> Iterator[TrackResult]:
-    """Label files, with the cache, and say on standard error how far it is and what went wrong."""
+    """Label files, with the cache, and show progress and errors on standard error."""
     from songscore.batch.run import classify_files
 
     yield from watched(classify_files(files, cache=True, **how), len(files), progress, False, quiet=quiet)

@@ -6,7 +6,7 @@ import re
 
 from songscore.errors import TagError
 from songscore.tags.id3 import id3v1
-from songscore.tags.items import Changes, Content, Item, Values, added, kept
+from songscore.tags.items import Changes, Content, Item, Values, kept_bytes, new_entries
 
 _FOOTER = 32
 _LYRICS = 15
@@ -57,7 +57,7 @@ class ApeTag:
 
     def with_entries(self, changes: Changes) -> bytes:
         """The tag with entries set or taken out."""
-        items = kept(self.items, changes) + [_entry(name, values) for name, values in added(changes)]
+        items = kept_bytes(self.items, changes) + [_entry(name, values) for name, values in new_entries(changes)]
         body = b"".join(items)
         numbers = self._version + (len(body) + _FOOTER).to_bytes(4, "little") + len(items).to_bytes(4, "little")
 

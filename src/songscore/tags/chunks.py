@@ -12,7 +12,7 @@ from typing import Literal
 
 from songscore.errors import TagError
 from songscore.tags.id3 import EMPTY_TAG, Id3
-from songscore.tags.items import Changes, Content, Item, added
+from songscore.tags.items import Changes, Content, Item, new_entries
 from songscore.tags.marks import NAMES
 
 _INFO_FRAMES = {
@@ -66,7 +66,7 @@ class Chunks:
             put = bytes(start % 2) + put
         else:
             start, end = self._tagged.start, min(self._tagged.end + self._tagged.end % 2, self._end)
-            more = self._tag.frames_of(self._texts()) if added(changes) and self._only_ours(self._tag) else b""
+            more = self._tag.frames_of(self._texts()) if new_entries(changes) and self._only_ours(self._tag) else b""
             after = self._content[self._tagged.body : self._tagged.end][self._tag.end :]
             put = self._chunk(self._content[start : start + 4], self._tag.with_entries(changes, more) + after)
         new = bytearray(b"".join((self._content[:start], put, self._content[end : len(self._content)])))

@@ -47,7 +47,7 @@ class Tags:
 
     def __init__(self, content: Content) -> None:
         self._content = content
-        self._container = _opened(content)
+        self._container = _container_of(content)
 
     @property
     def in_ape(self) -> bool:
@@ -68,7 +68,7 @@ class Tags:
         ours = set(names)
         return [item for item in self._container.items if item.name not in ours]
 
-    def written(self, changes: Changes) -> bytes:
+    def with_entries(self, changes: Changes) -> bytes:
         """The content of the file with these entries set or, for None, removed.
 
         Raises
@@ -92,7 +92,7 @@ _KINDS: tuple[tuple[bytes, Callable[[Content], _Container]], ...] = (
 """First bytes of files that hold tags, and what reads them."""
 
 
-def _opened(content: Content) -> _Container:
+def _container_of(content: Content) -> _Container:
     head = content[:16]
     if head[:4] == b"RIFF" and head[8:12] == b"WAVE":
         return Chunks(content)
@@ -102,9 +102,9 @@ def _opened(content: Content) -> _Container:
         return Mp4(content)
     start = Id3(content).end if head.startswith(b"ID3") else 0
     begins = content[start : start + 4]
-    for magic, opened in _KINDS:
-        if begins.startswith(magic) and (not start or opened is not Ogg):
-            return opened(content)
+    for magic, kind in _KINDS:
+        if begins.startswith(magic) and (not start or kind is not Ogg):
+            return kind(content)
     if _is_mpeg(content, start):
         return Mpeg(content)
     raise TagError("the tags cannot be read: this is not an MP3, FLAC, Ogg, MP4, WAV, AIFF, APE, WavPack or Musepack")

@@ -19,7 +19,7 @@ from io import BytesIO
 from mutagen.id3 import ID3, ParseID3v1
 
 from songscore.errors import TagError
-from songscore.tags.items import LANGUAGE, Changes, Content, Item, Values, added, kept
+from songscore.tags.items import LANGUAGE, Changes, Content, Item, Values, kept_bytes, new_entries
 
 HEADER = 10
 V1 = 128
@@ -98,10 +98,10 @@ class Id3:
         """
         if self._has_checksum():
             raise TagError("its ID3 tag has a checksum, which songscore does not write; the file is left as it is")
-        new = b"".join(entry_frame(self._version.major, name, values) for name, values in added(changes)) + more
+        new = b"".join(entry_frame(self._version.major, name, values) for name, values in new_entries(changes)) + more
         if self._version.major < 4 and self._flags & _UNSYNCHRONISED:
             new = re.sub(rb"\xff(?=[\xe0-\xff\x00])", b"\xff\x00", new)
-        body = self._span(0, self._first) + new + b"".join(kept(self.items, changes))
+        body = self._span(0, self._first) + new + b"".join(kept_bytes(self.items, changes))
         size = _synchsafe_bytes(len(body))
         footer = self._footer[:6] + size if self._footer else b""
         return self._header[:6] + size + body + footer

@@ -76,11 +76,11 @@ class Item:
         return Item(self.what, self.raw)
 
 
-def kept(items: Iterable[Item], changes: Changes) -> list[bytes]:
+def kept_bytes(items: Iterable[Item], changes: Changes) -> list[bytes]:
     """The bytes of the items that stay as they are."""
     return [item.raw for item in items if item.name not in changes]
 
 
-def added(changes: Changes) -> list[tuple[str, Values]]:
+def new_entries(changes: Changes) -> list[tuple[str, Values]]:
     """The changes that set a value."""
     return [(name, values) for name, values in changes.items() if values is not None]

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from songscore.errors import TagError
-from songscore.tags.items import Changes, Content, Item, Values, added, kept
+from songscore.tags.items import Changes, Content, Item, Values, kept_bytes, new_entries
 
 MEAN = "com.apple.iTunes"
 
@@ -47,11 +47,11 @@ class Mp4:
 
     def with_entries(self, changes: Changes) -> bytes:
         """The file with entries set or taken out."""
-        new = b"".join(_entry(name, values) for name, values in added(changes))
+        new = b"".join(_entry(name, values) for name, values in new_entries(changes))
         *around, last = self._trail
         if last.kind == b"ilst":
             start, end = last.start, last.end
-            inside = kept((_item(self._content, atom) for atom in self._inside(last)), changes)
+            inside = kept_bytes((_item(self._content, atom) for atom in self._inside(last)), changes)
             put = _atom(b"ilst", b"".join(inside) + new)
         else:
             around, start, end = self._trail, last.end, last.end

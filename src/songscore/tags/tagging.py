@@ -247,6 +247,6 @@ def _take_back(path: str, journal: UndoJournal) -> TagResult:
 def _checked(path: str, old: bytes, new: Changes) -> bytes:
     """The content with these changes; `TagError` where anything else would change."""
     tags = Tags(old)
-    content = tags.written(new)
+    content = tags.with_entries(new)
     check(path, old, content, tags.entries(NAMES), new)
     return content

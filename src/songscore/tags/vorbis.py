@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from songscore.errors import TagError
-from songscore.tags.items import Changes, Item, added, kept
+from songscore.tags.items import Changes, Item, kept_bytes, new_entries
 
 
 class VorbisComments:
@@ -31,8 +31,8 @@ class VorbisComments:
 
     def with_entries(self, changes: Changes) -> bytes:
         """The comments with entries set or taken out."""
-        comments = kept(self.items, changes)
-        comments += [_comment(f"{name}={value}") for name, values in added(changes) for value in values]
+        comments = kept_bytes(self.items, changes)
+        comments += [_comment(f"{name}={value}") for name, values in new_entries(changes) for value in values]
         return self._vendor + len(comments).to_bytes(4, "little") + b"".join(comments) + self._rest
 
     def _after(self, place: int) -> int:
