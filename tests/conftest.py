@@ -1,23 +1,34 @@
 from __future__ import annotations
 
 import csv
+import functools
+import itertools
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pytest
-from sounds import TAGGED, sine, write, write_as_named
+import soundfile
+from hypothesis import HealthCheck, settings
+from sounds import TAGGED, Sound, rendered, sine, write, write_as_named
 
+from songscore import demo
 from songscore.batch import run
+from songscore.model import track_model
 from songscore.results import TrackResult
 
 ROOT = Path(__file__).parents[1]
 
 # Shells start what runs in the background with Ctrl-C ignored, and so would the processes that tests interrupt.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+# However busy the machine, no example takes too long.
+settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("patient")
 
 
 @dataclass(frozen=True)
@@ -39,12 +50,39 @@ def music() -> Music:
         return Music(home / "music", list(csv.DictReader(lines)))
 
 
+@pytest.fixture(scope="session")
+def caches(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Names of new folders."""
+    folder = tmp_path_factory.mktemp("caches")
+    return (folder / str(number) for number in itertools.count())
+
+
 @pytest.fixture(autouse=True)
-def own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+def own_cache(caches: Iterator[Path], monkeypatch: pytest.MonkeyPatch) -> Path:
     """No test reads or fills the cache of who runs it."""
-    folder = tmp_path_factory.mktemp("cache")
+    (folder := next(caches)).mkdir()
     monkeypatch.setenv("SONGSCORE_CACHE_DIR", str(folder))
     return folder
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _canaries_once() -> Iterator[None]:
+    """The sounds on which models are tried are synthesised once."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(track_model, "canary_samples", functools.cache(track_model.canary_samples))
+        yield
+
+
+@pytest.fixture(scope="session")
+def song() -> Sound:
+    """The song of the demo."""
+    return rendered(demo.render_song, 44_100)
+
+
+@pytest.fixture(scope="session")
+def score() -> Sound:
+    """The score of the demo."""
+    return rendered(demo.render_score, 44_100)
 
 
 @pytest.fixture
@@ -73,14 +111,10 @@ def sound(tmp_path: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def album(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def album(song: Sound, score: Sound, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a synthesised song and a synthesised score, the files that README, docs and notebook name."""
-    import soundfile
-
-    from songscore import demo
-
     folder = tmp_path_factory.mktemp("album")
-    for name, (y, sr) in {"01 Main Title.flac": demo.render_score(), "02 End Credits.flac": demo.render_song()}.items():
+    for name, (y, sr) in {"01 Main Title.flac": score, "02 End Credits.flac": song}.items():
         soundfile.write(folder / name, y.T, sr)
     return folder
 

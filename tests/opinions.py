@@ -21,11 +21,11 @@ BOUNDS = Bounds(
 )
 
 
-def other(**attributes: object) -> TrackModel:
-    """The shipped model, but for some attributes."""
-    model = copy.copy(load_model())
-    vars(model).update(attributes)
-    return model
+def other(model: TrackModel | None = None, **attributes: object) -> TrackModel:
+    """The shipped model or another, but for some attributes."""
+    changed = copy.copy(model or load_model())
+    vars(changed).update(attributes)
+    return changed
 
 
 def opinion(log_odds: float, bounds: Bounds = BOUNDS) -> TrackModel:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +28,17 @@ FORMATS = {
 
 TAGGED = ("a.mp3", "a.flac", "a.ogg", "a.opus", "a.m4a", "a.wav", "a.aiff")
 """A file name of each format that holds tags."""
+
+
+Sound = tuple[NDArray[np.float32], int]
+
+
+@functools.cache
+def rendered(piece: Callable[[int], Sound], sr: int) -> Sound:
+    """A piece of the demo, rendered once; no test can change the samples for another."""
+    y, sr = piece(sr)
+    y.flags.writeable = False
+    return y, sr
 
 
 def sine(frequency: float, seconds: float, sr: int, level: float = 0.5) -> NDArray[np.float32]:

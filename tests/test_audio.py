@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
+import functools
 import io
 import os
 import subprocess
@@ -10,10 +10,10 @@ import sys
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sounds import FORMATS, sine, write, write_m4a
-from systems import posix
+from systems import linux, posix
 
 from songscore.audio import is_audio_path, open_audio
 from songscore.errors import AudioError, UnreadableAudio, UnsupportedAudio
@@ -164,31 +164,36 @@ def test_wrong_arguments_are_named(source, error, match):
         open_audio(source)
 
 
+@pytest.fixture(scope="module")
+def hiss(tmp_path_factory):
+    """A function that gives the bytes of twenty seconds of noise in a format; each is encoded once."""
+    y = np.random.default_rng(0).normal(0, 0.1, 48_000 * 20).astype(np.float32)
+    folder = tmp_path_factory.mktemp("hiss")
+    return functools.cache(lambda name: write(folder / name, y, 48_000, **FORMATS[name]).read_bytes())
+
+
 @pytest.mark.parametrize("share", [0.1, 0.5, 0.9])
 @pytest.mark.parametrize("name", ["a.flac", "a.mp3", "a.wav", "a.ogg", "a.opus"])
-def test_the_first_part_of_a_cut_file_is_kept(tmp_path, name, share):
-    y = np.random.default_rng(0).normal(0, 0.1, 48_000 * 20).astype(np.float32)
-    path = write(tmp_path / name, y, 48_000, **FORMATS[name])
-    path.write_bytes(path.read_bytes()[: int(path.stat().st_size * share)])
-    found, stream = heard(path)
+def test_the_first_part_of_a_cut_file_is_kept(hiss, name, share):
+    content = hiss(name)
+    found, stream = heard(io.BytesIO(content[: int(len(content) * share)]))
     assert stream.analysed == pytest.approx(20 * share, abs=2)
     assert np.sqrt(power(found[RATE // 2 : RATE])) == pytest.approx(0.1 * np.sqrt(RATE / 48_000), rel=0.2)
 
 
 @pytest.mark.parametrize("name", ["a.flac", "a.mp3", "a.wav", "a.aiff", "a.au", "a.w64"])
-def test_a_cut_file_says_where_it_stopped(tmp_path, name):
-    path = write(tmp_path / name, np.random.default_rng(0).normal(0, 0.1, 44_100 * 20).astype(np.float32), 44_100)
-    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+def test_a_cut_file_says_where_it_stopped(tmp_path, hiss, name):
+    path, content = tmp_path / name, hiss(name)
+    path.write_bytes(content[: len(content) // 2])
     stream = heard(path)[1]
     assert "of 20.0 s" in stream.damage
     assert stream.duration == pytest.approx(20, abs=0.2)
 
 
 @pytest.mark.parametrize("name", ["a.ogg", "a.opus"])
-def test_a_cut_ogg_file_lacks_its_end_mark(tmp_path, name):
-    path = write(tmp_path / name, sine(440, 20, 48_000), 48_000, **FORMATS[name])
-    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
-    assert "no end mark" in heard(path)[1].damage
+def test_a_cut_ogg_file_lacks_its_end_mark(hiss, name):
+    content = hiss(name)
+    assert "no end mark" in heard(io.BytesIO(content[: len(content) // 2]))[1].damage
 
 
 @pytest.mark.parametrize("size", [0xFFFFFFFF, 0x7FFFF000, 0x7FFFFFFF])
@@ -200,17 +205,13 @@ def test_a_header_written_before_the_sound_promises_nothing(tmp_path, size):
     assert (stream.duration, stream.damage) == (5, "")
 
 
-def damaged(path, n_bytes=3000):
-    random = np.random.default_rng(0)
-    write(path, random.normal(0, 0.1, 44_100 * 20).astype(np.float32), 44_100)
-    content = bytearray(path.read_bytes())
-    content[len(content) // 2 : len(content) // 2 + n_bytes] = random.bytes(n_bytes)
-    path.write_bytes(content)
-    return path
+def damaged(content, n_bytes=3000):
+    half = len(content) // 2
+    return io.BytesIO(content[:half] + np.random.default_rng(0).bytes(n_bytes) + content[half + n_bytes :])
 
 
-def test_reading_goes_on_behind_a_damaged_place(tmp_path):
-    found, stream = heard(damaged(tmp_path / "a.flac"))
+def test_reading_goes_on_behind_a_damaged_place(hiss):
+    found, stream = heard(damaged(hiss("a.flac")))
     assert "damaged at" in stream.damage
     assert stream.analysed == pytest.approx(18, abs=1.5)
     assert stream.duration == pytest.approx(20, abs=0.1)
@@ -218,8 +219,8 @@ def test_reading_goes_on_behind_a_damaged_place(tmp_path):
     assert power(found[-RATE:]) > 0.001
 
 
-def test_what_comes_before_a_damaged_place_is_kept_where_the_decoder_gives_up(tmp_path):
-    found, stream = heard(damaged(tmp_path / "a.mp3"))
+def test_what_comes_before_a_damaged_place_is_kept_where_the_decoder_gives_up(hiss):
+    found, stream = heard(damaged(hiss("a.mp3")))
     assert stream.damage
     assert stream.analysed > 9
     assert power(found[:RATE]) > 0.001
@@ -271,7 +272,7 @@ def test_a_missing_file_a_folder_and_a_pipe_are_named(tmp_path):
             open_audio(tmp_path / path)
 
 
-@posix
+@linux
 @pytest.mark.parametrize(
     "name", [b"line\nbreak.wav", "🎻 «Grüße».wav".encode(), b"bad \xff\xfe.wav", b"a" * 251 + b".wav"]
 )
@@ -312,11 +313,16 @@ def test_without_pyav_an_m4a_file_names_the_extra(tmp_path, monkeypatch):
         open_audio(path)
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=200)
 @given(content=st.binary(max_size=600), magic=st.sampled_from([b"", b"RIFF", b"fLaC", b"OggS", b"ID3", b"FORM"]))
 def test_no_bytes_raise_anything_but_an_audio_error(content, magic):
-    with contextlib.suppress(AudioError):
-        heard(io.BytesIO(magic + content))
+    y, refused = np.empty(0), ""
+    try:
+        y, _ = heard(io.BytesIO(magic + content))
+    except AudioError as error:
+        refused = str(error)
+    assert np.isfinite(y).all()
+    assert not refused or refused.startswith("the file object: ")
 
 
 @pytest.mark.parametrize(

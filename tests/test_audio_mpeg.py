@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import io
 from pathlib import Path
 
@@ -14,7 +13,7 @@ from sounds import sine
 from songscore.audio import open_audio
 from songscore.audio.frames import find_runs
 from songscore.audio.span import read_at
-from songscore.errors import AudioError
+from songscore.errors import UnreadableAudio
 
 SECONDS, RATE = 12, 44_100
 FRAME = 1152
@@ -79,6 +78,17 @@ def variable() -> bytes:
     return mp3(noise(), mode="VARIABLE")
 
 
+@pytest.fixture(scope="module")
+def five_seconds() -> bytes:
+    return mp3(noise(5))
+
+
+@pytest.fixture(scope="module")
+def eight_seconds() -> bytes:
+    """A tone of a kilohertz."""
+    return mp3(np.tile(sine(1000, 8, RATE)[:, None], 2))
+
+
 def test_a_plain_file_gives_the_samples_that_libsndfile_gives(plain):
     y, stream = heard(plain)
     np.testing.assert_allclose(y, of_libsndfile(plain).mean(axis=1), atol=1e-6)
@@ -122,7 +132,7 @@ def test_a_cut_file_with_a_count_says_where_it_stopped(variable):
 def test_a_file_cut_at_any_byte_gives_its_whole_frames(variable):
     content = without_count(variable)
     ends = np.array(frames(variable)[1:]) - frames(variable)[1]
-    for cut in range(5000, 5600, 37):
+    for cut in (1000, 2000, *range(5000, 5600, 37)):
         y, _ = heard(content[:cut])
         assert len(y) == (np.searchsorted(ends, cut, side="right") - 1) * FRAME
 
@@ -136,8 +146,9 @@ def test_a_file_cut_at_any_byte_gives_its_whole_frames(variable):
 @pytest.mark.parametrize("counted", [True, False])
 def test_what_stands_before_the_sound_changes_nothing(variable, before, counted):
     content = variable if counted else without_count(variable)
-    np.testing.assert_array_equal(heard(before + content)[0], heard(content)[0])
-    assert heard(before + content)[1].damage == ""
+    y, stream = heard(before + content)
+    np.testing.assert_array_equal(y, heard(content)[0])
+    assert stream.damage == ""
 
 
 @pytest.mark.parametrize(
@@ -149,14 +160,15 @@ def test_what_stands_before_the_sound_changes_nothing(variable, before, counted)
 @pytest.mark.parametrize("counted", [True, False])
 def test_what_stands_behind_the_sound_changes_nothing(variable, behind, counted):
     content = variable if counted else without_count(variable)
-    np.testing.assert_array_equal(heard(content + behind)[0], heard(content)[0])
-    assert heard(content + behind)[1].damage == ""
+    y, stream = heard(content + behind)
+    np.testing.assert_array_equal(y, heard(content)[0])
+    assert stream.damage == ""
 
 
 @pytest.mark.parametrize("between", [b"", ID3V1, ID3V2, ID3V1 + ID3V2, APE_TAG + ID3V1, NOTICE], ids=len)
 @pytest.mark.parametrize("counted", [True, False])
-def test_joined_files_are_heard_one_after_the_other(variable, between, counted):
-    one, other = variable, mp3(noise(5))
+def test_joined_files_are_heard_one_after_the_other(variable, five_seconds, between, counted):
+    one, other = variable, five_seconds
     if not counted:
         one, other = without_count(one), without_count(other)
     y, stream = heard(one + between + other)
@@ -175,15 +187,14 @@ def test_a_cut_file_before_another_is_no_damage(variable):
     one = variable[: len(variable) // 2 + 100]
     y, stream = heard(one + variable)
     assert stream.damage == ""
-    assert len(y) > SECONDS * RATE + 1000 * FRAME // 10
+    assert len(y) > SECONDS * RATE + 100 * FRAME
 
 
 @pytest.mark.parametrize("first", [(22_050, 1), (44_100, 1), (48_000, 2), (11_025, 2), (8_000, 1), (32_000, 2)])
 @pytest.mark.parametrize("counted", [True, False])
-def test_the_rate_and_the_channels_may_change(first, counted):
+def test_the_rate_and_the_channels_may_change(eight_seconds, first, counted):
     rate, channels = first
-    tone, other = np.tile(sine(500, 4, rate)[:, None], channels), np.tile(sine(1000, 8, RATE)[:, None], 2)
-    pieces = [mp3(tone, rate), mp3(other)]
+    pieces = [mp3(np.tile(sine(500, 4, rate)[:, None], channels), rate), eight_seconds]
     if not counted:
         pieces = [without_count_of_any_kind(piece) for piece in pieces]
     y, stream = heard(b"".join(pieces))
@@ -214,13 +225,13 @@ def peak_frequency(y: np.ndarray) -> float:
 @pytest.mark.parametrize("channels", [1, 2])
 @pytest.mark.parametrize("mode", ["CONSTANT", "VARIABLE"])
 def test_every_rate_of_mpeg_1_2_and_2_5(rate, channels, mode):
-    content = mp3(noise(4, rate, channels), rate, mode)
+    content = mp3(noise(3, rate, channels), rate, mode)
     expected = of_libsndfile(content)
     with open_audio(io.BytesIO(content), rate=rate) as stream:
         y = np.concatenate(list(stream.blocks()))
-        middle = stream.passage(2, 1)
+        middle = stream.passage(1, 1)
     np.testing.assert_allclose(y, expected.mean(axis=1), atol=1e-6)
-    np.testing.assert_allclose(middle, expected.mean(axis=1)[2 * rate : 3 * rate], atol=1e-5)
+    np.testing.assert_allclose(middle, expected.mean(axis=1)[rate : 2 * rate], atol=1e-5)
     assert stream.damage == ""
 
 
@@ -289,9 +300,9 @@ def test_layer_2_is_heard_whole(tmp_path: Path, rate, layout):
     assert np.std(y[rate:-rate]) == pytest.approx(0.5 / np.sqrt(2), rel=0.05)
 
 
-@pytest.mark.parametrize("size", [0, 1, 3, 4, 100, 417, 1000])
-def test_the_beginning_of_a_file_is_no_error_of_the_program(variable, size):
-    with contextlib.suppress(AudioError):
+@pytest.mark.parametrize("size", [0, 1, 3, 4, 100, 417])
+def test_less_than_a_frame_is_no_sound(variable, size):
+    with pytest.raises(UnreadableAudio, match="an empty file" if size == 0 else "not a sound file"):
         heard(without_count(variable)[:size])
 
 

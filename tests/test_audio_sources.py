@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import functools
 import io
 import sys
 
@@ -69,14 +70,25 @@ def sound() -> np.ndarray:
     return (noise + sine(440, 5, NATIVE)[:, None]).astype(np.float32)
 
 
+@pytest.fixture(scope="module")
+def files(tmp_path_factory, sound):
+    """A function that gives the bytes of the sound in a format; each is encoded once."""
+    folder = tmp_path_factory.mktemp("files")
+
+    @functools.cache
+    def content(name: str) -> bytes:
+        if name == "a.m4a":
+            pytest.importorskip("av")
+            return write_m4a(folder / name, sound[:, 0], NATIVE).read_bytes()
+        return write(folder / name, sound, NATIVE, **FORMATS[name]).read_bytes()
+
+    return content
+
+
 @pytest.mark.parametrize("name", [*FORMATS, "a.m4a"])
-def test_any_source_gives_the_same_samples(tmp_path, sound, name):
-    if name == "a.m4a":
-        pytest.importorskip("av")
-        path = write_m4a(tmp_path / name, sound[:, 0], NATIVE)
-    else:
-        path = write(tmp_path / name, sound, NATIVE, **FORMATS[name])
-    content = path.read_bytes()
+def test_any_source_gives_the_same_samples(tmp_path, files, name):
+    path, content = tmp_path / name, files(name)
+    path.write_bytes(content)
     expected, stream = heard(path)
     assert len(expected) == pytest.approx(5 * RATE, abs=0.1 * RATE)
     with path.open("rb") as file, path.open("rb", buffering=0) as unbuffered:
@@ -134,9 +146,9 @@ def test_packets_that_are_not_where_they_are_said_to_be_are_read_from_start_to_e
         assert stream.length is None
 
 
-def test_a_remote_file_is_a_file(sound, tmp_path):
+def test_a_remote_file_is_a_file(files):
     fsspec = pytest.importorskip("fsspec")
-    content = write(tmp_path / "a.flac", sound, NATIVE).read_bytes()
+    content = files("a.flac")
     with fsspec.open("memory://a.flac", "wb") as file:
         file.write(content)
     with fsspec.open("memory://a.flac", "rb") as file:
@@ -163,14 +175,9 @@ def test_a_file_that_cannot_be_read_on_is_damaged(tmp_path, sound, name, capfd):
     [ID3V2, ID3V2 * 2, NOTICE, NOTICE + ID3V2, HTTP],
     ids=["tag", "tags", "notice", "notice and tag", "headers"],
 )
-def test_what_stands_before_the_sound_changes_nothing(tmp_path, sound, name, before):
-    if name == "a.m4a":
-        pytest.importorskip("av")
-        path = write_m4a(tmp_path / name, sound[:, 0], NATIVE)
-    else:
-        path = write(tmp_path / name, sound, NATIVE, **FORMATS[name])
-    found, stream = heard(io.BytesIO(before + path.read_bytes()))
-    np.testing.assert_array_equal(found, heard(path)[0])
+def test_what_stands_before_the_sound_changes_nothing(files, name, before):
+    found, stream = heard(io.BytesIO(before + files(name)))
+    np.testing.assert_array_equal(found, heard(io.BytesIO(files(name)))[0])
     assert stream.damage == ""
 
 
@@ -180,10 +187,9 @@ def test_what_stands_before_the_sound_changes_nothing(tmp_path, sound, name, bef
     [ID3V1, APE_TAG, APE_TAG + ID3V1, APE_TAG + LYRICS + ID3V1, ID3V2_AT_END],
     ids=["ID3v1", "APE", "both", "lyrics", "ID3v2"],
 )
-def test_tags_behind_the_sound_are_no_damage(tmp_path, sound, name, behind):
-    path = write(tmp_path / name, sound, NATIVE, **FORMATS[name])
-    found, stream = heard(io.BytesIO(path.read_bytes() + behind))
-    np.testing.assert_array_equal(found, heard(path)[0])
+def test_tags_behind_the_sound_are_no_damage(files, name, behind):
+    found, stream = heard(io.BytesIO(files(name) + behind))
+    np.testing.assert_array_equal(found, heard(io.BytesIO(files(name)))[0])
     assert stream.damage == ""
 
 
@@ -192,13 +198,12 @@ def test_tags_behind_the_sound_are_no_damage(tmp_path, sound, name, behind):
     [("a.wav", b"data", 4, "little"), ("a.caf", b"data", 8, "big"), ("a.au", b".snd\0\0\0\x18", 4, "big")],
 )
 @pytest.mark.parametrize("size", ["none", "largest"])
-def test_a_size_that_was_never_written_means_to_the_end(tmp_path, sound, name, mark, width, order, size):
-    path = write(tmp_path / name, sound, NATIVE, **FORMATS[name])
-    content = bytearray(path.read_bytes())
+def test_a_size_that_was_never_written_means_to_the_end(files, name, mark, width, order, size):
+    content = bytearray(files(name))
     at = content.index(mark) + len(mark)
     content[at : at + width] = bytes(width) if size == "none" else b"\xff" * width
     found, stream = heard(io.BytesIO(bytes(content)))
-    expected = heard(path)[0]
+    expected = heard(io.BytesIO(files(name)))[0]
     np.testing.assert_array_equal(found[: len(expected)], expected)
     assert (round(stream.duration, 3), stream.damage) == (5, "")
 
@@ -288,6 +293,7 @@ def white(seed: int, seconds: float = 6) -> np.ndarray:
     return np.random.default_rng(seed).normal(0, 0.1, round(seconds * NATIVE)).astype(np.float32)
 
 
+@functools.cache
 def voice() -> np.ndarray:
     """Partials that stand out of noise."""
     return sum((sine(220 * k, 6, NATIVE, 0.3 / k) for k in range(1, 12)), np.zeros(6 * NATIVE, np.float32))
@@ -324,10 +330,8 @@ def test_a_voice_in_the_centre_counts_as_in_the_two_front_channels():
     surround, _ = heard((np.stack([left, right, voice(), silence, silence, silence]), NATIVE))
     phantom = voice() / np.sqrt(2)
     stereo, _ = heard((np.stack([left + phantom, right + phantom]), NATIVE))
-    noise, voiced = (np.std(heard((np.stack(pair), NATIVE))[0]) for pair in ((left, right), (phantom, phantom)))
     ratio = level_at(surround, 440) / level_at(stereo, 440)
     assert np.std(surround) == pytest.approx(ratio * np.std(stereo), rel=0.02)
-    assert noise > 0 < voiced
 
 
 ORDERS = {
@@ -344,7 +348,7 @@ def test_a_voice_in_the_centre_alone_is_as_loud_in_every_format(tmp_path, name, 
     assert len(order) == n_channels
     shares = {}
     for place in ("C", "L", "R"):
-        sound = np.zeros((2 * NATIVE, n_channels), np.float32)
+        sound = np.zeros((NATIVE, n_channels), np.float32)
         sound[:, order.index(place)] = 0.3 * voice()[: len(sound)]
         shares[place] = level_at(heard(write(tmp_path / name, sound, NATIVE, **FORMATS[name]))[0], 440)
     assert shares["C"] == pytest.approx(np.sqrt(2) * shares["L"], rel=0.05)

@@ -142,7 +142,6 @@ def test_a_mark_outranks_the_model_on_import(tracks: Path, tmp_path: Path, marks
     assert listed(tmp_path)["End Credits"][0] == "$songscore_label"
 
 
-@pytest.mark.slow
 def test_marks_change_labels_that_are_there_and_nothing_else_changes_a_mark(
     tracks: Path, tmp_path: Path, marks: Path
 ) -> None:

@@ -120,9 +120,9 @@ def test_what_was_heard_in_part_is_not_all_for_who_wants_all(store: Cache, long:
 
 def test_what_cannot_be_read_is_not_kept(store: Cache, tmp_path: Path) -> None:
     (tmp_path / "bad.mp3").write_text("not sound")
-    for path in (tmp_path / "bad.mp3", tmp_path / "missing.mp3", tmp_path):
-        with pytest.raises(UnreadableAudio):
-            store.analyse(str(path), load_model(), QUESTION)
+    for name, message in {"bad.mp3": "not a sound file", "missing.mp3": "no such file", "": "a folder"}.items():
+        with pytest.raises(UnreadableAudio, match=message):
+            store.analyse(str(tmp_path / name), load_model(), QUESTION)
     assert not entries(store)
 
 

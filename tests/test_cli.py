@@ -98,6 +98,7 @@ def test_help_answers_at_once() -> None:
     assert ours < START_UP * bare
 
 
+@pytest.mark.processes
 def test_the_command_line_imports_nothing_heavy() -> None:
     program = "import songscore.cli, sys; print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout.split()
@@ -272,6 +273,7 @@ def test_numbers_in_csv_stay_numbers() -> None:
     assert harmless(-1.5) == -1.5
 
 
+@posix
 @pytest.mark.parametrize(
     ("form", "name"),
     [(form, "file:caf%E9%20song.wav") for form in ("csv", "json", "jsonl")] + [("table", r"caf\udce9 song.wav")],
@@ -283,6 +285,7 @@ def test_a_name_that_is_not_utf_8_can_be_written_in_every_form(form: str, name: 
     assert name in result.stdout
 
 
+@posix
 @pytest.mark.usefixtures("fake")
 def test_the_exact_name_comes_back_from_json() -> None:
     name = b"caf\xe9\n\x1b[31m song.wav"
@@ -311,6 +314,7 @@ def test_control_sequences_are_taken_out_of_text(text: str, rest: str) -> None:
     assert clean(text) == rest
 
 
+@posix
 @pytest.mark.parametrize("columns", [80, 120])
 @pytest.mark.usefixtures("fake")
 def test_the_table_fits_the_terminal_in_a_line_per_file(columns: int) -> None:
@@ -340,6 +344,7 @@ def test_a_path_is_shortened_in_its_middle(text: str, width: int, rest: str) -> 
     assert shortened(text, width) == rest
 
 
+@posix
 @pytest.mark.usefixtures("fake")
 def test_the_table_has_totals_for_all_and_for_each_release() -> None:
     files = ["m/A/CD1/1 song.wav", "m/A/CD2/1 score.wav", "m/B/1 score.wav", "m/B/2 bad.wav", "m/B/3 score.wav"]
@@ -357,6 +362,7 @@ def test_the_table_has_totals_for_all_and_for_each_release() -> None:
     ]
 
 
+@posix
 @pytest.mark.usefixtures("fake")
 def test_the_table_has_a_line_per_file_where_no_terminal_folds_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("COLUMNS", raising=False)
@@ -366,6 +372,7 @@ def test_the_table_has_a_line_per_file_where_no_terminal_folds_it(monkeypatch: p
     assert lines[1].startswith(name)
 
 
+@posix
 @pytest.mark.parametrize(
     ("paths", "shown"),
     [
@@ -401,6 +408,7 @@ def test_parquet_without_pyarrow_names_the_extra(monkeypatch: pytest.MonkeyPatch
     assert "pip install 'songscore[parquet]'" in result.stderr
 
 
+@posix
 @pytest.mark.usefixtures("fake")
 def test_parquet_has_a_row_per_file_with_typed_columns(tmp_path: Path) -> None:
     parquet = pytest.importorskip("pyarrow.parquet")

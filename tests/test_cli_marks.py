@@ -265,18 +265,18 @@ def test_review_has_written_each_mark_before_it_asks_for_the_next(
 
 
 @posix
+@pytest.mark.processes
 def test_review_plays_from_the_passages_that_are_most_like_a_voice(doubts: Path, tmp_path: Path) -> None:
     log, player = tmp_path / "log", tmp_path / "mpv"
     player.write_text(f'#!/bin/sh\necho "$@" >> {log}\nexec sleep 60\n')
     player.chmod(player.stat().st_mode | stat.S_IXUSR)
 
     def wait_for(n: int) -> list[str]:
-        for _ in range(600):
-            lines = log.read_text().splitlines() if log.exists() else []
-            if len(lines) >= n:
-                return lines
+        until = time.monotonic() + 300
+        while len(lines := log.read_text().splitlines() if log.exists() else []) < n:
+            assert time.monotonic() < until, lines
             time.sleep(0.05)
-        raise AssertionError(lines)
+        return lines
 
     keys = iter([lambda: wait_for(1) and "p", lambda: wait_for(2) and "q"])
     with pytest.MonkeyPatch.context() as patch:

@@ -15,6 +15,7 @@ import pytest
 import soundfile
 from click.testing import CliRunner, Result
 from matplotlib import image
+from sounds import rendered
 
 from songscore.cli import main
 from songscore.cli.release import COLUMNS
@@ -159,7 +160,7 @@ def test_two_processes_give_the_same_answers_as_one(album: Path) -> None:
 def song(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "music").mkdir()
-    y, sr = render_song(16_000)
+    y, sr = rendered(render_song, 16_000)
     soundfile.write(tmp_path / "music" / "メイン.flac", y.T, sr)
     return tmp_path / "music" / "メイン.flac"
 

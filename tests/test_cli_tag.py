@@ -13,6 +13,7 @@ import mutagen
 import pytest
 from click.testing import CliRunner, Result
 from sounds import sine, write
+from systems import posix
 
 from songscore.cli import main
 from songscore.errors import TagError
@@ -206,6 +207,7 @@ def test_without_mutagen_it_says_what_to_install(music: Path, monkeypatch: pytes
     assert "pip install 'songscore[tags]'" in run(music).stderr
 
 
+@posix
 def test_tags_and_names_do_not_command_the_terminal(music: Path) -> None:
     file = mutagen.File(music / "song.flac")
     file["INSTRUMENTAL"] = "\x1b[2J\x1b]0;title\x07yes"

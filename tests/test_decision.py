@@ -10,13 +10,14 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from opinions import other
 from tiny import BOUNDS, detector_arrays, heard, linear, p, tiny
 
 from songscore.analysis.record import Analysis
 from songscore.decision import CHOIR_HEARD, SHORTEST, SHORTEST_CERTAIN, Question, is_settled, label, no_music
 from songscore.features.detector import KINDS, STEP, SUNG
 from songscore.features.track_vector import Activity
-from songscore.model import TrackModel, load_model, read_model, shipped_models
+from songscore.model import Bounds, TrackModel, load_model, read_model, shipped_models
 from songscore.results import SCORE, SONG, TrackResult
 from songscore.training.publish import write_model
 
@@ -95,8 +96,8 @@ def test_a_song_over_which_somebody_speaks_is_not_certain(model: TrackModel, spe
 
 
 @pytest.mark.parametrize(("seconds", "certain"), [(59.0, True), (61.0, False)])
-def test_a_long_score_has_to_be_clearer(tmp_path: Path, seconds: float, certain: bool) -> None:
-    strict = tiny(tmp_path, bounds=BOUNDS | {"long_score_below": -3.0})
+def test_a_long_score_has_to_be_clearer(model: TrackModel, seconds: float, certain: bool) -> None:
+    strict = other(model, bounds=Bounds.from_dict(BOUNDS | {"long_score_below": -3.0}))
     assert answer(heard(sung=p(-2.5), seconds=seconds), strict).certain is certain
 
 
@@ -163,11 +164,13 @@ def test_a_score_heard_in_parts_is_certain_by_a_bound_of_its_own(
     assert answer(heard(sung=p(log_odds), gap=gap), model).certain is certain
 
 
-def test_without_bounds_of_parts_no_part_is_a_certain_score(tmp_path: Path) -> None:
-    model = tiny(tmp_path, bounds=BOUNDS | {"part": None})
+def test_without_bounds_of_parts_no_part_is_a_certain_score(model: TrackModel) -> None:
+    partless = other(model, bounds=Bounds.from_dict(BOUNDS | {"part": None}))
     part = heard(sung=0.01, gap=SHORT_GAP)
-    assert not answer(part, model).certain
-    assert not is_settled(part, model, Question())
+    assert answer(part, model).certain
+    assert is_settled(part, model, Question())
+    assert not answer(part, partless).certain
+    assert not is_settled(part, partless, Question())
 
 
 # Voices
@@ -347,8 +350,8 @@ def test_a_part_that_is_hardly_music_is_not_settled(model: TrackModel) -> None:
 
 
 @pytest.mark.parametrize("window", [70, 1020])
-def test_a_gap_of_just_a_window_is_none_too_long_whatever_its_length(tmp_path: Path, window: int) -> None:
-    model = tiny(tmp_path, window=window)
+def test_a_gap_of_just_a_window_is_none_too_long_whatever_its_length(model: TrackModel, window: int) -> None:
+    model = other(model, window=window)
     for steps, short in ((window // 2, True), (window // 2 + 1, False)):
         part = heard(sung=p(-6.0), seconds=200, gap=steps * STEP)
         assert is_settled(part, model, Question()) is short

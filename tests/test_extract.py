@@ -8,11 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 import soundfile
-from numpy.typing import NDArray
-from sounds import sine
+from sounds import Sound, sine
 
 from songscore import AudioError, classify_track, extract_curves, extract_features
-from songscore.demo import render_song
 from songscore.extract import feature_names
 from songscore.features.detector import KINDS
 from songscore.features.spectral import CURVES, NAMES, spectral_curves
@@ -20,12 +18,10 @@ from songscore.features.track_vector import FEATURES
 
 VOCAL = [feature.name for feature in FEATURES]
 
-Sound = tuple[NDArray[np.float32], int]
-
 
 @pytest.fixture(scope="module")
-def song() -> Sound:
-    y, sr = render_song()
+def song(song: Sound) -> Sound:
+    y, sr = song
     return y[:, : 8 * sr], sr
 
 

@@ -30,9 +30,9 @@ def test_where_the_work_breaks_off_nothing_is_left_of_it(tmp_path: Path) -> None
     def broken_off() -> None:
         with new_file(path) as file:
             file.write(b"new")
-            raise KeyboardInterrupt
+            raise KeyboardInterrupt("Ctrl-C")
 
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(KeyboardInterrupt, match="Ctrl-C"):
         broken_off()
     assert [(each.name, each.read_bytes()) for each in tmp_path.iterdir()] == [("a.txt", b"old")]
 
@@ -71,7 +71,7 @@ def test_what_a_killed_process_left_goes_with_the_first_write_into_its_folder(tm
 def test_files_that_belong_together_appear_when_all_are_whole(tmp_path: Path) -> None:
     one, two = tmp_path / "one", tmp_path / "none" / "two"
     one.write_bytes(b"old")
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(FileNotFoundError, match="none"):
         write_together({one: b"new", two: b"new"})
     assert (one.read_bytes(), [path.name for path in tmp_path.iterdir()]) == (b"old", ["one"])
     write_together({one: b"new", tmp_path / "two": b"new"})

@@ -134,7 +134,6 @@ def test_an_output_stays_what_it_was(
     assert disk.contents() == {name: b"as it was"}
 
 
-@pytest.mark.processes
 def test_a_run_into_a_table_keeps_its_journal(disk: Disk, tmp_path: Path) -> None:
     sounds = [write(tmp_path / f"{i}.flac", sine(440 + i, 0.5, 16_000), 16_000) for i in range(3)]
     output = disk.folder / "o.csv"

@@ -75,6 +75,7 @@ def test_the_manifest_of_the_shipped_model_names_every_file_by_its_sum_and_its_s
     forms = {row.source.partition(" ")[0].partition(":")[0] for row in rows}
     assert forms == {"apt", "github", "joined", "labelled", "rendered"}
     packages = {row.name: row.name.split("/")[1] for row in rows if row.name.startswith("debian/")}
+    assert len(packages) > 100
     assert all(row.source.startswith(f"apt:{packages[row.name]}=") for row in rows if row.name in packages)
     with SHIPPED.open(encoding="utf-8", newline="") as file:
         parts = [record["parts"] for record in csv.DictReader(file)]

@@ -8,6 +8,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from systems import posix
 
 from songscore import Mark, TrackResult, classify_folder, classify_release, read_marks, write_marks
 from songscore.marks import COLUMNS, Marks
@@ -145,6 +146,7 @@ def test_a_file_without_the_columns_is_no_file_of_marks(tmp_path: Path, content:
         read_marks(tmp_path / "m.csv", lambda error: None)
 
 
+@posix
 def test_bytes_that_are_not_utf8_cost_no_other_line(tmp_path: Path) -> None:
     (tmp_path / "m.csv").write_bytes(b"path,label\ncaf\xe9.mp3,song\nb.mp3,song\n")
     assert [os.fsencode(one.path) for one in read_marks(tmp_path / "m.csv")] == [b"caf\xe9.mp3", b"b.mp3"]

@@ -23,6 +23,8 @@ from songscore import write_playlist
 from songscore.results import SCORE, TrackResult
 from songscore.tags import UndoJournal, Writing, tag_track
 
+pytestmark = pytest.mark.processes
+
 WRITTEN = {
     "INSTRUMENTAL": "1",
     "INSTRUMENTAL_CONFIDENCE": "75.0",
@@ -50,7 +52,7 @@ def output(*command: str | Path, **options: object) -> str:
     program = shutil.which(command[0])
     if program is None:
         pytest.skip(f"{command[0]} is not installed")
-    done = subprocess.run([program, *command[1:]], capture_output=True, text=True, check=True, timeout=60, **options)
+    done = subprocess.run([program, *command[1:]], capture_output=True, text=True, check=True, timeout=300, **options)
     return done.stdout
 
 
@@ -148,9 +150,9 @@ def mpd(music: list[TrackResult], tmp_path: Path) -> Iterator[Callable[[str], li
     server = subprocess.Popen([program, "--no-daemon", tmp_path / "mpd.conf"], stderr=subprocess.DEVNULL)
     try:
         with socket.socket(socket.AF_UNIX) as line:
-            for _ in range(100):
-                if line.connect_ex(str(tmp_path / "mpd")) == 0:
-                    break
+            until = time.monotonic() + 300
+            while line.connect_ex(str(tmp_path / "mpd")):
+                assert time.monotonic() < until, "the server does not answer"
                 time.sleep(0.1)
             with line.makefile("rw", encoding="utf-8") as talk:
                 talk.readline()

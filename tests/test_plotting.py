@@ -10,6 +10,7 @@ from typing import Any
 import matplotlib as mpl
 import numpy as np
 import pytest
+from sounds import rendered
 
 mpl.use("agg")
 
@@ -31,7 +32,7 @@ from songscore.release import ReleaseResult
 from songscore.results import Contribution, Segment, TrackResult, VocalTimeline
 
 TIMES = np.arange(0, 20, 0.08) + 0.05
-SOUND = render_song(16_000)
+SOUND = rendered(render_song, 16_000)
 SHORT = SOUND[0][:, : 6 * 16_000], 16_000
 
 

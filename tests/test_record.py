@@ -159,9 +159,11 @@ def test_no_bytes_raise_anything_else(noise: bytes, at: int) -> None:
     record = wrapped(analysis().to_bytes(), MODEL, FILE)
     for content in (noise, record[:at] + noise, record[:at] + noise + record[at + len(noise) :]):
         try:
-            read(content)
+            reply = read(content)
         except ValueError:
             continue
+        again = wrapped(reply.reading.to_bytes(), MODEL, reply.file)
+        assert wrapped(read(again).reading.to_bytes(), MODEL, read(again).file) == again
 
 
 def test_times_out_of_range_are_refused() -> None:

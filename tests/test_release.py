@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 from scipy import integrate, stats
 from stopwatch import processor_seconds
+from systems import posix
 
 from songscore import ReleaseResult, TrackResult, classify_release, classify_track
 from songscore.batch.walk import audio_files
@@ -194,7 +195,7 @@ def test_a_folder_with_music_is_a_release_and_its_discs_belong_to_it(tmp_path: P
     )
     fill(tmp_path, "B/b.mp3", "C/disco/c.mp3", "C/CD/d.mp3", "C/CD2049/e.mp3")
     homes = {
-        str(file.relative_to(tmp_path)): str(release_folder(file, tmp_path).relative_to(tmp_path))
+        file.relative_to(tmp_path).as_posix(): release_folder(file, tmp_path).relative_to(tmp_path).as_posix()
         for file in audio_files([tmp_path])
     }
     assert homes == {
@@ -248,6 +249,7 @@ def test_results_have_the_folder_that_they_share() -> None:
 # How it is written
 
 
+@posix
 def test_the_dictionary_is_plain_and_has_the_folder_first_and_the_tracks_in_short() -> None:
     answer = classify_release([track(0.987654, os.fsdecode(b"A/caf\xe9.mp3")), *unread(1)])
     fields = answer.to_dict()

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from systems import posix
 
 from songscore import Mark, TrackResult, VocalTimeline
 from songscore.cli import main
@@ -50,6 +51,7 @@ def test_names_and_titles_are_text_and_nothing_else(tmp_path, name):
     assert "<b>" not in page
 
 
+@posix
 def test_marks_lie_beside_what_the_model_says_and_do_not_replace_it(tmp_path):
     tracks = [track("a.mp3", sound_digest="a" * 64), track("b.mp3"), track("=c.mp3"), track("caf\udce9.mp3")]
     marks = Marks([Mark.of(tracks[0], "instrumental score"), Mark(path="gone.mp3", label="neither")])
@@ -87,6 +89,7 @@ def test_doubtful_tracks_say_where_to_listen_and_certain_ones_do_not(tmp_path):
     assert all(start < end for start, end in unsure["listen"])
 
 
+@posix
 def test_links_lead_from_the_page_to_the_music(tmp_path):
     names = ["Ä & 100%.flac", "sub/a#b?.mp3", "line\nbreak.mp3", "caf\udce9.mp3"]
     rows = rows_of(render([track(tmp_path / name) for name in names], tmp_path / "reports", "x"))

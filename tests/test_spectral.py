@@ -224,6 +224,7 @@ def test_memory_does_not_grow_with_the_spectrum(tmp_path: Path) -> None:
     assert bytes_a_second < 40_000  # the spectrum alone would take 350,000
 
 
+@pytest.mark.processes
 def test_where_librosa_is_missing_the_message_says_what_to_install() -> None:
     program = (
         "import sys; sys.modules['librosa'] = None\n"

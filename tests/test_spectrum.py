@@ -88,7 +88,7 @@ def test_the_time_of_a_frame_is_the_centre_of_its_samples() -> None:
     assert spectrum.frame_times(100)[loudest] == pytest.approx(1.0, abs=HOP_LENGTH / 2 / SAMPLE_RATE)
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(lengths=st.lists(st.integers(0, 3 * N_FFT), max_size=12))
 def test_frames_of_a_stream_are_those_of_the_whole_whatever_the_blocks(lengths: list[int]) -> None:
     y = noise(sum(lengths))
@@ -110,7 +110,7 @@ def windows(lengths: list[int]) -> list[NDArray[np.float32]]:
 PIECES = st.lists(st.integers(0, 3 * WINDOW), max_size=6)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(lengths=PIECES)
 def test_the_windows_are_every_frame_once_and_in_order_whatever_the_pieces(lengths: list[int]) -> None:
     found = windows(lengths)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
+from systems import posix
 
 from songscore import extract_features
 from songscore.analysis.record import Failure, wrapped
@@ -33,6 +34,7 @@ def run(*arguments: object) -> Result:
     return CliRunner().invoke(main, [str(argument) for argument in arguments])
 
 
+@posix
 @pytest.mark.slow
 def test_a_bad_file_is_a_row_and_the_others_go_on(sound: Path, bad: Path) -> None:
     rows = list(features_of_files([bad, sound], sets=["spectral"], jobs=2))
@@ -87,6 +89,7 @@ def test_replies_are_features_or_failures_and_nothing_else() -> None:
         read_features(reply, "another", ["vocal"])
 
 
+@posix
 @pytest.mark.slow
 def test_the_command_writes_a_line_for_each_file(sound: Path, bad: Path, tmp_path: Path) -> None:
     output = tmp_path / "f.csv"
@@ -103,6 +106,7 @@ def test_the_command_writes_a_line_for_each_file(sound: Path, bad: Path, tmp_pat
     assert "\x1b" not in failed["path"]
 
 
+@pytest.mark.processes
 def test_parquet_has_numbers(sound: Path, tmp_path: Path) -> None:
     parquet = pytest.importorskip("pyarrow.parquet")
     output = tmp_path / "f.parquet"
@@ -119,6 +123,7 @@ def test_unknown_sets_are_wrong_usage(sets: str, sound: Path) -> None:
     assert "vocal, spectral" in done.stderr
 
 
+@pytest.mark.processes
 def test_without_librosa_labels_and_vocal_features_go_on(sound: Path) -> None:
     program = (
         "import sys; sys.modules['librosa'] = None; sys.modules['numba'] = None\n"

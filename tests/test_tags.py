@@ -483,8 +483,9 @@ def test_a_read_only_file_is_left_alone(flac: Path, writing: Writing) -> None:
 def test_the_modification_time_is_kept_on_request(flac: Path, journal: UndoJournal) -> None:
     tag_track(label(flac), writing=Writing(journal=journal, keep_mtime=True))
     assert flac.stat().st_mtime_ns == LONG_AGO
+    (now := flac.with_name("now")).touch()
     tag_track(label(flac, 0.3), writing=Writing(journal=journal))
-    assert abs(flac.stat().st_mtime - time.time()) < 60
+    assert flac.stat().st_mtime_ns >= now.stat().st_mtime_ns
 
 
 @posix
@@ -613,9 +614,9 @@ def test_what_stands_in_both_is_not_spelt_out() -> None:
 
 
 def test_what_is_all_new_is_told_in_good_time() -> None:
-    old, new = (random.Random(seed).randbytes(2_000_000) for seed in (1, 2))
+    old, new = (random.Random(seed).randbytes(800_000) for seed in (1, 2))
     assert join(pieces(old, new), new) == old
-    quarter, whole = (processor_seconds(lambda n=n: pieces(old[:n], new[:n])) for n in (500_000, 2_000_000))
+    quarter, whole = (processor_seconds(lambda n=n: pieces(old[:n], new[:n])) for n in (200_000, 800_000))
     assert whole < 10 * quarter, "four times as long where it grows with the size"
 
 

@@ -243,6 +243,11 @@ def test_info_and_the_new_id3_tag_of_a_wav_say_the_same(sounds: dict[str, bytes]
 
     found = WAVE(BytesIO(after)).tags
     assert (str(found["TIT2"]), str(found["TPE1"])) == ("Jóga", "Bjo")
+
+
+@pytest.mark.processes
+def test_taglib_reads_info_and_ours_in_the_new_id3_tag_of_a_wav(sounds: dict[str, bytes], tmp_path: Path) -> None:
+    tagged(tmp_path / "a.wav", wav(sounds["a.wav"], INFO), [INFO])
     shown, _ = in_taglib(tmp_path)["a.wav"]
     assert (shown["TITLE"], shown["ARTIST"], shown["INSTRUMENTAL"]) == (["Jóga"], ["Bjo"], ["1"])
 
@@ -290,6 +295,7 @@ def readings(path: Path) -> dict[str, str]:
     return found
 
 
+@pytest.mark.processes
 @pytest.mark.parametrize("name", TAGGED)
 def test_other_readers_find_ours_and_the_title(name: str, sounds: dict[str, bytes], tmp_path: Path) -> None:
     path = tmp_path / name

@@ -5,13 +5,13 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from systems import posix
+from systems import linux, posix
 
 from songscore.batch.walk import AGAIN, CLOSED, EXCLUDED, HIDDEN, LINK, NOT_SOUND, audio_files
 
 
 def names(top: Path, passed_over: Counter[str] | None = None) -> list[str]:
-    return [str(path.relative_to(top)) for path in audio_files([top], passed_over)]
+    return [path.relative_to(top).as_posix() for path in audio_files([top], passed_over)]
 
 
 def fill(top: Path, *files: str) -> None:
@@ -69,7 +69,7 @@ def test_a_folder_that_cannot_be_read_is_counted_and_the_rest_comes(
     assert passed_over[CLOSED] == 1
 
 
-@posix
+@linux
 def test_names_that_are_no_text_are_names(tmp_path: Path) -> None:
     for name in (b"\xff.mp3", "\U0001f3b5\n'\".mp3".encode(), b"n" * 251 + b".mp3"):
         Path(os.fsdecode(os.fsencode(tmp_path) + b"/" + name)).touch()
@@ -88,6 +88,7 @@ def test_a_file_that_is_named_twice_comes_once(tmp_path: Path, monkeypatch: pyte
 
 
 @posix
+@pytest.mark.processes
 @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
 def test_a_folder_that_may_be_listed_and_not_entered_is_passed_over(tmp_path: Path) -> None:
     """In a process without the rights of root."""
@@ -131,7 +132,7 @@ def test_what_is_excluded_is_passed_over_and_counted(tmp_path: Path, pattern: st
     fill(tmp_path, "a.mp3", "Podcasts/1.mp3", "Podcasts/2.opus")
     passed_over = Counter[str]()
     found = audio_files([tmp_path], passed_over, exclude=[pattern])
-    assert sorted(str(path.relative_to(tmp_path)) for path in found) == left
+    assert sorted(path.relative_to(tmp_path).as_posix() for path in found) == left
     assert passed_over[EXCLUDED] == 1
 
 
