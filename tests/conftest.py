@@ -111,10 +111,11 @@ def sound(tmp_path: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def album(song: Sound, score: Sound, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def album(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a synthesised song and a synthesised score, the files that README, docs and notebook name."""
     folder = tmp_path_factory.mktemp("album")
-    for name, (y, sr) in {"01 Main Title.flac": score, "02 End Credits.flac": song}.items():
+    for name, piece in {"01 Main Title.flac": demo.render_score, "02 End Credits.flac": demo.render_song}.items():
+        y, sr = rendered(piece, 44_100)
         soundfile.write(folder / name, y.T, sr)
     return folder
 
