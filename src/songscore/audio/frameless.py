@@ -12,7 +12,7 @@ from typing import BinaryIO
 from songscore.audio.marks import SOUND
 from songscore.audio.span import read_at
 
-_SYNC = re.compile(rb"\xff[\xf0\xf1\xf8\xf9]|\x56[\xe0-\xff]|\x0bw|G[\0-\x7f]")
+_SYNC = re.compile(rb"\xff[\xf0\xf1\xf8\xf9]|\x56[\xe0-\xff]|\x0bw|G(?=[\0-\x7f].{186}G)", re.DOTALL)
 _SEARCHED = 1 << 24
 _IN_A_ROW = 6
 _MOST = 4
@@ -43,7 +43,7 @@ def _follow(data: bytes, at: int) -> bool:
     kind = data[at]
     for _ in range(_IN_A_ROW):
         head = data[at : at + 7]
-        if len(head) < 7 or head[0] != kind or not _SYNC.match(head):
+        if len(head) < 7 or head[0] != kind or not _SYNC.match(data, at):
             return False
         length = _length(head)
         if length <= len(head):
