@@ -134,7 +134,7 @@ def _close(file: BinaryIO | None) -> None:
         file.close()
 
 
-def _decoder(file: BinaryIO, name: str, start: int = 0) -> tuple[Decoder, bool]:
+def _open_decoder(file: BinaryIO, name: str, start: int = 0) -> tuple[Decoder, bool]:
     """A decoder for what begins at `start`, and whether it has an end mark or needs none."""
     found = list(pieces(file, start))
     if found[0].start >= found[0].end:
