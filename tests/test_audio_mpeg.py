@@ -297,7 +297,7 @@ def test_layer_2_is_heard_whole(tmp_path: Path, rate, layout):
 
 
 def layer_1(n_frames: int) -> bytes:
-    """Frames of 128 kbit/s at 48 kHz in mono: the lowest of 32 bands has a scale factor and twelve samples of 8 bits."""
+    """128 kbit/s at 48 kHz in mono: the lowest of 32 bands has a scale factor and twelve samples of 8 bits."""
     header, first_band, scale = "1" * 16 + "0100010011000000", "0111" + "0" * 124, "001010"
     random = np.random.default_rng(0).integers(0, 255, (n_frames, 12))
     frames = (header + first_band + scale + "".join(f"{sample:08b}" for sample in samples) for samples in random)
