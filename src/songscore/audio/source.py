@@ -15,9 +15,9 @@ from typing import Any, BinaryIO, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from songscore.audio.behind import containers_behind, first_frame
 from songscore.audio.chain import ChainedDecoder, Part, gap, part_of
 from songscore.audio.decoders import ArrayDecoder, DecodeError, Decoder, SoundFileDecoder, UnknownCodec
-from songscore.audio.frameless import containers_behind, first_frame
 from songscore.audio.inspection import Family, Inspection, pieces
 from songscore.audio.mpeg import open_mpeg
 from songscore.audio.ogg import find_links
