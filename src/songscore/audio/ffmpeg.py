@@ -167,7 +167,7 @@ class AvDecoder:
             before = max(0, before - len(part))
 
     def _decode(self) -> Iterator[FloatArray | _Gap]:
-        kind, resampler = None, self._resampler()
+        kind, resampler = ("", "", 0), av.AudioResampler("flt")
         packets = self._container.demux(self._stream)
         while True:
             packet = None
@@ -183,23 +183,21 @@ class AvDecoder:
                     if is_plain and len(frame.planes) == self.channels:
                         yield _interleaved(frame)
                         continue
-                    if kind != (kind := (frame.format.name, frame.layout.name, frame.sample_rate)):
-                        resampler = self._resampler()
+                    before, kind = kind, (frame.format.name, frame.layout.name, frame.sample_rate)
+                    if kind != before:
+                        resampler = self._resampler(frame)
                     for part in resampler.resample(frame):
                         samples = part.to_ndarray().astype(np.float32, copy=False)
                         yield samples.reshape(-1, self.channels)
             except MemoryError:
                 raise
-            except (
-                av.FFmpegError,
-                ValueError,
-                IndexError,
-            ) as error:  # an IndexError where junk looks like a new stream
+            except (av.FFmpegError, ValueError, IndexError) as error:  # IndexError: a stream that begins on the way
                 yield _Gap(self._length_of(packet), _reason(error))
 
-    def _resampler(self) -> av.AudioResampler:
-        """To the rate and the channels of the whole; one for each kind of frame, since joined files change theirs."""
-        return av.AudioResampler("flt", self._layout, self.rate)
+    def _resampler(self, frame: av.AudioFrame) -> av.AudioResampler:
+        """For frames of one kind; to the rate and the channels of the whole, which joined files do not keep to."""
+        is_usual = frame.sample_rate == self.rate and frame.layout.nb_channels == self.channels
+        return av.AudioResampler("flt") if is_usual else av.AudioResampler("flt", self._layout, self.rate)
 
     def _length_of(self, packet: av.Packet[Any] | None) -> int:
         """Frames of sound in a packet, as far as the container says."""

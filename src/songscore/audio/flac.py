@@ -77,7 +77,7 @@ def _frames(data: bytes, known: bytes, block: int) -> list[tuple[int, int]]:
     block : int
         Samples of all frames but the last where frames are numbered and not samples.
     """
-    found = []
+    found = list[tuple[int, int]]()
     for match in re.finditer(re.escape(known[:2]), data):
         header = data[match.start() : match.start() + _LONGEST_HEADER]
         if len(header) == _LONGEST_HEADER and (header[2] ^ known[2]) & 15 == (header[3] ^ known[3]) & 15 == 0:
