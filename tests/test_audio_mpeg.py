@@ -122,6 +122,13 @@ def test_a_count_that_is_too_large_promises_nothing_where_the_bytes_are_all_ther
     assert (round(stream.duration), stream.damage) == (SECONDS, "")
 
 
+def test_a_count_of_years_allocates_and_promises_nothing(variable):
+    content = with_count(variable, 2**32 - 1)
+    at = content.index(b"Xing") + 12
+    _, stream = heard(content[:at] + b"\xff" * 4 + content[at + 4 :])
+    assert (round(stream.duration), stream.damage) == (SECONDS, "")
+
+
 def test_a_cut_file_with_a_count_says_where_it_stopped(variable):
     _, stream = heard(variable[: len(variable) * 3 // 4])
     assert f"of {SECONDS}.0 s" in stream.damage
@@ -298,6 +305,22 @@ def test_layer_2_is_heard_whole(tmp_path: Path, rate, layout):
         y, length = np.concatenate(list(stream.blocks())), stream.length
     assert len(y) / rate == length == pytest.approx(10, abs=0.1)
     assert np.std(y[rate:-rate]) == pytest.approx(0.5 / np.sqrt(2), rel=0.05)
+
+
+def layer_1(n_frames: int) -> bytes:
+    """128 kbit/s at 48 kHz in mono: the lowest of 32 bands has a scale factor and twelve samples of 8 bits."""
+    header, first_band, scale = "1" * 16 + "0100010011000000", "0111" + "0" * 124, "001010"
+    random = np.random.default_rng(0).integers(0, 255, (n_frames, 12))
+    frames = (header + first_band + scale + "".join(f"{sample:08b}" for sample in samples) for samples in random)
+    return b"".join(int(frame.ljust(1024, "0"), 2).to_bytes(128) for frame in frames)
+
+
+@pytest.mark.parametrize("before", [b"", ID3V2, NOTICE], ids=["nothing", "tag", "notice"])
+def test_layer_1_is_heard_whole(before):
+    with open_audio(io.BytesIO(before + layer_1(500)), rate=48_000) as stream:
+        y = np.concatenate(list(stream.blocks()))
+    assert (len(y), stream.length, stream.damage) == (500 * 384, 4.0, "")
+    assert np.std(y) == pytest.approx(0.115, abs=0.01)
 
 
 @pytest.mark.parametrize("size", [0, 1, 3, 4, 100, 417])

@@ -10,6 +10,7 @@ from typing import Any
 import av
 import numpy as np
 from av.audio.stream import AudioStream as AvStream
+from av.stream import Disposition
 from scipy import fft
 
 from songscore.audio.decoders import DecodeError, FloatArray, UnknownCodec, check_read
@@ -40,7 +41,7 @@ class _Gap:
 
 
 class AvDecoder:
-    """The first stream of sound in a container.
+    """The first stream of sound in a container, or the first that is marked as its default.
 
     Only MP4 is read by seeking, since it lists every packet, and only where the first second of a file comes out at the
     same place by seeking as by reading on. Other containers give times only in milliseconds.
@@ -61,8 +62,6 @@ class AvDecoder:
     def __init__(self, open_bytes: Callable[[], io.BufferedReader]) -> None:
         self._open_bytes = open_bytes
         self._open()
-        codec = self._stream.codec_context
-        self.rate, self.channels, self.format = codec.sample_rate, codec.channels, codec.codec.name.upper()
         self.claimed = _claimed(self._stream, self._container.format.name)
         self.seekable = self.claimed if self._seeks_exactly() else None
 
@@ -119,6 +118,9 @@ class AvDecoder:
         except DecodeError:
             self._container.close()
             raise
+        codec = self._stream.codec_context
+        self.rate, self.channels, self.format = codec.sample_rate, codec.channels, codec.codec.name.upper()
+        self._layout = codec.layout.name
         self._start()
 
     def _start(self) -> None:
@@ -165,7 +167,7 @@ class AvDecoder:
             before = max(0, before - len(part))
 
     def _decode(self) -> Iterator[FloatArray | _Gap]:
-        resampler = av.AudioResampler(format="flt")
+        kind, resampler = ("", "", 0), av.AudioResampler("flt")
         packets = self._container.demux(self._stream)
         while True:
             packet = None
@@ -177,16 +179,25 @@ class AvDecoder:
                     if self._began is None:
                         self._began = frame.pts
                     self._packet = max(self._packet, frame.samples)
-                    if frame.format.name == "fltp" and len(frame.planes) == self.channels:
+                    is_plain = frame.format.name == "fltp" and frame.sample_rate == self.rate
+                    if is_plain and len(frame.planes) == self.channels:
                         yield _interleaved(frame)
                         continue
+                    before, kind = kind, (frame.format.name, frame.layout.name, frame.sample_rate)
+                    if kind != before:
+                        resampler = self._resampler(frame)
                     for part in resampler.resample(frame):
                         samples = part.to_ndarray().astype(np.float32, copy=False)
                         yield samples.reshape(-1, self.channels)
             except MemoryError:
                 raise
-            except (av.FFmpegError, ValueError) as error:
+            except (av.FFmpegError, ValueError, IndexError) as error:  # IndexError: a stream that begins on the way
                 yield _Gap(self._length_of(packet), _reason(error))
+
+    def _resampler(self, frame: av.AudioFrame) -> av.AudioResampler:
+        """For frames of one kind; to the rate and the channels of the whole, which joined files do not keep to."""
+        is_usual = frame.sample_rate == self.rate and frame.layout.nb_channels == self.channels
+        return av.AudioResampler("flt") if is_usual else av.AudioResampler("flt", self._layout, self.rate)
 
     def _length_of(self, packet: av.Packet[Any] | None) -> int:
         """Frames of sound in a packet, as far as the container says."""
@@ -218,7 +229,7 @@ def _is_same(found: FloatArray, expected: FloatArray) -> bool:
 def _sound(streams: tuple[AvStream, ...]) -> AvStream:
     if not streams:
         raise DecodeError("no sound in it")
-    stream = streams[0]
+    stream = next((one for one in streams if one.disposition & Disposition.default), streams[0])
     if stream.codec_context is None:
         raise UnknownCodec("FFmpeg has no decoder for it")
     if not stream.codec_context.sample_rate or not stream.codec_context.channels:

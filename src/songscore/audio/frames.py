@@ -28,6 +28,8 @@ _SEARCHED = 1 << 24
 _TEXT = 4096
 _LONGEST_COUNT = 1441
 """Bytes of the frame with the count, which counts itself."""
+_MOST_TIMES = 1000
+"""Times the frames that are there, above which a count is nonsense and no sign of a file cut short."""
 _RESERVOIR, _CHECKSUM = 511, 2
 """Bytes of earlier frames on which a frame may draw at most (main_data_begin); bytes of a checksum."""
 _WARM_UP = 3
@@ -209,6 +211,8 @@ def _missing(count: Count | None, n_frames: int, n_bytes: int) -> int | None:
     """Frames that the count includes and the file lacks; None without a count, or if its size shows it to be wrong."""
     is_whole = count and 0 < count.n_bytes <= n_bytes + _LONGEST_COUNT
     if not count or not count.n_frames or (is_whole and n_frames < count.n_frames):
+        return None
+    if count.n_frames > _MOST_TIMES * n_frames:
         return None
     return max(0, count.n_frames - n_frames)
 

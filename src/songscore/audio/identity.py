@@ -18,7 +18,8 @@ from typing import BinaryIO
 
 import numpy as np
 
-from songscore.audio.inspection import inspect, sound_end
+from songscore.audio.inspection import pieces
+from songscore.audio.marks import sound_end
 from songscore.audio.span import read_at
 
 _BLOCK = 1 << 20
@@ -89,12 +90,12 @@ def sound_digest(file: BinaryIO) -> str:
 
 def _sound(file: BinaryIO) -> Iterator[tuple[int, int]]:
     """Start and end of each stored piece of the sound; of the whole file between its tags for other formats."""
-    inspection = inspect(file)
-    start, end = inspection.start, inspection.end
-    parts = list(_parts(file, start, end))
-    if inspection.family == "mpeg":  # for which `inspect` does not cut off the tags at the end
-        end = sound_end(file, start, end)
-    yield from parts or [(start, end)]
+    for piece in pieces(file):
+        start, end = piece.start, piece.end
+        parts = list(_parts(file, start, end))
+        if piece.family == "mpeg":  # for which tags at the end are not cut off
+            end = sound_end(file, start, end)
+        yield from parts or [(start, end)]
 
 
 def _parts(file: BinaryIO, start: int, end: int) -> Iterator[tuple[int, int]]:
@@ -131,7 +132,7 @@ def _ogg(file: BinaryIO, at: int, end: int) -> Iterator[tuple[int, int]]:
 
 def _chunks(file: BinaryIO, at: int, end: int, kind: bytes, *, big: bool) -> Iterator[tuple[int, int]]:
     for _ in range(_MOST):
-        head, body = read_at(file, min(at, end), 8), at + 8
+        head, body = read_at(file, at, min(8, end - at)) if at < end else b"", at + 8
         if len(head) < 8:
             return
         at = body + int.from_bytes(head[4:], "big" if big else "little")
@@ -142,7 +143,7 @@ def _chunks(file: BinaryIO, at: int, end: int, kind: bytes, *, big: bool) -> Ite
 
 def _atoms(file: BinaryIO, at: int, end: int) -> Iterator[tuple[int, int]]:
     for _ in range(_MOST):
-        head = read_at(file, min(at, end), 16)
+        head = read_at(file, at, min(16, end - at)) if at < end else b""
         if len(head) < 8:
             return
         size, body = int.from_bytes(head[:4], "big"), at + 8

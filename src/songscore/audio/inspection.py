@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import BinaryIO, Literal
 
-from songscore.audio.marks import is_text, tag_length, trailing_length
-from songscore.audio.sizes import header_with_size
+from songscore.audio.flac import measured
+from songscore.audio.joined import following, length
+from songscore.audio.marks import SOUND, is_text, sound_end, sound_start
+from songscore.audio.sizes import mended
 from songscore.audio.span import read_at
 
 Family = Literal["libsndfile", "ogg", "ffmpeg", "mpeg", "text", "not sound", "unknown"]
@@ -25,16 +28,11 @@ _NOT_SOUND = (b"%PDF", b"\x89PNG", b"\xff\xd8\xff", b"PK\x03\x04", b"GIF8", b"\x
 _MARKUP = (b"<", b"{")
 _HAS_SIZES = (b"RIFF", b"RIFX", b"RF64", b"riff", b"FORM", b".snd", b"caff", b"FRM8", b"DSD ", b"OggS")
 """Containers that say where the sound ends; there, what looks like a tag in the last bytes may be sound."""
-_SOUND_BEHIND_TEXT = re.compile(
-    rb"fLaC|OggS\0[\x02\x06]|(?:RIFF|RF64)....WAVE|FORM....AIF[FC]|....ftyp|ID3[\x02-\x04]\0"
-    rb"|riff\x2e\x91\xcf\x11|caff\0\x01|\.snd\0\0|wvpk|TTA1|MAC |MPCK|MP\+|ADIF|FRM8|DSD \x1c|tBaK|FLV\x01"
-    rb"|\x1aE\xdf\xa3|0&\xb2u\x8ef\xcf\x11|\x7f\xfe\x80\x01",
-    re.DOTALL,
-)
 _LINE_OF_TEXT = re.compile(rb"[\t\r\n -~]{16}")
 """A server's notice or headers may stand before the sound. Some formats of sound begin like this, too."""
 _MPEG_IN_WAV = re.compile(rb"fmt ....[\x50\x55]\0", re.DOTALL)
 _HEAD, _NOTICE = 4096, 1 << 16
+_MOST_PIECES = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,49 +45,63 @@ class Inspection:
         Which decoder to use. Text and unknown files may hold MPEG audio further on.
     start, end : int
         Where the sound is: behind tags and notices, before tags.
+    next_start : int
+        Where another sound file was joined to this one; the end of the file where none was.
     head : bytes
         Bytes to be read instead of the first ones, if those give a wrong length.
+    is_cut : bool
+        The first bytes promise more than there is. Only for FFmpeg, which does not tell.
     """
 
     family: Family
     start: int
     end: int
+    next_start: int
     head: bytes = b""
+    is_cut: bool = False
 
 
-def inspect(file: BinaryIO) -> Inspection:
-    """Look at both ends of a file that seeks."""
+def _inspect(file: BinaryIO, start: int) -> Inspection:
+    """Look at both ends of a file that seeks, or of what begins at `start` in it."""
     size = file.seek(0, os.SEEK_END)
-    start = _sound_start(file, size)
+    start = sound_start(file, start, size)
     head = read_at(file, start, _HEAD)
     family = _family(head)
     may_be_text = family == "text" or (family == "unknown" and _LINE_OF_TEXT.match(head))
-    if may_be_text and (sound := _SOUND_BEHIND_TEXT.search(read_at(file, start, _NOTICE))):
-        start = _sound_start(file, size, start + sound.start())
+    if may_be_text and (sound := SOUND.search(read_at(file, start, _NOTICE))):
+        start = sound_start(file, start + sound.start(), size)
         head = read_at(file, start, _HEAD)
         family = _family(head)
-    has_sizes = head.startswith(_HAS_SIZES) or _is_mp4(head) or family == "mpeg"
-    end = size
-    if not has_sizes:
-        with suppress(OSError):
-            end = sound_end(file, start, size)
-    return Inspection(family, start, end, header_with_size(file, start, end))
+    if family == "mpeg":
+        return Inspection(family, start, size, size)
+    with suppress(OSError):
+        return _measured(file, family, start, size, has_sizes=head.startswith(_HAS_SIZES) or _is_mp4(head))
+    return Inspection(family, start, size, size)
 
 
-def _sound_start(file: BinaryIO, size: int, start: int = 0) -> int:
-    """Where the tags in front of the sound end; a tag that would be longer than the file does not count."""
-    while (length := tag_length(read_at(file, start, 32))) and start + length < size:
-        start += length
-    return start
+def pieces(file: BinaryIO, position: int = 0) -> Iterator[Inspection]:
+    """The files that were joined end to end, from a position on; most files are one."""
+    size = file.seek(0, os.SEEK_END)
+    for _ in range(_MOST_PIECES):
+        piece = _inspect(file, position)
+        yield piece
+        position = piece.next_start
+        if position >= size:
+            return
 
 
-def sound_end(file: BinaryIO, start: int, end: int) -> int:
-    """Where the tags behind the sound begin."""
-    while length := trailing_length(read_at(file, max(start, end - 128), min(128, end - start))):
-        if end - length <= start:
-            break
-        end -= length
-    return end
+def _measured(file: BinaryIO, family: Family, start: int, size: int, *, has_sizes: bool) -> Inspection:
+    """Find the end of the sound, and what its header should say."""
+    end = size if has_sizes else sound_end(file, start, size)
+    if read_at(file, start, 4) == b"fLaC":
+        next_start, head = measured(file, start, end)
+        sound = start, sound_end(file, start, next_start)
+    else:
+        next_start = following(file, start, end)
+        start, head = mended(file, start, next_start)
+        sound = start, next_start
+    is_cut = family == "ffmpeg" and start + length(read_at(file, start, 24)) > next_start
+    return Inspection(family, *sound, size if next_start == end else next_start, head, is_cut)
 
 
 def _family(head: bytes) -> Family:

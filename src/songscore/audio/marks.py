@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 import re
+from typing import BinaryIO
+
+from songscore.audio.span import read_at
 
 TAGS = (b"ID3", b"TAG", b"APETAGEX", b"LYRICSBEGIN")
 _ID3V1, _ID3V1_EXTENDED = 128, 227
 _APE_HEADER = 32
 _ID3V2_FOOTER = 10
 _LYRICS_END = re.compile(rb"(\d{6})LYRICS200$")
+SOUND = re.compile(
+    rb"fLaC|OggS\0[\x02\x06]|(?:RIFF|RF64)....WAVE|FORM....AIF[FC]|....ftyp|ID3[\x02-\x04]\0"
+    rb"|riff\x2e\x91\xcf\x11|caff\0\x01|\.snd\0\0|wvpk|TTA1|MAC |MPCK|MP\+|ADIF|FRM8|DSD \x1c|tBaK|FLV\x01"
+    rb"|\x1aE\xdf\xa3|0&\xb2u\x8ef\xcf\x11|\x7f\xfe\x80\x01|\0\0\x01\xba\x44",
+    re.DOTALL,
+)
+"""How sound files begin."""
 _IS_APE_HEADER, _HAS_APE_HEADER = 1 << 29, 1 << 31
 
 
@@ -50,6 +60,22 @@ def trailing_length(tail: bytes) -> int:
     if tail[-_ID3V2_FOOTER:].startswith(b"3DI"):
         return _seven_bits(tail[-4:]) + 2 * _ID3V2_FOOTER
     return 0
+
+
+def sound_start(file: BinaryIO, start: int, end: int) -> int:
+    """Where the tags in front of the sound end; a tag that is longer than the file is none."""
+    while (length := tag_length(read_at(file, start, 32))) and start + length < end:
+        start += length
+    return start
+
+
+def sound_end(file: BinaryIO, start: int, end: int) -> int:
+    """Where the tags behind the sound begin."""
+    while length := trailing_length(read_at(file, max(start, end - 128), min(128, end - start))):
+        if end - length <= start:
+            break
+        end -= length
+    return end
 
 
 def is_text(head: bytes) -> bool:

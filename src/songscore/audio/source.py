@@ -6,7 +6,7 @@ import io
 import os
 import stat
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
@@ -15,9 +15,10 @@ from typing import Any, BinaryIO, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from songscore.audio.behind import containers_behind, first_frame
 from songscore.audio.chain import ChainedDecoder, Part, gap, part_of
 from songscore.audio.decoders import ArrayDecoder, DecodeError, Decoder, SoundFileDecoder, UnknownCodec
-from songscore.audio.inspection import Family, Inspection, inspect
+from songscore.audio.inspection import Family, Inspection, pieces
 from songscore.audio.mpeg import open_mpeg
 from songscore.audio.ogg import find_links
 from songscore.audio.span import open_span, read_at
@@ -133,30 +134,53 @@ def _close(file: BinaryIO | None) -> None:
         file.close()
 
 
-def _open_decoder(file: BinaryIO, name: str) -> tuple[Decoder, bool]:
-    """A decoder for the file, and whether the file has an end mark or needs none."""
-    inspection = inspect(file)
-    if inspection.start >= inspection.end:
+def _open_decoder(file: BinaryIO, name: str, start: int = 0) -> tuple[Decoder, bool]:
+    """A decoder for what begins at `start`, and whether it has an end mark or needs none."""
+    found = list(pieces(file, start))
+    if found[0].start >= found[0].end:
         raise UnreadableAudio(f"{name}: an empty file")
-    if inspection.family in ("mpeg", "unknown", "text"):
-        with suppress(DecodeError):
-            decoder = open_mpeg(file, inspection.start, inspection.end)
-            if decoder:
-                return decoder, True
-    if inspection.family in ("text", "not sound"):
+    if len(found) == 1:
+        return _open_piece(file, name, found[0])
+    left_out = f"more than {len(found)} files joined" if found[-1].next_start < file.seek(0, os.SEEK_END) else ""
+    return _chained([lambda piece=piece: _open_piece(file, name, piece)[0] for piece in found], left_out), True
+
+
+def _open_piece(file: BinaryIO, name: str, piece: Inspection) -> tuple[Decoder, bool]:
+    start, end, family = piece.start, piece.end, piece.family
+    if family == "not sound":
         raise UnreadableAudio(f"{name}: not a sound file, whatever its name")
-    if inspection.family == "ogg":
-        return _open_ogg(file, name, inspection)
-    open_bytes = partial(open_span, file, inspection.start, inspection.end, head=inspection.head)
-    return _open_single(open_bytes, name, inspection.family), True
+    if family == "ogg":
+        links = find_links(partial(read_at, file), start, end)
+        openers = [partial(_open_single, partial(open_span, file, link.start, link.end), name, "ogg") for link in links]
+        return openers[0]() if len(links) == 1 else _chained(openers), links[-1].has_end_mark
+    if family in ("libsndfile", "ffmpeg"):
+        return _open_single(partial(open_span, file, start, end, head=piece.head), name, family), not piece.is_cut
+    first = None if family == "mpeg" else first_frame(file, start, end)
+    if first is not None:
+        with suppress(UnreadableAudio):
+            return _open_single(partial(open_span, file, first, end), name, "ffmpeg"), True
+    with suppress(DecodeError):
+        decoder = open_mpeg(file, start, end)
+        if decoder:
+            return decoder, True
+    return _open_unknown(file, name, piece)
 
 
-def _open_ogg(file: BinaryIO, name: str, inspection: Inspection) -> tuple[Decoder, bool]:
-    """A decoder for one link, or for the links of a chain, and whether there is an end mark."""
-    links = find_links(partial(read_at, file), inspection.start, inspection.end)
-    openers = [partial(_open_single, partial(open_span, file, link.start, link.end), name, "ogg") for link in links]
-    if len(links) == 1:
-        return openers[0](), links[0].has_end_mark
+def _open_unknown(file: BinaryIO, name: str, piece: Inspection) -> tuple[Decoder, bool]:
+    """A decoder of the whole file, or of the first container behind other bytes."""
+    try:
+        if piece.family == "text":
+            raise UnreadableAudio(f"{name}: not a sound file, whatever its name")
+        return _open_single(partial(open_span, file, piece.start, piece.end), name, piece.family), True
+    except UnreadableAudio:
+        for start in containers_behind(file, piece.start, piece.end):
+            with suppress(AudioError):
+                return _open_decoder(file, name, start)
+        raise
+
+
+def _chained(openers: Sequence[Callable[[], Decoder]], left_out: str = "") -> Decoder:
+    """A decoder of joined pieces; those that cannot be decoded are gaps."""
     parts, refusals = list[Part](), list[AudioError]()
     for opener in openers:
         try:
@@ -164,9 +188,9 @@ def _open_ogg(file: BinaryIO, name: str, inspection: Inspection) -> tuple[Decode
         except AudioError as error:
             refusals.append(error)
             parts.append(gap(parts[-1].rate if parts else 48_000, 0, str(error)))
-    if len(refusals) == len(links):
+    if len(refusals) == len(openers):
         raise refusals[0]
-    return ChainedDecoder(parts), links[-1].has_end_mark
+    return ChainedDecoder([*parts, gap(parts[-1].rate, 0, left_out)] if left_out else parts)
 
 
 def _open_single(open_bytes: Callable[[], io.BufferedReader], name: str, family: Family) -> Decoder:

@@ -1,0 +1,113 @@
+"""FLAC: how many samples there are by its frames, and where a joined stream begins (RFC 9639).
+
+The header of every frame says where in the sound it is, so a few looks show whether one stream goes on to the end.
+Positions are bytes from the start of the file.
+"""
+
+from __future__ import annotations
+
+import re
+from itertools import pairwise
+from typing import BinaryIO
+
+from songscore.audio.marks import sound_start
+from songscore.audio.span import read_at
+
+_MARK = re.compile(rb"fLaC[\0\x80]\0\0\x22")
+_MARK_OR_TAG = re.compile(rb"ID3[\x02-\x04]\0|" + _MARK.pattern)
+_TOTAL, _TOTAL_END = 21, 26
+"""Where the number of samples is, from the mark on; of the first of these bytes, the lower half."""
+_LARGEST_BLOCK = slice(10, 12)
+_LOOKS = 8
+_WINDOW, _BLOCK = 1 << 16, 1 << 20
+_LONGEST_HEADER = 16
+
+
+def measured(file: BinaryIO, start: int, end: int) -> tuple[int, bytes]:
+    """Where the stream ends that begins at `start`, and its first bytes with the number of samples mended, if wrong."""
+    head = read_at(file, start, _TOTAL_END)
+    first = _first_frame(file, start, end)
+    known = read_at(file, first, 4)
+    if len(head) < _TOTAL_END or len(known) < 4 or first >= end:
+        return end, b""
+    total = int.from_bytes(head[_TOTAL:]) & (1 << 36) - 1
+    block = int.from_bytes(head[_LARGEST_BLOCK])
+    places = [first + (end - first) * i // _LOOKS for i in range(_LOOKS)]
+    looks = [_frames(read_at(file, place, min(_WINDOW, end - place)), known, block) for place in places]
+    begins = [look[0][0] for look in looks if look]
+    last = max(first, end - _WINDOW)
+    ends = _frames(read_at(file, last, end - last), known, block)
+    n_samples = ends[-1][1] if ends else 0
+    is_one = len(begins) == _LOOKS and all(a <= b for a, b in pairwise([*begins, n_samples]))
+    if is_one and n_samples == total:
+        return end, b""
+    following = _following(file, first, end)
+    if following < end or n_samples <= total:
+        return following, b""
+    number = int.from_bytes(head[_TOTAL:]) + n_samples - total
+    return end, head[:_TOTAL] + number.to_bytes(_TOTAL_END - _TOTAL)
+
+
+def _first_frame(file: BinaryIO, start: int, end: int) -> int:
+    """Where the metadata blocks end."""
+    at, is_last = start + 4, False
+    while not is_last and at < end and len(head := read_at(file, at, 4)) == 4:
+        is_last, at = bool(head[0] & 0x80), at + 4 + int.from_bytes(head[1:])
+    return at
+
+
+def _following(file: BinaryIO, position: int, end: int) -> int:
+    """Where another stream begins, or the tag in front of it."""
+    while position < end:
+        data = read_at(file, position, min(_BLOCK, end - position))
+        for found in _MARK_OR_TAG.finditer(data):
+            begins = position + found.start()
+            if _MARK.match(read_at(file, sound_start(file, begins, end), 8)):
+                return begins
+        position += max(1, len(data) - 7)
+    return end
+
+
+def _frames(data: bytes, known: bytes, block: int) -> list[tuple[int, int]]:
+    """First sample and end of each frame that begins in `data`; all have the rate and the sample size of a known one.
+
+    Parameters
+    ----------
+    data, known : bytes
+    block : int
+        Samples of all frames but the last where frames are numbered and not samples.
+    """
+    found = list[tuple[int, int]]()
+    for match in re.finditer(re.escape(known[:2]), data):
+        header = data[match.start() : match.start() + _LONGEST_HEADER]
+        if len(header) == _LONGEST_HEADER and (header[2] ^ known[2]) & 15 == (header[3] ^ known[3]) & 15 == 0:
+            samples = _samples(header, block)
+            found += [samples] if samples else []
+    return found
+
+
+def _samples(header: bytes, block: int) -> tuple[int, int] | None:
+    """First sample and end of a frame, None where the checksum of its header is wrong (section 9.1)."""
+    n_more = max(0, 7 - (~header[4] & 0xFF).bit_length())
+    number = header[4] & (0x3F >> n_more if n_more else 0x7F)
+    for byte in header[5 : 5 + n_more]:
+        number = number << 6 | byte & 0x3F
+    at, code = 5 + n_more, header[2] >> 4
+    n_bytes = {6: 1, 7: 2}.get(code, 0)
+    written = int.from_bytes(header[at : at + n_bytes]) + 1
+    at += n_bytes + {12: 1, 13: 2, 14: 2}.get(header[2] & 15, 0)
+    if at >= len(header) or _checksum(header[:at]) != header[at]:
+        return None
+    size = written if n_bytes else 192 if code == 1 else 576 << code - 2 if code < 6 else 256 << code - 8
+    first = number if header[1] & 1 else number * block
+    return first, first + size
+
+
+def _checksum(header: bytes) -> int:
+    """CRC-8 with the polynomial x**8 + x**2 + x + 1."""
+    rest = 0
+    for byte in header:
+        rest ^= byte
+        for _ in range(8):
+            rest = rest << 1 ^ (0x107 if rest & 0x80 else 0)
+    return rest
