@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from functools import partial
+from collections.abc import Iterator
 from types import TracebackType
 from typing import BinaryIO, Literal, Self, get_args
 
@@ -141,12 +140,13 @@ class AudioStream:
             raise ValueError(f"blocks of {seconds} s are shorter than a sample")
         if layout not in get_args(Layout):
             raise ValueError(f"layout must be one of {get_args(Layout)}, not {layout!r}")
-        mixes: dict[Layout, Callable[[Iterator[FloatArray]], Iterator[FloatArray]]] = {
-            "mono": MonoMix(self.native_rate, self._order),
-            "mid/side": partial(map, partial(mid_side, order=self._order)),
-            "mean/side": partial(map, mean_side),
+        native = self._native()
+        mixed: dict[Layout, Iterator[FloatArray]] = {
+            "mono": MonoMix(self.native_rate, self._order)(native),
+            "mid/side": (mid_side(block, self._order) for block in native),
+            "mean/side": (mean_side(block) for block in native),
         }
-        return _in_blocks(self._resampled(mixes[layout](self._native())), size)
+        return _in_blocks(self._resampled(mixed[layout]), size)
 
     def _resampled(self, blocks: Iterator[FloatArray]) -> Iterator[FloatArray]:
         if self.native_rate == self._rate:

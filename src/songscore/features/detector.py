@@ -14,6 +14,7 @@ detection with neural networks"): 3x3 convolutions over log-mel, here followed b
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -51,8 +52,8 @@ def step_times(step: NDArray[np.int64]) -> NDArray[np.float64]:
     return (step * FRAMES_PER_STEP * HOP_LENGTH + (HOP_LENGTH * (FRAMES_PER_STEP - 1) + N_FFT) / 2) / SAMPLE_RATE
 
 
-def expit(log_odds: NDArray[np.floating] | float) -> NDArray[np.floating]:
-    """Probabilities of natural log-odds; as `scipy.special.expit`, whose import takes more memory than a label."""
+def expit(log_odds: Any) -> Any:
+    """Probabilities of natural log-odds, a number or an array, as `scipy.special.expit`, without its slow import."""
     return np.exp(-np.logaddexp(0, -log_odds))
 
 
