@@ -8,6 +8,7 @@ decoding; the whole of the default reading last.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -50,7 +51,7 @@ def stages(path: Path) -> dict[str, float]:
     return {
         "open and inspect": cpu(lambda: open_audio(path).__exit__(None, None, None)),
         "decode": decoding,
-        "to mono, and checks of the samples": cpu(lambda: list(map(MonoMix(native_rate), blocks))),
+        "to mono, and checks of the samples": cpu(lambda: deque(MonoMix(native_rate)(blocks), 0)),
         "resample to 16 kHz": cpu(lambda: soxr.resample(native, native_rate, SAMPLE_RATE, QUALITY)),
         "mel spectrum": cpu(lambda: mel_spectrum(y)),
         "voice detector": cpu(lambda: [model.detector(window) for window in windows]),

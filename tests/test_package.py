@@ -73,6 +73,12 @@ def test_naming_the_main_function_loads_no_learning_library() -> None:
 
 
 @pytest.mark.processes
+def test_a_label_needs_no_scipy(album: Path) -> None:
+    label = f"import songscore; assert songscore.classify_track({str(album / '02 End Credits.flac')!r}).label"
+    assert "scipy" not in modules_after(label)
+
+
+@pytest.mark.processes
 def test_a_label_needs_neither_librosa_nor_numba(album: Path) -> None:
     """Nor do a run of many files, the features of the voice, and the command line."""
     song = album / "02 End Credits.flac"

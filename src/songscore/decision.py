@@ -13,12 +13,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
+from math import log
 from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
-from scipy.special import expit, logit
 
-from songscore.features.detector import CHOIR, OTHER, SPEECH, STEP, SUNG, step_times
+from songscore.features.detector import CHOIR, OTHER, SPEECH, STEP, SUNG, expit, step_times
 from songscore.features.segments import vocal_segments
 from songscore.features.spectrum import FloatArray
 from songscore.features.track_vector import Activity, voice_curve
@@ -82,12 +82,12 @@ class Question:
     @property
     def shift(self) -> float:
         """Log-odds that the prior adds."""
-        return 0.0 if self.prior is None else float(logit(self.prior))
+        return 0.0 if self.prior is None else _logit(self.prior)
 
     @property
     def cut(self) -> float:
         """Log-odds, without the prior, from which a track is called a song."""
-        return float(logit(self.threshold)) - self.shift
+        return _logit(self.threshold) - self.shift
 
     @property
     def counts_choir(self) -> bool:
@@ -234,6 +234,11 @@ def _where_strongest(curve: FloatArray, strongest: FloatArray) -> FloatArray:
 def _voices(segments: tuple[Segment, ...], seconds: float) -> dict[VoiceKind, float]:
     """Share of the time with each kind of voice."""
     return {kind: min(1.0, sum(s.end - s.start for s in segments if s.kind == kind) / seconds) for kind in VOICES}
+
+
+def _logit(probability: float) -> float:
+    """Natural log-odds."""
+    return log(probability / (1 - probability))
 
 
 def _check_share(name: str, value: object) -> None:

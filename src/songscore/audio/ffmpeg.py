@@ -11,7 +11,6 @@ import av
 import numpy as np
 from av.audio.stream import AudioStream as AvStream
 from av.stream import Disposition
-from scipy import fft
 
 from songscore.audio.decoders import DecodeError, FloatArray, UnknownCodec, check_read
 
@@ -222,7 +221,7 @@ def _is_same(found: FloatArray, expected: FloatArray) -> bool:
         return True
     a, b = found.mean(axis=1), expected.mean(axis=1)
     n = 2 * len(a)
-    match = fft.irfft(fft.rfft(a, n) * fft.rfft(b, n).conj(), n)
+    match = np.fft.irfft(np.fft.rfft(a, n) * np.fft.rfft(b, n).conj(), n)
     return bool(match.argmax() == 0 and match[0] > _SAME * np.sqrt(np.vdot(a, a) * np.vdot(b, b)))
 
 

@@ -10,13 +10,13 @@ front channel, a surround 0.71 times. Which channel is the centre depends on the
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
+from itertools import islice
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import fft
 
 from songscore.audio.decoders import FloatArray
 
@@ -27,6 +27,9 @@ _NEARLY_MONO = 1e-3
 _DELAY = 0.01
 _RELEASE = 0.25
 """Largest fall of the gain of the difference from one block to the next."""
+
+_AT_ONCE = 4
+"""Blocks of which the spectra are computed together: many small calls cost more than their numbers."""
 
 _N_FFT, _N_LOOKS = 1024, 8
 _LOWEST, _HIGHEST = 200.0, 5000.0
@@ -79,24 +82,31 @@ class MonoMix:
         self._gain: float | None = None
         self._late = np.zeros(max(1, round(_DELAY * rate)), np.float32)
 
-    def __call__(self, block: FloatArray) -> FloatArray:
-        block, energy = finite(block)
+    def __call__(self, blocks: Iterable[FloatArray]) -> Iterator[FloatArray]:
+        blocks = iter(blocks)
+        while some := list(islice(blocks, _AT_ONCE)):
+            weighted = [self._weighted(*finite(block)) for block in some]
+            shares = iter(antiphase_shares([block for block, _, is_wide in weighted if is_wide], self._rate))
+            for block, mixed, is_wide in weighted:
+                share = next(shares) if is_wide else 0.0
+                yield self._with_side(block, mixed, share) if block.shape[1] == 2 else mixed
+
+    def _weighted(self, block: FloatArray, energy: np.float32) -> tuple[FloatArray, FloatArray, bool]:
+        """A block, its weighted mean, and whether a voice may be in the difference of its two channels."""
         n_channels = block.shape[1]
         if n_channels == 1:
-            return block[:, 0]
+            return block, block[:, 0], False
         mixed: FloatArray = block @ _weights(n_channels, self._order)
         of_mixed = float(np.vdot(mixed, mixed))
         if n_channels == 2:
-            return self._with_side(block, mixed, of_mixed, float(energy) / 2 - of_mixed)
-        if of_mixed * n_channels >= _CANCELLED * energy:
-            return mixed
-        return np.ascontiguousarray(block[:, np.argmax(np.einsum("ij,ij->j", block, block))])
+            of_side = float(energy) / 2 - of_mixed
+            return block, mixed, len(block) >= _N_FFT and of_side > _NEARLY_MONO * of_mixed
+        if of_mixed * n_channels < _CANCELLED * energy:
+            mixed = np.ascontiguousarray(block[:, np.argmax(np.einsum("ij,ij->j", block, block))])
+        return block, mixed, False
 
-    def _with_side(self, block: FloatArray, mid: FloatArray, of_mid: float, of_side: float) -> FloatArray:
-        found = 0.0
-        if of_side > _NEARLY_MONO * of_mid:
-            share = antiphase_share(block, self._rate)
-            found = min(1.0, max(0.0, (share - _FEW) / (_MANY - _FEW)))
+    def _with_side(self, block: FloatArray, mid: FloatArray, share: float) -> FloatArray:
+        found = min(1.0, max(0.0, (share - _FEW) / (_MANY - _FEW)))
         before = found if self._gain is None else self._gain
         self._gain = max(found, before - _RELEASE)
         n, n_late = len(mid), len(self._late)
@@ -116,27 +126,36 @@ class MonoMix:
         return late
 
 
-def antiphase_share(block: FloatArray, rate: int) -> float:
+def antiphase_shares(blocks: Sequence[FloatArray], rate: int) -> list[float]:
     """How much of the spectrum between 200 and 5000 Hz two channels have as the negative of each other, from 0 to 1.
 
     One transform of left and i times right gives both spectra: with its bin a and the conjugate b of the bin of the
     negative frequency, their sum has the magnitude of a + ib and their difference that of a - ib, but for one factor.
+
+    Parameters
+    ----------
+    blocks : sequence of (n, 2) float32
+        Each of 1024 frames at least.
+    rate : int
     """
-    if len(block) < _N_FFT:
-        return 0.0
-    both_channels = np.ascontiguousarray(block).view(np.complex64)[:, 0]
-    looks = np.stack([both_channels[start : start + _N_FFT] for start in _look_starts(len(block))])
-    looks *= _window()
-    spectrum = fft.fft(looks, axis=1, overwrite_x=True)
+    if not blocks:
+        return []
+    looks = np.empty((len(blocks), _N_LOOKS, _N_FFT), np.complex64)
+    for block, of_block in zip(blocks, looks, strict=True):
+        both_channels = np.ascontiguousarray(block).view(np.complex64)[:, 0]
+        for start, look in zip(_look_starts(len(block)), of_block, strict=True):
+            np.multiply(both_channels[start : start + _N_FFT], _window(), out=look)
+    np.fft.fft(looks, out=looks)
     lowest, highest = round(_LOWEST / rate * _N_FFT), round(_HIGHEST / rate * _N_FFT)
-    a = spectrum[:, lowest : highest + 1]
-    ib = spectrum[:, _N_FFT - lowest : _N_FFT - highest - 1 : -1].conj()
+    a = looks[..., lowest : highest + 1]
+    ib = looks[..., _N_FFT - lowest : _N_FFT - highest - 1 : -1].conj()
     ib *= np.complex64(1j)
-    mid, side = _magnitude(a + ib), _magnitude(a - ib)
+    mid, side = _magnitude(a + ib).reshape(len(blocks), -1), _magnitude(a - ib).reshape(len(blocks), -1)
     both = mid + side
-    counted = both > _FLOOR * both.max(initial=0.0)
-    total = float(both[counted].sum())
-    return float(side[counted & (side > _DOMINANCE * mid)].sum()) / total if total else 0.0
+    counted = both > _FLOOR * both.max(axis=1, keepdims=True)
+    total = (both * counted).sum(axis=1)
+    side *= counted & (side > _DOMINANCE * mid)
+    return [float(found / of_all) if of_all else 0.0 for found, of_all in zip(side.sum(axis=1), total, strict=True)]
 
 
 def mid_side(block: FloatArray, order: ChannelOrder = "wav") -> FloatArray:

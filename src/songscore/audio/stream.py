@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from functools import partial
+from collections.abc import Iterator
 from types import TracebackType
 from typing import BinaryIO, Literal, Self, get_args
 
@@ -80,21 +79,24 @@ class AudioStream:
 
         Damage makes it shorter than asked for, or empty.
         """
-        first, left, parts = round(start * self.native_rate), round(seconds * self.native_rate), []
-        mix = MonoMix(self.native_rate, self._order)
+        n_frames = round(seconds * self.native_rate)
         try:
-            self._decoder.seek(first)
-            while left > 0:
-                block = self._decoder.read(min(self._block_size, left))
-                if not len(block):
-                    break
-                parts.append(mix(block)[:left])
-                left -= len(block)
+            self._decoder.seek(round(start * self.native_rate))
+            mixed = MonoMix(self.native_rate, self._order)(self._next(n_frames))
+            y = np.concatenate([np.empty(0, np.float32), *mixed])[:n_frames]
         except DecodeError:
             return np.empty(0, np.float32)
-        y = np.concatenate([np.empty(0, np.float32), *parts])
         self._decoded += len(y)
         return y if self.native_rate == self._rate else soxr.resample(y, self.native_rate, self._rate, QUALITY)
+
+    def _next(self, n_frames: int) -> Iterator[FloatArray]:
+        """Native blocks with so many frames, or a few more."""
+        while n_frames > 0:
+            block = self._decoder.read(min(self._block_size, n_frames))
+            if not len(block):
+                return
+            yield block
+            n_frames -= len(block)
 
     def rewind(self) -> None:
         """Return to the start, and forget every `passage` that was read.
@@ -138,13 +140,13 @@ class AudioStream:
             raise ValueError(f"blocks of {seconds} s are shorter than a sample")
         if layout not in get_args(Layout):
             raise ValueError(f"layout must be one of {get_args(Layout)}, not {layout!r}")
-        mixes: dict[Layout, Callable[[FloatArray], FloatArray]] = {
-            "mono": MonoMix(self.native_rate, self._order),
-            "mid/side": partial(mid_side, order=self._order),
-            "mean/side": mean_side,
+        native = self._native()
+        mixed: dict[Layout, Iterator[FloatArray]] = {
+            "mono": MonoMix(self.native_rate, self._order)(native),
+            "mid/side": (mid_side(block, self._order) for block in native),
+            "mean/side": (mean_side(block) for block in native),
         }
-        mix = mixes[layout]
-        return _in_blocks(self._resampled(mix(block) for block in self._native()), size)
+        return _in_blocks(self._resampled(mixed[layout]), size)
 
     def _resampled(self, blocks: Iterator[FloatArray]) -> Iterator[FloatArray]:
         if self.native_rate == self._rate:

@@ -14,10 +14,10 @@ detection with neural networks"): 3x3 convolutions over log-mel, here followed b
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import expit
 
 from songscore.features.spectrum import FRAME_RATE, HOP_LENGTH, N_FFT, N_MELS, SAMPLE_RATE, FloatArray
 
@@ -50,6 +50,11 @@ def level(mel: FloatArray) -> FloatArray:
 def step_times(step: NDArray[np.int64]) -> NDArray[np.float64]:
     """Centre of each step, in seconds from the start of the track."""
     return (step * FRAMES_PER_STEP * HOP_LENGTH + (HOP_LENGTH * (FRAMES_PER_STEP - 1) + N_FFT) / 2) / SAMPLE_RATE
+
+
+def expit(log_odds: Any) -> Any:
+    """Probabilities of natural log-odds, a number or an array, as `scipy.special.expit`, without its slow import."""
+    return np.exp(-np.logaddexp(0, -log_odds))
 
 
 class VoiceDetector:
@@ -101,7 +106,8 @@ class VoiceDetector:
         for dilation, (weight, bias) in zip(DILATIONS, self._context, strict=True):
             h += _rectify(_dilated(h @ weight, dilation), bias)
         kinds = np.zeros((len(h), len(KINDS)), np.float32)
-        kinds[:, self._columns] = np.rint(expit(h @ self._head[0] + self._head[1]) * LEVELS) / np.float32(LEVELS)
+        probabilities = expit(h @ self._head[0] + self._head[1])
+        kinds[:, self._columns] = np.rint(probabilities * LEVELS) / np.float32(LEVELS)
         return kinds
 
 
