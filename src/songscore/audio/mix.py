@@ -145,10 +145,10 @@ def antiphase_shares(blocks: Sequence[FloatArray], rate: int) -> list[float]:
         both_channels = np.ascontiguousarray(block).view(np.complex64)[:, 0]
         for start, look in zip(_look_starts(len(block)), of_block, strict=True):
             np.multiply(both_channels[start : start + _N_FFT], _window(), out=look)
-    np.fft.fft(looks, out=looks)
+    spectra = np.fft.fft(looks).astype(np.complex64, copy=False)
     lowest, highest = round(_LOWEST / rate * _N_FFT), round(_HIGHEST / rate * _N_FFT)
-    a = looks[..., lowest : highest + 1]
-    ib = looks[..., _N_FFT - lowest : _N_FFT - highest - 1 : -1].conj()
+    a = spectra[..., lowest : highest + 1]
+    ib = spectra[..., _N_FFT - lowest : _N_FFT - highest - 1 : -1].conj()
     ib *= np.complex64(1j)
     mid, side = _magnitude(a + ib).reshape(len(blocks), -1), _magnitude(a - ib).reshape(len(blocks), -1)
     both = mid + side

@@ -142,7 +142,11 @@ def _open_decoder(file: BinaryIO, name: str, start: int = 0) -> tuple[Decoder, b
     if len(found) == 1:
         return _open_piece(file, name, found[0])
     left_out = f"more than {len(found)} files joined" if found[-1].next_start < file.seek(0, os.SEEK_END) else ""
-    return _chained([lambda piece=piece: _open_piece(file, name, piece)[0] for piece in found], left_out), True
+    return _chained([partial(_decoder_of, file, name, piece) for piece in found], left_out), True
+
+
+def _decoder_of(file: BinaryIO, name: str, piece: Inspection) -> Decoder:
+    return _open_piece(file, name, piece)[0]
 
 
 def _open_piece(file: BinaryIO, name: str, piece: Inspection) -> tuple[Decoder, bool]:

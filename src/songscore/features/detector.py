@@ -54,7 +54,8 @@ def step_times(step: NDArray[np.int64]) -> NDArray[np.float64]:
 
 def expit(log_odds: Any) -> Any:
     """Probabilities of natural log-odds, a number or an array, as `scipy.special.expit`, without its slow import."""
-    return np.exp(-np.logaddexp(0, -log_odds))
+    with np.errstate(invalid="ignore"):  # what is not a number stays none
+        return np.exp(-np.logaddexp(0, -log_odds))
 
 
 class VoiceDetector:
