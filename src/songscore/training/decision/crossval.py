@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from songscore._files import new_file
 from songscore.features.detector import SUNG, VoiceDetector
@@ -119,8 +120,9 @@ def _part(work: Path, fold: NDArray[np.int64], settings: Settings, part: int) ->
         arrays = dict(stored)
     judged = np.flatnonzero(fold == part)
     detector = VoiceDetector(arrays)
-    curves = {i: curve(dequantise(corpus.clip(i)), detector) for i in judged.tolist()}
-    return arrays, curves, _scenes(corpus, fold == part, settings, part, detector)
+    with threadpool_limits(1):  # threads of several processes would wait for each other
+        curves = {i: curve(dequantise(corpus.clip(i)), detector) for i in judged.tolist()}
+        return arrays, curves, _scenes(corpus, fold == part, settings, part, detector)
 
 
 def _scenes(
