@@ -10,3 +10,4 @@ from songscore.model import MODEL
 HERE = Path(__file__).parent
 MANIFEST = HERE / f"{MODEL}.manifest.csv"
 TRACKS = HERE / f"{MODEL}.tracks.csv"
+FREE_TRACKS = HERE / f"{MODEL}-free.tracks.csv"
