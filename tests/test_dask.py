@@ -130,6 +130,7 @@ def test_the_command_uses_a_cluster_and_finds_files_by_relative_names(
     assert {track["status"] for track in tracks} == {"ok", "unreadable"}
 
 
+@pytest.mark.slow
 def test_no_scheduler_is_told_at_once(library: Path) -> None:
     result = CliRunner().invoke(main, ["label", str(library), "--scheduler", "tcp://127.0.0.1:9"])
     assert result.exit_code != 0
