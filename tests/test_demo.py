@@ -22,7 +22,7 @@ Render = Callable[[int], Sound]
 PIECES = [demo.render_song, demo.render_score]
 SR = 16_000
 
-DEMO = 5.0
+DEMO = 12.0
 """Times that the demo may compute what it takes to render its two pieces."""
 
 
@@ -130,7 +130,7 @@ def test_the_voice_of_the_song_is_found_where_it_is_and_nowhere_in_the_score(ans
 
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="the processor time of children is counted elsewhere")
-def test_the_demo_takes_little_longer_than_to_render_its_pieces(tmp_path: Path) -> None:
+def test_the_demo_takes_a_few_times_as_long_as_to_render_its_pieces(tmp_path: Path) -> None:
     """In processor time: two processes start, and one of them listens."""
     rendering = processor_seconds(lambda: demo.write_demo(tmp_path))
     before = os.times()
