@@ -27,6 +27,8 @@ def measure(tracks: list[dict[str, str]]) -> dict[str, dict[str, list[float]]]:
     for name, belongs in SLICES.items():
         rows = [row for row in tracks if belongs(row)]
         songs = sum(row["song"] == "1" for row in rows)
+        if not 0 < songs < len(rows):
+            continue
         label = f"{name} ({songs} songs, {len(rows) - songs} instrumental)"
         measured = figures_of(rows)
         found[label] = {key: [f.value, f.low, f.high] for key, f in measured.items()}
@@ -36,11 +38,12 @@ def measure(tracks: list[dict[str, str]]) -> dict[str, dict[str, list[float]]]:
 def certainty_table(tracks: list[dict[str, str]]) -> Iterator[str]:
     """The share of each slice that is certain, and the share of these that contradict their label."""
     kept = {name: [row for row in tracks if belongs(row)] for name, belongs in {"all": bool, **SLICES}.items()}
+    kept = {name: rows for name, rows in kept.items() if rows}
     certain = {name: [row for row in rows if row["certain"] == "1"] for name, rows in kept.items()}
     yield "| | " + " | ".join(kept) + " |"
     yield "|---" * (len(kept) + 1) + "|"
     yield "| certain | " + " | ".join(f"{len(certain[name]) / len(kept[name]):.1%}" for name in kept) + " |"
-    wrong = (np.mean([is_wrong(row) for row in rows]) for rows in certain.values())
+    wrong = (np.mean([is_wrong(row) for row in rows] or [0]) for rows in certain.values())
     yield "| wrong of these | " + " | ".join(f"{share:.1%}" for share in wrong) + " |"
 
 

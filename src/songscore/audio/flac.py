@@ -26,7 +26,7 @@ _LONGEST_HEADER = 16
 def measured(file: BinaryIO, start: int, end: int) -> tuple[int, bytes]:
     """Where the stream ends that begins at `start`, and its first bytes with the number of samples mended, if wrong."""
     head = read_at(file, start, _TOTAL_END)
-    first = _first_frame(file, start, end)
+    first, _ = frames_start(file, start + 4, end)
     known = read_at(file, first, 4)
     if len(head) < _TOTAL_END or len(known) < 4 or first >= end:
         return end, b""
@@ -48,12 +48,12 @@ def measured(file: BinaryIO, start: int, end: int) -> tuple[int, bytes]:
     return end, head[:_TOTAL] + number.to_bytes(_TOTAL_END - _TOTAL)
 
 
-def _first_frame(file: BinaryIO, start: int, end: int) -> int:
-    """Where the metadata blocks end."""
-    at, is_last = start + 4, False
+def frames_start(file: BinaryIO, at: int, end: int) -> tuple[int, bool]:
+    """Where the metadata blocks end of which the first is at `at`, and whether the last of them is there."""
+    is_last = False
     while not is_last and at < end and len(head := read_at(file, at, 4)) == 4:
         is_last, at = bool(head[0] & 0x80), at + 4 + int.from_bytes(head[1:])
-    return at
+    return at, is_last
 
 
 def _following(file: BinaryIO, position: int, end: int) -> int:

@@ -18,6 +18,7 @@ from typing import BinaryIO
 
 import numpy as np
 
+from songscore.audio.flac import frames_start
 from songscore.audio.inspection import pieces
 from songscore.audio.marks import sound_end
 from songscore.audio.span import read_at
@@ -114,9 +115,7 @@ def _parts(file: BinaryIO, start: int, end: int) -> Iterator[tuple[int, int]]:
 
 def _flac(file: BinaryIO, at: int, end: int) -> Iterator[tuple[int, int]]:
     """The frames behind the metadata blocks (RFC 9639, section 8)."""
-    is_last = False
-    while not is_last and at < end and len(head := read_at(file, at, 4)) == 4:
-        is_last, at = bool(head[0] & 0x80), at + 4 + int.from_bytes(head[1:], "big")
+    at, is_last = frames_start(file, at, end)
     if is_last and at < end:
         yield at, end
 

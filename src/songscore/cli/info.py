@@ -78,7 +78,7 @@ def _table(rows: Mapping[str, str | None]) -> str:
 
 
 def _about(model: TrackModel) -> Iterator[tuple[str, str]]:
-    from scipy.special import expit
+    from songscore.features.detector import expit
 
     metadata, bounds = model.metadata, model.bounds
     yield "model", metadata["name"]
