@@ -10,7 +10,7 @@ import soundfile
 
 from songscore import classify_folder, classify_track, evaluate
 
-pytestmark = pytest.mark.data
+pytestmark = [pytest.mark.data, pytest.mark.slow]
 
 N_EACH = 12
 MOST_WRONG = 1

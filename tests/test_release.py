@@ -304,6 +304,7 @@ def recordings(music):
     return {GAME: first(6, GAME), SINGER: first(6, SINGER), BAND: first(4, BAND)}
 
 
+@pytest.mark.slow
 @pytest.mark.data
 @pytest.mark.parametrize(
     ("parts", "verdict"),
