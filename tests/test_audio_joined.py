@@ -56,6 +56,84 @@ def test_joined_files_are_heard_one_after_the_other(tmp_path, name, between, sec
     assert pitch(y[7 * RATE // 2 : 11 * RATE // 2]) == pytest.approx(1000, abs=1)
 
 
+@pytest.mark.parametrize(
+    "kinds",
+    [
+        ("a.mp3", "a.wav"),
+        ("a.wav", "a.mp3"),
+        ("a.flac", "a.mp3"),
+        ("a.flac", "a.opus"),
+        ("a.ogg", "a.flac"),
+        ("a.opus", "a.mp3"),
+        ("a.au", "a.wav"),
+        ("a.caf", "a.caf"),
+        ("a.caf", "a.mp3"),
+        ("a.m4a", "a.mp3"),
+        ("a.mka", "a.wav"),
+        ("a.avi", "a.mp3"),
+        ("a.wav", "a.aac"),
+        ("a.mp3", "a.aac"),
+        ("a.ogg", "a.mp3", "a.ogg"),
+        ("a.flac", "a.mp3", "a.flac"),
+        ("a.mp3", "a.wav", "a.mp3"),
+    ],
+    ids=" ".join,
+)
+def test_joined_files_may_be_of_different_kinds(tmp_path, kinds):
+    tones = [500 * (n + 1) for n in range(len(kinds))]
+    content = b"".join(
+        written(tmp_path / name, tone, codec="mp2" if name == "a.avi" else "aac")
+        for name, tone in zip(kinds, tones, strict=True)
+    )
+    y, stream = heard(content)
+    assert stream.damage == ""
+    assert stream.duration == pytest.approx(SECONDS * len(kinds), abs=0.15 * len(kinds))
+    for n, tone in enumerate(tones):
+        middle = round((n + 0.25) * SECONDS * RATE), round((n + 0.75) * SECONDS * RATE)
+        assert pitch(y[slice(*middle)]) == pytest.approx(tone, abs=1)
+
+
+def test_a_cut_file_behind_another_lacks_its_end_mark(tmp_path):
+    cut = written(tmp_path / "a.ogg", 1000)
+    _, stream = heard(written(tmp_path / "a.wav", 500) + cut[: len(cut) // 2])
+    assert SECONDS < stream.duration < 2 * SECONDS
+    assert "no end mark" in stream.damage
+
+
+def test_channels_and_rates_may_change_together(tmp_path):
+    stereo = write(tmp_path / "a.opus", np.tile(sine(1000, SECONDS, NATIVE)[:, None], 2), NATIVE, **FORMATS["a.opus"])
+    content = written(tmp_path / "a.wav", 500, 3 * SECONDS, 44_100)
+    y, stream = heard(content + stereo.read_bytes() + written(tmp_path / "a.opus", 1500))
+    assert (stream.duration, stream.damage) == (pytest.approx(5 * SECONDS, abs=0.1), "")
+    assert pitch(y[10 * RATE : 12 * RATE]) == pytest.approx(1000, abs=1)
+    assert pitch(y[13 * RATE :]) == pytest.approx(1500, abs=1)
+
+
+@pytest.mark.parametrize("name", ["a.mka", "a.caf", "a.avi"])
+def test_a_container_that_is_shorter_than_it_says_was_cut(tmp_path, name):
+    content = written(tmp_path / name, 500, codec="mp2" if name == "a.avi" else "aac")
+    _, stream = heard(content[: len(content) // 2])
+    assert 0 < stream.duration < SECONDS
+    assert "no end mark" in stream.damage
+
+
+@pytest.mark.parametrize("behind", [b"\0", b"\n", NOTICE, RANDOM * 5], ids=["zero", "line", "notice", "random"])
+def test_bytes_behind_flac_are_no_damage(tmp_path, behind):
+    content = written(tmp_path / "a.flac", 500)
+    y, stream = heard(content + behind)
+    assert stream.damage == ""
+    np.testing.assert_array_equal(y, heard(content)[0])
+
+
+@pytest.mark.parametrize("name", ["a.mp3", "a.wav", "a.flac", "a.aac"])
+@pytest.mark.parametrize("head", [b"\xff\xd8\xff\xe0", b"\x89PNG", b"%PDF-1.4\n"], ids=["jpeg", "png", "pdf"])
+def test_sound_is_found_behind_a_picture(tmp_path, name, head):
+    content = written(tmp_path / name, 500)
+    y, stream = heard(head + RANDOM + content)
+    assert stream.damage == ""
+    np.testing.assert_array_equal(y, heard(content)[0])
+
+
 @pytest.mark.parametrize("name", ["a.wav", "a.flac"])
 def test_joined_files_are_found_by_seeking_too(tmp_path, name):
     joined = written(tmp_path / name, 500) + written(tmp_path / name, 1000, rate=24_000)

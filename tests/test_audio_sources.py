@@ -283,7 +283,29 @@ def test_suffixes_are_those_that_the_libraries_tell():
     assert all(suffix == suffix.lower() and suffix.startswith(".") for suffix in audio_suffixes())
 
 
-@pytest.mark.parametrize("suffix", ["spx", "mkv", "eac3", "tak", "dff", "dts", "dsf", "tta", "mpc", "shn", "oma"])
+@pytest.mark.parametrize(
+    "suffix",
+    [
+        "adts",
+        "dff",
+        "dsf",
+        "dts",
+        "eac3",
+        "m2ts",
+        "m4v",
+        "mkv",
+        "mpc",
+        "mpg",
+        "mpga",
+        "mts",
+        "oma",
+        "shn",
+        "spx",
+        "tak",
+        "tta",
+        "vob",
+    ],
+)
 def test_suffixes_of_ffmpeg_are_known_with_it(suffix):
     pytest.importorskip("av")
     assert is_audio_path(f"a.{suffix.upper()}")

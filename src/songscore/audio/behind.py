@@ -7,13 +7,17 @@ with its length: ADTS and LATM (ISO/IEC 14496-3), AC-3 and E-AC-3 (ETSI TS 102 3
 from __future__ import annotations
 
 import re
-from typing import BinaryIO
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import BinaryIO, Protocol, TypeVar
 
-from songscore.audio.marks import SOUND
+from songscore.audio.frames import are_frames
+from songscore.audio.marks import CONTAINER, SOUND, sound_start
 from songscore.audio.span import read_at
 
 _SYNC = re.compile(rb"\xff[\xf0\xf1\xf8\xf9]|\x56[\xe0-\xff]|\x0bw|G(?=[\0-\x7f].{186}G)", re.DOTALL)
-_SEARCHED = 1 << 24
+_START = re.compile(SOUND.pattern + rb"|\xff[\xe0-\xff]|" + _SYNC.pattern, re.DOTALL)
+_SEARCHED, _AHEAD = 1 << 24, 1 << 16
 _IN_A_ROW = 6
 _MOST = 4
 _SURE = 4
@@ -23,6 +27,16 @@ _AC3_RATES = (48_000, 44_100, 32_000)
 _AC3_SAMPLES = 1536
 _EAC3 = 10
 _TS_PACKET = 188
+
+
+class _Stretch(Protocol):
+    @property
+    def start(self) -> int: ...
+    @property
+    def end(self) -> int: ...
+
+
+_S = TypeVar("_S", bound=_Stretch)
 
 
 def first_frame(file: BinaryIO, start: int, end: int) -> int | None:
@@ -38,12 +52,34 @@ def containers_behind(file: BinaryIO, start: int, end: int) -> list[int]:
     return marks[:_MOST]
 
 
+def begins(file: BinaryIO, start: int, end: int) -> bool:
+    """Whether another sound begins here or behind the tags that begin here."""
+    at = sound_start(file, start, end)
+    data = read_at(file, at, min(_AHEAD, max(0, end - at)))
+    return bool(CONTAINER.match(data)) or _follow(data, 0) or are_frames(data, is_end=at + len(data) >= end)
+
+
+def before_another(file: BinaryIO, found: Sequence[_S]) -> Sequence[_S]:
+    """Stretches of one kind of sound, without those in front of which another kind stands."""
+    for n, (one, after) in enumerate(pairwise(found), 1):
+        if begins(file, one.end, after.start):
+            return found[:n]
+    return found
+
+
+def next_sound(file: BinaryIO, start: int, end: int) -> int:
+    """Where the first sound begins at `start` or in the few bytes behind it; `end` where none does."""
+    data = read_at(file, start, min(_AHEAD, max(0, end - start)))
+    places = (start + found.start() for found in _START.finditer(data))
+    return next((place for place in places if begins(file, place, end)), end)
+
+
 def _follow(data: bytes, at: int) -> bool:
     """Whether frames of one kind follow each other from here on."""
-    kind = data[at]
+    kind = data[at : at + 1]
     for _ in range(_IN_A_ROW):
         head = data[at : at + 7]
-        if len(head) < 7 or head[0] != kind or not _SYNC.match(data, at):
+        if len(head) < 7 or head[:1] != kind or not _SYNC.match(data, at):
             return False
         length = _length(head)
         if length <= len(head):

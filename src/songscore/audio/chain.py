@@ -17,6 +17,9 @@ QUALITY = "MQ"
 """soxr, from 44.1 to 16 kHz: flat to 7.3 kHz, aliases below -110 dB. LQ loses the top kilohertz and saves little."""
 
 
+Opener = Callable[[], Decoder]
+
+
 @dataclass(frozen=True, slots=True)
 class Part:
     """A piece with its own decoder.
@@ -36,7 +39,7 @@ class Part:
     rate: int
     channels: int
     n_frames: int | None
-    open: Callable[[], Decoder]
+    open: Opener
     format: str
 
 
@@ -45,7 +48,12 @@ def gap(rate: int, n_frames: int, reason: str) -> Part:
     return Part(rate, 0, n_frames, partial(_refuse, reason), "")
 
 
-def part_of(open_decoder: Callable[[], Decoder]) -> Part:
+def opener_of(piece: Part | Opener) -> Opener:
+    """What opens a piece that may not have been looked at."""
+    return piece.open if isinstance(piece, Part) else piece
+
+
+def part_of(open_decoder: Opener) -> Part:
     """A piece as its decoder describes it."""
     decoder = open_decoder()
     decoder.close()

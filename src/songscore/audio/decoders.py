@@ -101,6 +101,8 @@ class SoundFileDecoder:
         self._position, self._stride = 0, int(self.rate)
 
     def read(self, n_frames: int) -> FloatArray:
+        if self._end:  # what stands behind the last frame is damage to libFLAC
+            n_frames = min(n_frames, max(0, self._end - self._position))
         try:
             block = self._read(n_frames)
         except DecodeError as damage:

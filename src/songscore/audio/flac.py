@@ -10,6 +10,7 @@ import re
 from itertools import pairwise
 from typing import BinaryIO
 
+from songscore.audio.behind import next_sound
 from songscore.audio.marks import sound_start
 from songscore.audio.span import read_at
 
@@ -17,7 +18,7 @@ _MARK = re.compile(rb"fLaC[\0\x80]\0\0\x22")
 _MARK_OR_TAG = re.compile(rb"ID3[\x02-\x04]\0|" + _MARK.pattern)
 _TOTAL, _TOTAL_END = 21, 26
 """Where the number of samples is, from the mark on; of the first of these bytes, the lower half."""
-_LARGEST_BLOCK = slice(10, 12)
+_LARGEST_BLOCK, _LARGEST_FRAME = slice(10, 12), slice(15, 18)
 _LOOKS = 8
 _WINDOW, _BLOCK = 1 << 16, 1 << 20
 _LONGEST_HEADER = 16
@@ -34,16 +35,18 @@ def measured(file: BinaryIO, start: int, end: int) -> tuple[int, bytes]:
     block = int.from_bytes(head[_LARGEST_BLOCK])
     places = [first + (end - first) * i // _LOOKS for i in range(_LOOKS)]
     looks = [_frames(read_at(file, place, min(_WINDOW, end - place)), known, block) for place in places]
-    begins = [look[0][0] for look in looks if look]
+    begins = [look[0][1] for look in looks if look]
     last = max(first, end - _WINDOW)
     ends = _frames(read_at(file, last, end - last), known, block)
-    n_samples = ends[-1][1] if ends else 0
+    n_samples = ends[-1][2] if ends else 0
     is_one = len(begins) == _LOOKS and all(a <= b for a, b in pairwise([*begins, n_samples]))
-    if is_one and n_samples == total:
-        return end, b""
-    following = _following(file, first, end)
+    following = end if is_one and n_samples == total else _following(file, first, end)
     if following < end or n_samples <= total:
-        return following, b""
+        last_frame = (
+            last + ends[-1][0] if ends and following == end else _last_frame(file, first, following, known, block)
+        )
+        is_all = following - last_frame <= (int.from_bytes(head[_LARGEST_FRAME]) or _WINDOW)
+        return following if is_all else next_sound(file, last_frame + 1, following), b""
     number = int.from_bytes(head[_TOTAL:]) + n_samples - total
     return end, head[:_TOTAL] + number.to_bytes(_TOTAL_END - _TOTAL)
 
@@ -68,8 +71,19 @@ def _following(file: BinaryIO, position: int, end: int) -> int:
     return end
 
 
-def _frames(data: bytes, known: bytes, block: int) -> list[tuple[int, int]]:
-    """First sample and end of each frame that begins in `data`; all have the rate and the sample size of a known one.
+def _last_frame(file: BinaryIO, first: int, end: int, known: bytes, block: int) -> int:
+    """Where the last frame of a stream begins, behind which other bytes may follow."""
+    limit = end
+    while end - first > _WINDOW:
+        middle = (first + end) // 2
+        frames = _frames(read_at(file, middle, min(_WINDOW, limit - middle)), known, block)
+        first, end = (middle + frames[-1][0], end) if frames else (first, middle)
+    frames = _frames(read_at(file, first, min(2 * _WINDOW, limit - first)), known, block)
+    return first + frames[-1][0] if frames else first
+
+
+def _frames(data: bytes, known: bytes, block: int) -> list[tuple[int, int, int]]:
+    """Place, first sample and end of each frame in `data`; all have the rate and the sample size of a known one.
 
     Parameters
     ----------
@@ -77,12 +91,12 @@ def _frames(data: bytes, known: bytes, block: int) -> list[tuple[int, int]]:
     block : int
         Samples of all frames but the last where frames are numbered and not samples.
     """
-    found = list[tuple[int, int]]()
+    found = list[tuple[int, int, int]]()
     for match in re.finditer(re.escape(known[:2]), data):
         header = data[match.start() : match.start() + _LONGEST_HEADER]
         if len(header) == _LONGEST_HEADER and (header[2] ^ known[2]) & 15 == (header[3] ^ known[3]) & 15 == 0:
             samples = _samples(header, block)
-            found += [samples] if samples else []
+            found += [(match.start(), *samples)] if samples else []
     return found
 
 

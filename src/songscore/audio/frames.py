@@ -71,6 +71,10 @@ class Run:
     lost: int = 0
 
     @property
+    def start(self) -> int:
+        return self.offsets[0]
+
+    @property
     def n_frames(self) -> int:
         return len(self.offsets)
 
@@ -129,6 +133,11 @@ def _walk(read: Read, start: int, end: int) -> Iterator[Run]:
         position = run.end
         while length := tag_length(read(position, 32)):
             position += length
+
+
+def are_frames(data: bytes, *, is_end: bool) -> bool:
+    """Whether frames follow each other from the first byte on; `is_end` where the file ends with these bytes."""
+    return _frames_at(data, 0, is_end, None) is not None
 
 
 def _next_frames(

@@ -9,13 +9,14 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import BinaryIO, Literal
 
+from songscore.audio.behind import begins
 from songscore.audio.flac import measured
-from songscore.audio.joined import following, length
+from songscore.audio.joined import told_end
 from songscore.audio.marks import SOUND, is_text, sound_end, sound_start
 from songscore.audio.sizes import mended
 from songscore.audio.span import read_at
 
-Family = Literal["libsndfile", "ogg", "ffmpeg", "mpeg", "text", "not sound", "unknown"]
+Family = Literal["libsndfile", "ogg", "ffmpeg", "mpeg", "no sound", "unknown"]
 
 _LIBSNDFILE = (b"RIFF", b"RIFX", b"RF64", b"riff", b"FORM", b"fLaC", b".snd", b"caff")
 _FFMPEG = (
@@ -24,15 +25,15 @@ _FFMPEG = (
     b"\xff\xf0", b"\xff\xf1", b"\xff\xf8", b"\xff\xf9",
 )  # fmt: skip
 _MP4_BOXES = (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot")
-_NOT_SOUND = (b"%PDF", b"\x89PNG", b"\xff\xd8\xff", b"PK\x03\x04", b"GIF8", b"\x7fELF")
-_MARKUP = (b"<", b"{")
+_NO_SOUND = (b"<", b"{", b"%PDF", b"\x89PNG", b"\xff\xd8\xff", b"PK\x03\x04", b"GIF8", b"\x7fELF")
+_CUT_SILENTLY = re.compile(rb"DSD |FRM8|caff|\x1aE\xdf\xa3|RIFF....AVI ", re.DOTALL)
 _HAS_SIZES = (b"RIFF", b"RIFX", b"RF64", b"riff", b"FORM", b".snd", b"caff", b"FRM8", b"DSD ", b"OggS")
 """Containers that say where the sound ends; there, what looks like a tag in the last bytes may be sound."""
 _LINE_OF_TEXT = re.compile(rb"[\t\r\n -~]{16}")
 """A server's notice or headers may stand before the sound. Some formats of sound begin like this, too."""
 _MPEG_IN_WAV = re.compile(rb"fmt ....[\x50\x55]\0", re.DOTALL)
 _HEAD, _NOTICE = 4096, 1 << 16
-_MOST_PIECES = 1000
+MOST_PIECES = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +42,8 @@ class Inspection:
 
     Attributes
     ----------
-    family : {"libsndfile", "ogg", "ffmpeg", "mpeg", "text", "not sound", "unknown"}
-        Which decoder to use. Text and unknown files may hold MPEG audio further on.
+    family : {"libsndfile", "ogg", "ffmpeg", "mpeg", "no sound", "unknown"}
+        Which decoder to use. Behind text, a picture or unknown bytes there may be sound further on.
     start, end : int
         Where the sound is: behind tags and notices, before tags.
     next_start : int
@@ -50,7 +51,7 @@ class Inspection:
     head : bytes
         Bytes to be read instead of the first ones, if those give a wrong length.
     is_cut : bool
-        The first bytes promise more than there is. Only for FFmpeg, which does not tell.
+        The file says that it is longer than it is. Only for formats whose decoder does not tell.
     """
 
     family: Family
@@ -61,14 +62,14 @@ class Inspection:
     is_cut: bool = False
 
 
-def _inspect(file: BinaryIO, start: int) -> Inspection:
+def inspect(file: BinaryIO, start: int) -> Inspection:
     """Look at both ends of a file that seeks, or of what begins at `start` in it."""
     size = file.seek(0, os.SEEK_END)
     start = sound_start(file, start, size)
     head = read_at(file, start, _HEAD)
     family = _family(head)
-    may_be_text = family == "text" or (family == "unknown" and _LINE_OF_TEXT.match(head))
-    if may_be_text and (sound := SOUND.search(read_at(file, start, _NOTICE))):
+    may_be_notice = family == "no sound" or (family == "unknown" and _LINE_OF_TEXT.match(head))
+    if may_be_notice and (sound := SOUND.search(read_at(file, start, _NOTICE))):
         start = sound_start(file, start + sound.start(), size)
         head = read_at(file, start, _HEAD)
         family = _family(head)
@@ -82,8 +83,8 @@ def _inspect(file: BinaryIO, start: int) -> Inspection:
 def pieces(file: BinaryIO, position: int = 0) -> Iterator[Inspection]:
     """The files that were joined end to end, from a position on; most files are one."""
     size = file.seek(0, os.SEEK_END)
-    for _ in range(_MOST_PIECES):
-        piece = _inspect(file, position)
+    for _ in range(MOST_PIECES):
+        piece = inspect(file, position)
         yield piece
         position = piece.next_start
         if position >= size:
@@ -92,24 +93,23 @@ def pieces(file: BinaryIO, position: int = 0) -> Iterator[Inspection]:
 
 def _measured(file: BinaryIO, family: Family, start: int, size: int, *, has_sizes: bool) -> Inspection:
     """Find the end of the sound, and what its header should say."""
-    end = size if has_sizes else sound_end(file, start, size)
+    end, is_cut = size if has_sizes else sound_end(file, start, size), False
     if read_at(file, start, 4) == b"fLaC":
         next_start, head = measured(file, start, end)
         sound = start, sound_end(file, start, next_start)
     else:
-        next_start = following(file, start, end)
+        told = told_end(file, start, end)
+        next_start = told if start < told < end and begins(file, told, end) else end
+        is_cut = told > end and bool(_CUT_SILENTLY.match(read_at(file, start, 12)))
         start, head = mended(file, start, next_start)
         sound = start, next_start
-    is_cut = family == "ffmpeg" and start + length(read_at(file, start, 24)) > next_start
     return Inspection(family, *sound, size if next_start == end else next_start, head, is_cut)
 
 
 def _family(head: bytes) -> Family:
     if head[8:12] == b"WAVE" and _MPEG_IN_WAV.search(head):
         return "mpeg"
-    if head.startswith(_NOT_SOUND):
-        return "not sound"
-    if head.startswith(_FFMPEG) or _is_mp4(head):
+    if head.startswith(_FFMPEG) or _is_mp4(head) or (head.startswith(b"RIFF") and head[8:12] == b"AVI "):
         return "ffmpeg"
     if head.startswith(b"OggS"):
         return "ogg"
@@ -117,7 +117,7 @@ def _family(head: bytes) -> Family:
         return "libsndfile"
     if head[:1] == b"\xff" and head[1:2] >= b"\xe0":
         return "mpeg"
-    return "text" if head.startswith(_MARKUP) or is_text(head) else "unknown"
+    return "no sound" if head.startswith(_NO_SOUND) or is_text(head) else "unknown"
 
 
 def _is_mp4(head: bytes) -> bool:

@@ -12,13 +12,15 @@ _ID3V1, _ID3V1_EXTENDED = 128, 227
 _APE_HEADER = 32
 _ID3V2_FOOTER = 10
 _LYRICS_END = re.compile(rb"(\d{6})LYRICS200$")
-SOUND = re.compile(
-    rb"fLaC|OggS\0[\x02\x06]|(?:RIFF|RF64)....WAVE|FORM....AIF[FC]|....ftyp|ID3[\x02-\x04]\0"
+CONTAINER = re.compile(
+    rb"fLaC|OggS\0[\x02\x06]|(?:RIFF|RF64)....WAVE|RIFF....AVI |FORM....AIF[FC]|....ftyp"
     rb"|riff\x2e\x91\xcf\x11|caff\0\x01|\.snd\0\0|wvpk|TTA1|MAC |MPCK|MP\+|ADIF|FRM8|DSD \x1c|tBaK|FLV\x01"
-    rb"|\x1aE\xdf\xa3|0&\xb2u\x8ef\xcf\x11|\x7f\xfe\x80\x01|\0\0\x01\xba\x44",
+    rb"|\x1aE\xdf\xa3|0&\xb2u\x8ef\xcf\x11|\x7f\xfe\x80\x01|\0\0\x01\xba[\x21\x44]",
     re.DOTALL,
 )
 """How sound files begin."""
+SOUND = re.compile(CONTAINER.pattern + rb"|ID3[\x02-\x04]\0", re.DOTALL)
+"""How they begin with a tag in front, too."""
 _IS_APE_HEADER, _HAS_APE_HEADER = 1 << 29, 1 << 31
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import BinaryIO
 
-from songscore.audio.chain import ChainedDecoder, Part, gap
-from songscore.audio.decoders import DecodeError, Decoder, FloatArray, SoundFileDecoder
+from songscore.audio.behind import before_another
+from songscore.audio.chain import Part, gap
+from songscore.audio.decoders import DecodeError, FloatArray, SoundFileDecoder
 from songscore.audio.frames import Run, find_runs
 from songscore.audio.span import open_span, read_at
 
@@ -18,25 +19,20 @@ _CUT_FRAME = 0.1
 _FEW_SHARE, _FEW_SECONDS = 0.02, 1.0
 
 
-def open_mpeg(file: BinaryIO, start: int, end: int) -> Decoder | None:
-    """A decoder of the MPEG audio in a stretch of a file; None where there is none.
-
-    Raises
-    ------
-    DecodeError
-        libsndfile does not decode it.
-    """
+def mpeg_parts(file: BinaryIO, start: int, end: int) -> tuple[list[Part], int]:
+    """The MPEG audio in a stretch of a file, and where the last frame ends; no parts where there is none."""
     reader = _Reader(file)
-    runs, missing = find_runs(reader, start, end)
-    if not runs:
-        return None
+    found, missing = find_runs(reader, start, end)
+    if not found:
+        return [], end
+    runs = before_another(file, found)
+    missing = missing if len(runs) == len(found) else 0
     if reader.failure:
         missing = round((end - runs[-1].end) / runs[-1].frame_bytes)
-    parts = list(_parts(file, runs, missing, reader.failure or "the file was cut short"))
-    return ChainedDecoder(parts) if len(parts) > 1 else MpegDecoder(file, runs[0])
+    return list(_parts(file, runs, missing, reader.failure or "the file was cut short")), runs[-1].end
 
 
-def _parts(file: BinaryIO, runs: list[Run], missing: int, reason: str) -> Iterator[Part]:
+def _parts(file: BinaryIO, runs: Sequence[Run], missing: int, reason: str) -> Iterator[Part]:
     seconds = sum(run.n_samples / run.kind.rate for run in runs)
     few = max(_FEW_SHARE * seconds, _FEW_SECONDS)
     lost = [run.lost * run.frame_seconds for run in runs]

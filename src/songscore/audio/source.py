@@ -15,11 +15,11 @@ from typing import Any, BinaryIO, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from songscore.audio.behind import containers_behind, first_frame
-from songscore.audio.chain import ChainedDecoder, Part, gap, part_of
+from songscore.audio.behind import before_another, containers_behind, first_frame, next_sound
+from songscore.audio.chain import ChainedDecoder, Opener, Part, gap, opener_of, part_of
 from songscore.audio.decoders import ArrayDecoder, DecodeError, Decoder, SoundFileDecoder, UnknownCodec
-from songscore.audio.inspection import Family, Inspection, pieces
-from songscore.audio.mpeg import open_mpeg
+from songscore.audio.inspection import MOST_PIECES, Family, Inspection, inspect
+from songscore.audio.mpeg import mpeg_parts
 from songscore.audio.ogg import find_links
 from songscore.audio.span import open_span, read_at
 from songscore.audio.stream import AudioStream
@@ -27,7 +27,7 @@ from songscore.errors import AudioError, UnreadableAudio, UnsupportedAudio
 
 Source = str | os.PathLike[str] | BinaryIO | tuple[NDArray[Any], int]
 
-_LOWEST_RATE, _HIGHEST_RATE = 2_000, 1_000_000
+_LOWEST_RATE, _HIGHEST_RATE, _ANY_RATE = 2_000, 1_000_000, 48_000
 _IN_MEMORY, _LONGEST_COPY, _COPIED = 1 << 24, 1 << 33, 1 << 20
 """Numbers of bytes of a source that does not seek: most that are kept in memory, most that are copied, read at once."""
 
@@ -134,67 +134,101 @@ def _close(file: BinaryIO | None) -> None:
         file.close()
 
 
-def _open_decoder(file: BinaryIO, name: str, start: int = 0) -> tuple[Decoder, bool]:
-    """A decoder for what begins at `start`, and whether it has an end mark or needs none."""
-    found = list(pieces(file, start))
-    if found[0].start >= found[0].end:
+def _open_decoder(file: BinaryIO, name: str) -> tuple[Decoder, bool]:
+    """A decoder of the whole file, and whether it has an end mark or needs none."""
+    parts, has_end_mark = _parts(file, name, 0)
+    if len(parts) == 1:
+        return opener_of(parts[0])(), has_end_mark
+    return _chained(parts), has_end_mark
+
+
+def _parts(file: BinaryIO, name: str, position: int) -> tuple[list[Part | Opener], bool]:
+    """What was joined end to end, from a position on; most files are one."""
+    size, parts, has_end_marks = file.seek(0, os.SEEK_END), list[Part | Opener](), list[bool]()
+    if position >= size:
         raise UnreadableAudio(f"{name}: an empty file")
-    if len(found) == 1:
-        return _open_piece(file, name, found[0])
-    left_out = f"more than {len(found)} files joined" if found[-1].next_start < file.seek(0, os.SEEK_END) else ""
-    return _chained([partial(_decoder_of, file, name, piece) for piece in found], left_out), True
+    while position < size and len(has_end_marks) < MOST_PIECES:
+        piece = inspect(file, position)
+        try:
+            more, has_end_mark, position = _parts_of(file, name, piece)
+        except AudioError as error:
+            more, has_end_mark, position = [partial(_refuse, error)], True, piece.next_start
+        parts += more
+        has_end_marks.append(has_end_mark)
+    if position < size:
+        parts.append(gap(_ANY_RATE, 0, f"more than {MOST_PIECES} files joined"))
+    return parts, all(has_end_marks)
 
 
-def _decoder_of(file: BinaryIO, name: str, piece: Inspection) -> Decoder:
-    return _open_piece(file, name, piece)[0]
-
-
-def _open_piece(file: BinaryIO, name: str, piece: Inspection) -> tuple[Decoder, bool]:
+def _parts_of(file: BinaryIO, name: str, piece: Inspection) -> tuple[Sequence[Part | Opener], bool, int]:
+    """The parts of a piece, whether it has an end mark or needs none, and where the next piece begins."""
     start, end, family = piece.start, piece.end, piece.family
-    if family == "not sound":
-        raise UnreadableAudio(f"{name}: not a sound file, whatever its name")
     if family == "ogg":
-        links = find_links(partial(read_at, file), start, end)
+        links = before_another(file, find_links(partial(read_at, file), start, end))
         openers = [partial(_open_single, partial(open_span, file, link.start, link.end), name, "ogg") for link in links]
-        return openers[0]() if len(links) == 1 else _chained(openers), links[-1].has_end_mark
+        return openers, links[-1].has_end_mark, _behind(file, links[-1].end, piece)
     if family in ("libsndfile", "ffmpeg"):
-        return _open_single(partial(open_span, file, start, end, head=piece.head), name, family), not piece.is_cut
+        return [_whole(file, name, piece)], not piece.is_cut, piece.next_start
+    return _search(file, name, piece)
+
+
+def _whole(file: BinaryIO, name: str, piece: Inspection) -> Opener:
+    return partial(_open_single, partial(open_span, file, piece.start, piece.end, head=piece.head), name, piece.family)
+
+
+def _search(file: BinaryIO, name: str, piece: Inspection) -> tuple[Sequence[Part | Opener], bool, int]:
+    """Like `_parts_of`, for frames without a header of the whole, and for sound behind other bytes."""
+    start, end, family, whole = piece.start, piece.end, piece.family, _whole(file, name, piece)
     first = None if family == "mpeg" else first_frame(file, start, end)
     if first is not None:
-        with suppress(UnreadableAudio):
-            return _open_single(partial(open_span, file, first, end), name, "ffmpeg"), True
-    with suppress(DecodeError):
-        decoder = open_mpeg(file, start, end)
-        if decoder:
-            return decoder, True
-    return _open_unknown(file, name, piece)
+        stream = partial(_open_single, partial(open_span, file, first, end), name, "ffmpeg")
+        if _opens(stream):
+            return [stream], True, piece.next_start
+    parts, last = mpeg_parts(file, start, end)
+    if parts and _opens(parts[0]):
+        return parts, True, _behind(file, last, piece)
+    if family != "no sound" and _opens(whole):
+        return [whole], True, piece.next_start
+    for place in containers_behind(file, start, end):
+        found, has_end_mark = _parts(file, name, place)
+        if _opens(found[0]):
+            return found, has_end_mark, piece.next_start
+    if family == "no sound":
+        raise UnreadableAudio(f"{name}: not a sound file, whatever its name")
+    return [whole], True, piece.next_start
 
 
-def _open_unknown(file: BinaryIO, name: str, piece: Inspection) -> tuple[Decoder, bool]:
-    """A decoder of the whole file, or of the first container behind other bytes."""
-    try:
-        if piece.family == "text":
-            raise UnreadableAudio(f"{name}: not a sound file, whatever its name")
-        return _open_single(partial(open_span, file, piece.start, piece.end), name, piece.family), True
-    except UnreadableAudio:
-        for start in containers_behind(file, piece.start, piece.end):
-            with suppress(AudioError):
-                return _open_decoder(file, name, start)
-        raise
+def _behind(file: BinaryIO, position: int, piece: Inspection) -> int:
+    """Where another sound begins behind the last frame or page of a piece; its end where none does."""
+    place = piece.end
+    with suppress(OSError):
+        place = next_sound(file, position, piece.end)
+    return place if place < piece.end else piece.next_start
 
 
-def _chained(openers: Sequence[Callable[[], Decoder]], left_out: str = "") -> Decoder:
+def _opens(piece: Part | Opener) -> bool:
+    with suppress(AudioError, DecodeError):
+        opener_of(piece)().close()
+        return True
+    return False
+
+
+def _chained(found: Sequence[Part | Opener]) -> Decoder:
     """A decoder of joined pieces; those that cannot be decoded are gaps."""
     parts, refusals = list[Part](), list[AudioError]()
-    for opener in openers:
+    for one in found:
         try:
-            parts.append(part_of(opener))
+            parts.append(one if isinstance(one, Part) else part_of(one))
         except AudioError as error:
             refusals.append(error)
-            parts.append(gap(parts[-1].rate if parts else 48_000, 0, str(error)))
-    if len(refusals) == len(openers):
+            parts.append(gap(_ANY_RATE, 0, str(error)))
+    if len(refusals) == len(found):
         raise refusals[0]
-    return ChainedDecoder([*parts, gap(parts[-1].rate, 0, left_out)] if left_out else parts)
+    return ChainedDecoder(parts)
+
+
+def _refuse(error: AudioError) -> Decoder:
+    raise error
 
 
 def _open_single(open_bytes: Callable[[], io.BufferedReader], name: str, family: Family) -> Decoder:

@@ -33,8 +33,8 @@ mpc oma osq qoa rka sbc shn tak truehd tta vqf wavarc
 
 _NOT_MUSIC = "apl avif f4v heic heif ism isma ismv mj2 mk3d mks psp vqe vql wa"
 _OTHERS = """
-aac ac3 alac amr ape asf awb dff dsf dts eac3 m4a m4b m4r mka mkv mov mp4 mpc mpp oga ra rm spx tak tta w64 weba webm
-wma wmv wv
+aac ac3 adts alac amr ape asf awb dff dsf dts eac3 m2ts m4a m4b m4p m4r m4v mka mkv mov mp4 mpc mpeg mpg mpga mpp mts
+oga ogv ra rm spx tak tta vob w64 weba webm wma wmv wv
 """
 """Endings that the libraries do not list, and those of formats that need an extra, so that a run names such files."""
 
