@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import builtins
 import functools
+import gzip
 import io
 import sys
+import zipfile
 
 import numpy as np
 import pytest
 import soundfile
 from sounds import FORMATS, sine, write, write_m4a, write_surround
 
+from songscore import classify_track
 from songscore.audio import audio_suffixes, is_audio_path, open_audio
 from songscore.audio import source as source_module
 from songscore.errors import UnreadableAudio
@@ -153,6 +156,53 @@ def test_a_remote_file_is_a_file(files):
         file.write(content)
     with fsspec.open("memory://a.flac", "rb") as file:
         np.testing.assert_array_equal(heard(file)[0], heard(io.BytesIO(content))[0])
+
+
+class Odd(io.BytesIO):
+    """As some packages make them: `seek` gives nothing, and `read` fewer bytes than were asked for, as an array."""
+
+    def seek(self, *how):
+        super().seek(*how)
+
+    def read(self, n_bytes=-1):
+        return bytearray(super().read(min(n_bytes, 5000)))
+
+
+class OnlyForward:
+    """`seek` knows no other place than one from the start."""
+
+    def __init__(self, content):
+        self._file = io.BytesIO(content)
+        self.read = self._file.read
+
+    def seek(self, position):
+        raise NotImplementedError
+
+
+@pytest.mark.parametrize("name", ["a.wav", "a.flac", "a.mp3", "a.opus"])
+@pytest.mark.parametrize("kind", [Odd, OnlyForward])
+def test_file_objects_of_other_packages_are_read(files, name, kind):
+    np.testing.assert_array_equal(heard(kind(files(name)))[0], heard(io.BytesIO(files(name)))[0])
+
+
+@pytest.mark.parametrize("name", ["a.wav", "a.flac", "a.mp3"])
+def test_a_damaged_member_of_an_archive_is_an_answer(files, tmp_path, name):
+    with zipfile.ZipFile(tmp_path / "a.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr(name, files(name))
+    packed = bytearray((tmp_path / "a.zip").read_bytes())
+    packed[len(packed) // 2] ^= 1
+    with zipfile.ZipFile(io.BytesIO(packed)) as archive, archive.open(name) as file:
+        answer = classify_track(file)
+    assert answer.status in ("partial", "unreadable")
+    assert "BadZipFile: Bad CRC-32" in answer.message
+
+
+def test_a_stream_that_breaks_is_an_answer(files):
+    broken = gzip.GzipFile(fileobj=io.BytesIO(gzip.compress(files("a.wav"))[:-20_000]))
+    broken.seekable = lambda: False
+    answer = classify_track(broken)
+    assert (answer.status, answer.label) == ("unreadable", None)
+    assert "EOFError" in answer.message
 
 
 def test_a_stream_without_end_is_refused(monkeypatch):

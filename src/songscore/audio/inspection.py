@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterator
 from contextlib import suppress
@@ -14,7 +13,7 @@ from songscore.audio.flac import measured
 from songscore.audio.joined import told_end
 from songscore.audio.marks import SOUND, is_text, sound_end, sound_start
 from songscore.audio.sizes import mended
-from songscore.audio.span import read_at
+from songscore.audio.span import read_at, size_of
 
 Family = Literal["libsndfile", "ogg", "ffmpeg", "mpeg", "no sound", "unknown"]
 
@@ -64,7 +63,7 @@ class Inspection:
 
 def inspect(file: BinaryIO, start: int) -> Inspection:
     """Look at both ends of a file that seeks, or of what begins at `start` in it."""
-    size = file.seek(0, os.SEEK_END)
+    size = size_of(file)
     start = sound_start(file, start, size)
     head = read_at(file, start, _HEAD)
     family = _family(head)
@@ -82,7 +81,7 @@ def inspect(file: BinaryIO, start: int) -> Inspection:
 
 def pieces(file: BinaryIO, position: int = 0) -> Iterator[Inspection]:
     """The files that were joined end to end, from a position on; most files are one."""
-    size = file.seek(0, os.SEEK_END)
+    size = size_of(file)
     for _ in range(MOST_PIECES):
         piece = inspect(file, position)
         yield piece

@@ -21,7 +21,7 @@ from songscore.audio.decoders import ArrayDecoder, DecodeError, Decoder, SoundFi
 from songscore.audio.inspection import MOST_PIECES, Family, Inspection, inspect
 from songscore.audio.mpeg import mpeg_parts
 from songscore.audio.ogg import find_links
-from songscore.audio.span import open_span, read_at
+from songscore.audio.span import open_span, read, read_at, size_of
 from songscore.audio.stream import AudioStream
 from songscore.errors import AudioError, UnreadableAudio, UnsupportedAudio
 
@@ -144,7 +144,7 @@ def _open_decoder(file: BinaryIO, name: str) -> tuple[Decoder, bool]:
 
 def _parts(file: BinaryIO, name: str, position: int) -> tuple[list[Part | Opener], bool]:
     """What was joined end to end, from a position on; most files are one."""
-    size, parts, has_end_marks = file.seek(0, os.SEEK_END), list[Part | Opener](), list[bool]()
+    size, parts, has_end_marks = size_of(file), list[Part | Opener](), list[bool]()
     if position >= size:
         raise UnreadableAudio(f"{name}: an empty file")
     while position < size and len(has_end_marks) < MOST_PIECES:
@@ -285,23 +285,26 @@ def _open_path(path: str) -> BinaryIO:
 
 def _seekable(file: BinaryIO) -> BinaryIO:
     """The file itself if it seeks, else a copy: in memory while it is small, then on disk."""
-    try:
-        file.seek(0, os.SEEK_END)
-        file.seek(0)
-    except (OSError, AttributeError, ValueError):
-        return _copy(file)
-    return file
+    with suppress(OSError, ValueError):
+        if not hasattr(file, "seekable") or file.seekable():
+            read(file, 0, 0)
+            size_of(file)
+            return file
+    return _copy(file)
 
 
 def _copy(file: BinaryIO) -> BinaryIO:
     copy = tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY)  # noqa: SIM115
     n_bytes = 0
-    while content := file.read(_COPIED):
-        if not isinstance(content, bytes):
-            raise TypeError("the file object gives text; open it in binary mode")
-        n_bytes += len(content)
-        if n_bytes > _LONGEST_COPY:
-            copy.close()
-            raise UnreadableAudio(f"the file object: it does not seek and gives more than {_LONGEST_COPY >> 30} GiB")
-        copy.write(content)
+    try:
+        with suppress(OSError):
+            read(file, 0, 0)  # back to the start, where only the way to the end failed
+        while content := read(file, _COPIED):
+            n_bytes += len(content)
+            if n_bytes > _LONGEST_COPY:
+                raise OSError(f"it does not seek and gives more than {_LONGEST_COPY >> 30} GiB")
+            copy.write(content)
+    except OSError as error:
+        copy.close()
+        raise UnreadableAudio(f"the file object: {error.strerror or error}") from error
     return cast(BinaryIO, copy)

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import io
 import os
-from typing import TYPE_CHECKING, BinaryIO
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
@@ -71,10 +73,9 @@ class Span(io.RawIOBase):
 
     def _fetch(self, n: int) -> bytes:
         try:
-            self._file.seek(self._start + self._position)
-            return self._file.read(n) or b""
-        except (OSError, ValueError) as error:
-            self.failure = self.failure or str(getattr(error, "strerror", None) or error)
+            return read(self._file, n, self._start + self._position)
+        except OSError as error:
+            self.failure = self.failure or error.strerror or str(error)
             return b""
 
     def _pretend(self, memory: memoryview) -> int:
@@ -94,13 +95,36 @@ def open_span(file: BinaryIO, start: int, end: int, *, head: bytes = b"", endles
 
 def read_at(file: BinaryIO, start: int, n_bytes: int) -> bytes:
     """Bytes from a place on; fewer where the file ends."""
-    file.seek(start)
-    content = file.read(n_bytes)
-    if not isinstance(content, bytes):
-        raise TypeError("the file object gives text; open it in binary mode")
-    while len(content) < n_bytes:
-        more = file.read(n_bytes - len(content))
-        if not more:
-            break
+    content = read(file, n_bytes, start)
+    while len(content) < n_bytes and (more := read(file, n_bytes - len(content))):
         content += more
     return content
+
+
+def read(file: BinaryIO, n_bytes: int, start: int | None = None) -> bytes:
+    """The next bytes or those from a place on, possibly fewer; `OSError` where they cannot be read."""
+    with _os_errors():
+        if start is not None:
+            file.seek(start)
+        content: Any = file.read(n_bytes)
+    if isinstance(content, str):
+        raise TypeError("the file object gives text; open it in binary mode")
+    return bytes(content or b"")
+
+
+def size_of(file: BinaryIO) -> int:
+    """Bytes of a file that seeks; `OSError` where it does not."""
+    with _os_errors():
+        file.seek(0, os.SEEK_END)  # gives nothing in file objects of some packages
+        return file.tell()
+
+
+@contextmanager
+def _os_errors() -> Iterator[None]:
+    """Turn errors of file objects into `OSError`: zipfile, zlib, tarfile and HTTP clients raise those of their own."""
+    try:
+        yield
+    except (OSError, MemoryError):
+        raise
+    except Exception as error:
+        raise OSError(f"{type(error).__name__}: {error}") from error
