@@ -5,11 +5,13 @@ from __future__ import annotations
 import io
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Any
 
 import av
 import numpy as np
 from av.audio.stream import AudioStream as AvStream
+from av.container import InputContainer
 from av.stream import Disposition
 
 from songscore.audio.decoders import DecodeError, FloatArray, UnknownCodec, check_read
@@ -61,7 +63,7 @@ class AvDecoder:
     def __init__(self, open_bytes: Callable[[], io.BufferedReader]) -> None:
         self._open_bytes = open_bytes
         self._open()
-        self.claimed = _claimed(self._stream, self._container.format.name)
+        self.claimed = _claimed(self._stream, self._container)
         self.seekable = self.claimed if self._seeks_exactly() else None
 
     def read(self, n_frames: int) -> FloatArray:
@@ -236,10 +238,15 @@ def _sound(streams: tuple[AvStream, ...]) -> AvStream:
     return stream
 
 
-def _claimed(stream: AvStream, container: str) -> int | None:
-    if container in _GUESSES_LENGTH or not stream.duration or not stream.time_base:
-        return None
-    return int(stream.duration * stream.time_base * stream.codec_context.sample_rate)
+def _claimed(stream: AvStream, container: InputContainer) -> int | None:
+    """Frames by the stream; by the container where that says nothing, as in Matroska, and there is no other stream."""
+    seconds = Fraction(0)
+    if stream.duration and stream.time_base:
+        seconds = stream.duration * stream.time_base
+    elif container.duration and len(container.streams) == 1:
+        seconds = Fraction(container.duration, av.time_base)
+    is_guess = container.format.name in _GUESSES_LENGTH
+    return None if is_guess else int(seconds * stream.codec_context.sample_rate) or None
 
 
 def _failure(error: Exception) -> Exception:
