@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
@@ -30,7 +30,8 @@ _PADDING = 16_384
 _SAME = 0.9
 """Least correlation of two decodings of the same sound."""
 
-_NOTHING = np.empty((0, 0), np.float32)
+_Channels = Sequence[FloatArray]
+"""The samples ``(n,)`` of each channel."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +55,8 @@ class AvDecoder:
         might take for a protocol (``Alien:Covenant.m4a``).
     """
 
-    _samples: Iterator[FloatArray | _Gap]
-    _rest: FloatArray
+    _samples: Iterator[_Channels | _Gap]
+    _rest: FloatArray | None
     _gap: _Gap | None
     _began: int | None
     _packet: int
@@ -67,25 +68,25 @@ class AvDecoder:
         self.seekable = self.claimed if self._seeks_exactly() else None
 
     def read(self, n_frames: int) -> FloatArray:
-        parts, n = list[FloatArray](), 0
+        parts, n = list[_Channels](), 0
         while n < n_frames and self._gap is None:
-            part = self._rest if len(self._rest) else next(self._samples, None)
-            self._rest = _NOTHING
+            part = next(self._samples, None) if self._rest is None else list(self._rest.T)
+            self._rest = None
             if part is None:
                 break
             if isinstance(part, _Gap):
                 self._gap = part
             else:
                 parts.append(part)
-                n += len(part)
+                n += len(part[0])
         if self._gap and n == 0:
             raise DecodeError(self._gap.reason)
         if n < n_frames and self._gap is None:
             check_read(self._content)
         joined = np.empty((n, self.channels), np.float32)
-        if parts:
-            np.concatenate(parts, out=joined)
-        self._rest = joined[n_frames:]
+        for channel, planes in enumerate(zip(*parts, strict=True)):
+            np.concatenate(planes, out=joined[:, channel])
+        self._rest = joined[n_frames:] if n > n_frames else None
         return joined[:n_frames]
 
     def seek(self, frame: int) -> None:
@@ -126,7 +127,8 @@ class AvDecoder:
 
     def _start(self) -> None:
         """Begin to decode at the present place in the container."""
-        self._rest, self._gap, self._began, self._packet = _NOTHING, None, None, 0
+        self._rest = self._gap = self._began = None
+        self._packet = 0
         self._samples = self._decode()
 
     @property
@@ -152,7 +154,7 @@ class AvDecoder:
         self.seek(0)
         return same and abs(length - self.claimed) < _PADDING
 
-    def _from(self, frame: int, parts: Iterator[FloatArray | _Gap]) -> Iterator[FloatArray | _Gap]:
+    def _from(self, frame: int, parts: Iterator[_Channels | _Gap]) -> Iterator[_Channels | _Gap]:
         """The decoded parts, without the samples before `frame`."""
         before = None
         for part in parts:
@@ -163,11 +165,11 @@ class AvDecoder:
                 before = frame - self._per_tick * (self._began or 0)
                 if before < 0:
                     raise DecodeError("seeking leads to a later place")
-            if before < len(part):
-                yield part[before:]
-            before = max(0, before - len(part))
+            if before < len(part[0]):
+                yield [plane[before:] for plane in part]
+            before = max(0, before - len(part[0]))
 
-    def _decode(self) -> Iterator[FloatArray | _Gap]:
+    def _decode(self) -> Iterator[_Channels | _Gap]:
         kind, resampler = ("", "", 0), av.AudioResampler("flt")
         packets = self._container.demux(self._stream)
         while True:
@@ -180,16 +182,17 @@ class AvDecoder:
                     if self._began is None:
                         self._began = frame.pts
                     self._packet = max(self._packet, frame.samples)
-                    is_plain = frame.format.name == "fltp" and frame.sample_rate == self.rate
-                    if is_plain and len(frame.planes) == self.channels:
-                        yield _interleaved(frame)
+                    planes = frame.planes
+                    if frame.format.name == "fltp" and frame.sample_rate == self.rate and len(planes) == self.channels:
+                        # much faster than `to_ndarray`
+                        yield [np.frombuffer(plane, np.float32, frame.samples) for plane in planes]
                         continue
                     before, kind = kind, (frame.format.name, frame.layout.name, frame.sample_rate)
                     if kind != before:
                         resampler = self._resampler(frame)
                     for part in resampler.resample(frame):
                         samples = part.to_ndarray().astype(np.float32, copy=False)
-                        yield samples.reshape(-1, self.channels)
+                        yield list(samples.reshape(-1, self.channels).T)
             except MemoryError:
                 raise
             except (av.FFmpegError, ValueError, IndexError) as error:  # IndexError: a stream that begins on the way
@@ -205,14 +208,6 @@ class AvDecoder:
         if packet is None or not packet.duration or not packet.time_base:
             return 0
         return round(packet.duration * packet.time_base * self.rate)
-
-
-def _interleaved(frame: av.AudioFrame) -> FloatArray:
-    """Channels in planes as ``(n, n_channels)``, much faster than by `to_ndarray`."""
-    samples = np.empty((frame.samples, len(frame.planes)), np.float32)
-    for channel, plane in enumerate(frame.planes):
-        samples[:, channel] = np.frombuffer(memoryview(plane), np.float32, frame.samples)
-    return samples
 
 
 def _is_same(found: FloatArray, expected: FloatArray) -> bool:
