@@ -145,7 +145,8 @@ def antiphase_shares(blocks: Sequence[FloatArray], rate: int) -> list[float]:
         both_channels = np.ascontiguousarray(block).view(np.complex64)[:, 0]
         for start, look in zip(_look_starts(len(block)), of_block, strict=True):
             np.multiply(both_channels[start : start + _N_FFT], _window(), out=look)
-    spectra = np.fft.fft(looks).astype(np.complex64, copy=False)
+    # scaled, since NumPy transforms complex64 without a detour by complex128 only then
+    spectra = np.fft.fft(looks, norm="forward").astype(np.complex64, copy=False)
     lowest, highest = round(_LOWEST / rate * _N_FFT), round(_HIGHEST / rate * _N_FFT)
     a = spectra[..., lowest : highest + 1]
     ib = spectra[..., _N_FFT - lowest : _N_FFT - highest - 1 : -1].conj()

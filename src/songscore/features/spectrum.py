@@ -41,8 +41,8 @@ def frame_times(n_frames: int) -> NDArray[np.float64]:
 
 @cache
 def _window() -> FloatArray:
-    """Periodic Hann window."""
-    return (0.5 - 0.5 * np.cos(2 * np.pi * np.arange(N_FFT) / N_FFT)).astype(np.float32)
+    """Periodic Hann window, times `N_FFT`, by which the transform divides."""
+    return (N_FFT * (0.5 - 0.5 * np.cos(2 * np.pi * np.arange(N_FFT) / N_FFT))).astype(np.float32)
 
 
 @cache
@@ -97,8 +97,11 @@ def power_spectrum(y: FloatArray) -> FloatArray:
     """
     if len(y) < N_FFT:
         return np.empty((0, N_FFT // 2 + 1), np.float32)
-    frames = np.lib.stride_tricks.sliding_window_view(y, N_FFT)[::HOP_LENGTH]
-    parts: FloatArray = np.fft.rfft(frames * _window(), axis=1).view(np.float32)
+    y = np.ascontiguousarray(y)
+    shape, strides = (1 + (len(y) - N_FFT) // HOP_LENGTH, N_FFT), (HOP_LENGTH * y.itemsize, y.itemsize)
+    frames = np.ndarray(shape, y.dtype, y, strides=strides) * _window()
+    # NumPy transforms float32 without a detour by float64 only where it scales the result
+    parts: FloatArray = np.fft.rfft(frames, norm="forward").view(np.float32)
     np.square(parts, out=parts)
     return parts[:, ::2] + parts[:, 1::2]
 
