@@ -26,8 +26,8 @@ def written(path: Path, frequency: float, seconds: float = SECONDS, rate: int = 
     """A tone in noise; by PyAV where the name is none of soundfile's."""
     y = sine(frequency, seconds, rate, 0.3)
     y += np.random.default_rng(1).normal(0, 0.03, len(y)).astype(np.float32)
-    if path.name in FORMATS:
-        return write(path, y, rate, **FORMATS[path.name]).read_bytes()
+    if path.name in (*FORMATS, "a.voc"):
+        return write(path, y, rate, **FORMATS.get(path.name, {})).read_bytes()
     pytest.importorskip("av")
     return write_m4a(path, y, rate, codec).read_bytes()
 
@@ -73,6 +73,8 @@ def test_joined_files_are_heard_one_after_the_other(tmp_path, name, between, sec
         ("a.mka", "a.wav"),
         ("a.avi", "a.mp3"),
         ("a.wav", "a.aac"),
+        ("a.wav", "a.m2ts"),
+        ("a.mp3", "a.voc"),
         ("a.mp3", "a.aac"),
         ("a.ogg", "a.mp3", "a.ogg"),
         ("a.flac", "a.mp3", "a.flac"),

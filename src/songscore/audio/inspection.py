@@ -17,7 +17,7 @@ from songscore.audio.span import read_at, size_of
 
 Family = Literal["libsndfile", "ogg", "ffmpeg", "mpeg", "no sound", "unknown"]
 
-_LIBSNDFILE = (b"RIFF", b"RIFX", b"RF64", b"riff", b"FORM", b"fLaC", b".snd", b"caff")
+_LIBSNDFILE = (b"RIFF", b"RIFX", b"RF64", b"riff", b"FORM", b"fLaC", b".snd", b"caff", b"Creative Voice")
 _FFMPEG = (
     b"wvpk", b"MAC ", b"TTA1", b"MPCK", b"MP+", b"ADIF", b"DSD ", b"FRM8", b"tBaK", b"\x0bw", b"FLV\x01", b".RMF",
     b"\x1aE\xdf\xa3", b"0&\xb2u\x8ef\xcf\x11", b"\x7f\xfe\x80\x01", b"\xfe\x7f\x01\x80", b"\0\0\x01\xba",

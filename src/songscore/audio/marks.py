@@ -15,7 +15,8 @@ _LYRICS_END = re.compile(rb"(\d{6})LYRICS200$")
 CONTAINER = re.compile(
     rb"fLaC|OggS\0[\x02\x06]|(?:RIFF|RF64)....WAVE|RIFF....AVI |FORM....AIF[FC]|....ftyp"
     rb"|riff\x2e\x91\xcf\x11|caff\0\x01|\.snd\0\0|wvpk|TTA1|MAC |MPCK|MP\+|ADIF|FRM8|DSD \x1c|tBaK|FLV\x01"
-    rb"|\x1aE\xdf\xa3|0&\xb2u\x8ef\xcf\x11|\x7f\xfe\x80\x01|\0\0\x01\xba[\x21\x44]",
+    rb"|\x1aE\xdf\xa3|0&\xb2u\x8ef\xcf\x11|\x7f\xfe\x80\x01|\0\0\x01\xba[\x21\x44]"
+    rb"|Creative Voice File\x1a|(?:....G.{187}){5}",  # the last are the packets of Blu-ray
     re.DOTALL,
 )
 """How sound files begin."""
