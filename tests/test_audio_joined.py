@@ -11,6 +11,7 @@ import pytest
 from sounds import FORMATS, sine, write, write_m4a
 
 from songscore.audio import open_audio
+from songscore.errors import UnreadableAudio
 
 RATE = 16_000
 NATIVE = 48_000
@@ -118,6 +119,13 @@ def test_a_container_that_is_shorter_than_it_says_was_cut(tmp_path, name):
     _, stream = heard(content[: len(content) // 2])
     assert 0.2 * SECONDS < stream.analysed < 0.8 * SECONDS
     assert "the file was cut short" in stream.damage
+
+
+@pytest.mark.parametrize("n_bytes", [4, 5, 6])
+def test_the_first_bytes_of_matroska_are_no_sound(n_bytes):
+    pytest.importorskip("av")
+    with pytest.raises(UnreadableAudio, match="damaged from the start"):
+        open_audio(io.BytesIO(b"\x1aE\xdf\xa3\x9fB"[:n_bytes]))
 
 
 @pytest.mark.parametrize("filler", [b"\0", b"x"])

@@ -91,8 +91,9 @@ def _matroska_element(head: bytes) -> int:
     if not head.startswith(_MATROSKA):
         return 0
     n_id = 9 - head[0].bit_length()
-    n_size = 9 - head[n_id].bit_length()
-    size, unknown = int.from_bytes(head[n_id : n_id + n_size]) & (1 << 7 * n_size) - 1, (1 << 7 * n_size) - 1
+    n_size = 9 - int.from_bytes(head[n_id : n_id + 1]).bit_length()
+    unknown = (1 << 7 * n_size) - 1
+    size = int.from_bytes(head[n_id : n_id + n_size]) & unknown
     return 0 if size == unknown else n_id + n_size + size
 
 
