@@ -68,6 +68,7 @@ def lessons_from(rows: list[dict[str, str]]) -> DecisionSet:
         group=np.array([row["group"] for row in rows]),
         trusted=np.array([not row["doubt"] for row in rows]),
         seconds=2.0 ** features(["length"])[:, 0],
+        spoken=np.zeros(len(rows)),
     )
 
 

@@ -63,8 +63,9 @@ def _answered(
     data: Judged, here: Booleans, bounds: Mapping[str, Any], question: Question, thorough: bool
 ) -> tuple[Booleans, Booleans]:
     whole, part = data.answers.whole[here], data.answers.part[here]
-    score_below, speech = bounds["part"]["score_below"], data.given.speech[here]
-    sung, played = speech < bounds["song_speech_below"], speech < bounds["score_speech_below"]
+    score_below = bounds["part"]["score_below"]
+    sung = data.given.speech[here] < bounds["song_speech_below"]
+    played = data.given.spoken[here] < bounds["score_spoken_below"]
     left = data.given.early[here] & (
         (sung & (part >= max(question.cut, bounds["song_left_above"])))
         | (played & (part <= min(score_below, question.cut - bounds["part"]["rise"])))

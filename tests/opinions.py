@@ -16,7 +16,7 @@ BOUNDS = Bounds(
     song_left_above=3.0,
     music_above=0.0,
     song_speech_below=2.0,
-    score_speech_below=2.0,
+    score_spoken_below=2.0,
     part=PartBounds(score_below=-3.0, rise=1.0),
 )
 

@@ -89,6 +89,7 @@ def collection(
         group=np.char.add(kind, group.astype(np.str_)),
         trusted=yes,
         seconds=np.full(n, 120.0),
+        spoken=np.zeros(n),
     )
 
 

@@ -150,6 +150,7 @@ def decision_set() -> DecisionSet:
         group=alone(N),
         trusted=np.ones(N, np.bool_),
         seconds=np.full(N, 60.0),
+        spoken=np.zeros(N),
     )
 
 
@@ -203,6 +204,7 @@ def test_each_bound_rests_on_the_trusted_tracks_of_the_other_class() -> None:
         group=alone(n),
         trusted=np.arange(n) >= 4,
         seconds=np.where(short, 59.9, 60.0),
+        spoken=np.zeros(n),
     )
     whole[:4] = -90.0, 90.0, -90.0, 90.0
     answers = Answers(whole, whole - 1, whole + 1, np.ones(n))
@@ -228,11 +230,12 @@ def spoken(speech: Sequence[float] | NDArray[np.float64]) -> NDArray[np.float64]
 
 def test_certain_is_what_lies_on_a_bound_or_beyond_is_music_long_enough_and_not_spoken() -> None:
     bounds = {"song_above": 2.5, "score_below": -2.0, "long_score_below": -3.0, "music_above": 0.0}
-    bounds |= {"song_speech_below": 0.2, "score_speech_below": 0.05}
+    bounds |= {"song_speech_below": 0.2, "score_spoken_below": 0.05}
     log_odds = np.array([-3.0, -2.0, -1.9, 2.4, 2.5, 9.0, 9.0, 9.0, 9.0, 9.0, -9.0, -9.0, -2.9, -3.0])
     music = np.array([0.0, 1, 1, 1, 1, 1, -1, 1, 1, 1, 1, 1, 1, 1])
     speech = spoken([0.01] * 8 + [0.19, 0.21, 0.04, 0.06] + [0.01] * 2)
-    given = replace(GIVEN, seconds=np.array([10.0] * 7 + [9.9] + [10.0] * 4 + [60.0] * 2), music=speech)
+    seconds = np.array([10.0] * 7 + [9.9] + [10.0] * 4 + [60.0] * 2)
+    given = replace(GIVEN, seconds=seconds, music=speech, spoken=np.array([0.0] * 10 + [0.04, 0.06] + [0.0] * 2))
     found = is_certain(given, log_odds, music, bounds)
     assert found[:8].tolist() == [True, True, False, False, True, True, False, False]
     assert found[8:].tolist() == [True, False, True, False, False, True]
@@ -243,8 +246,9 @@ def test_what_speech_keeps_from_being_certain_moves_no_bound() -> None:
     whole = np.where(song, -9.0, 9.0)
     given = replace(GIVEN, song=song, is_music=EVERYTHING)
     answers = Answers(whole, whole, whole, np.ones(N))
-    for songs, scores, bound in ((0.06, 0.21, MIN_CERTAIN_LOG_ODDS), (0.04, 0.19, 9)):
-        found = calibrate(replace(given, music=spoken(np.where(song, songs, scores))), answers)
+    for songs, scores, bound in ((0.04, 0.21, MIN_CERTAIN_LOG_ODDS), (0.03, 0.19, 9)):
+        speech = spoken(np.where(song, 0.0, scores))
+        found = calibrate(replace(given, music=speech, spoken=np.where(song, songs, 0.0)), answers)
         assert (found["song_above"], -found["long_score_below"]) == pytest.approx((bound, bound))
 
 

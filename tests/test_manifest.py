@@ -120,7 +120,7 @@ GOOD = "a.wav,song,Ann,song,1\n"
         ("b.wav,music,Ann,song,1", "line 3: label 'music'; use 'song', "),
         (
             "b.wav,song,Ann,drums,1",
-            "line 3: role 'drums'; use one of song, instrumental, voice, speech, choir, other, pair",
+            "line 3: role 'drums'; use one of song, instrumental, voice, speech, sung speech, choir, other, pair",
         ),
         ("b.wav,,Ann,,1", "line 3: role ''; .* or give a label"),
         (",song,Ann,song,1", "line 3: no path"),

@@ -24,7 +24,7 @@ BOUNDS: dict[str, Any] = {
     "song_left_above": 3.5,
     "music_above": 1.0,
     "song_speech_below": 0.2,
-    "score_speech_below": 0.1,
+    "score_spoken_below": 0.1,
     "part": {"score_below": -3.0, "rise": 2.0},
 }
 

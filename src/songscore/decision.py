@@ -21,12 +21,13 @@ import numpy as np
 from songscore.features.detector import CHOIR, OTHER, SPEECH, STEP, SUNG, expit, step_times
 from songscore.features.segments import vocal_segments
 from songscore.features.spectrum import FloatArray
-from songscore.features.track_vector import Activity, voice_curve
+from songscore.features.track_vector import Activity, spoken_share, voice_curve
 from songscore.results import SCORE, SONG, Label, Segment, Status, TrackResult, VocalTimeline, VoiceKind
 
 if TYPE_CHECKING:
     from songscore.analysis.record import Analysis
     from songscore.model import TrackModel
+    from songscore.model.bounds import Bounds
 
 Choir = Literal["score", "song"]
 
@@ -113,7 +114,7 @@ def is_settled(activity: Activity, model: TrackModel, question: Question) -> boo
             part is not None
             and log_odds <= min(part.score_below, question.cut - part.rise)
             and _is_heard_everywhere(activity, model)
-            and _speech(activity) < bounds.score_speech_below
+            and not _may_be_rap(activity, bounds)
         )
     return stays and model.music(activity) >= max(0.0, bounds.music_above)
 
@@ -166,13 +167,19 @@ def _is_certain(
         return False
     if answer == SONG:
         return log_odds >= _song_above(model, question) and _speech(activity) < bounds.song_speech_below
-    may_be_words = _speech(activity) >= bounds.score_speech_below
-    if may_be_words or (not question.counts_choir and voices["choir"] >= CHOIR_HEARD):
+    if _may_be_rap(activity, bounds) or (not question.counts_choir and voices["choir"] >= CHOIR_HEARD):
         return False
     if activity.is_whole:
         return log_odds <= bounds.score_below_at(activity.n_steps * STEP)
     part = bounds.part
     return part is not None and _is_heard_everywhere(activity, model) and log_odds <= part.score_below
+
+
+def _may_be_rap(activity: Activity, bounds: Bounds) -> bool:
+    """Whether too much of it sounds spoken for a certain score."""
+    return (
+        spoken_share(activity.kinds) >= bounds.score_spoken_below or _speech(activity) >= bounds.score_speech_below
+    )
 
 
 def _speech(activity: Activity) -> float:

@@ -32,6 +32,9 @@ TOP_SECONDS = (2, 5, 10, 30)
 QUANTILES = (50, 75, 90, 95, 99)
 SHARES = (30, 50, 70, 90)
 
+SPOKEN_ABOVE = 0.3
+"""Probability of speech from which a moment sounds spoken."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class WindowActivity:
@@ -226,6 +229,11 @@ def track_vector(
 def voice_curve(kinds: FloatArray, *, choir: bool = False) -> FloatArray:
     """Probability of a voice at each step: one that sings or raps words or, with `choir`, any that sings."""
     return kinds[:, [SUNG, CHOIR]].max(axis=1) if choir else kinds[:, SUNG]
+
+
+def spoken_share(kinds: FloatArray) -> float:
+    """Share of the steps that sound spoken."""
+    return float((kinds[:, SPEECH] > SPOKEN_ABOVE).mean())
 
 
 def listen(blocks: Iterable[FloatArray], detector: VoiceDetector, window: int) -> Activity:

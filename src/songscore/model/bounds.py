@@ -15,6 +15,12 @@ import numpy as np
 LONG = 60.0
 """Seconds from which a track is long."""
 
+NO_LIMIT = 1.1
+"""A share that no track reaches."""
+
+_EITHER = {"score_spoken_below", "score_speech_below"}
+"""Limits of which a model has one."""
+
 
 @dataclass(frozen=True, slots=True)
 class PartBounds:
@@ -47,9 +53,12 @@ class Bounds:
         Log-odds from which a song need not be heard to its end.
     music_above : float
         Log-odds of music from which anything is certain at all.
-    song_speech_below, score_speech_below : float
-        Mean probabilities of speech from which "song" is not certain, since somebody may speak over music and nobody
-        sing, and from which "instrumental score" is not certain, since what sounds spoken may be rapped.
+    song_speech_below : float
+        Mean probability of speech from which "song" is not certain, since somebody may speak over music and nobody sing.
+    score_spoken_below : float
+        Share of the moments that sound spoken from which "instrumental score" is not certain, since they may be rapped.
+    score_speech_below : float
+        The same as a mean probability of speech, for models that were made before that share was known.
     part : PartBounds or None
         Bounds of a score that was heard in part; None where all of a score has to be heard.
     """
@@ -61,8 +70,9 @@ class Bounds:
     song_left_above: float
     music_above: float
     song_speech_below: float
-    score_speech_below: float
     part: PartBounds | None
+    score_spoken_below: float = NO_LIMIT
+    score_speech_below: float = NO_LIMIT
 
     @classmethod
     def from_dict(cls, fields: Mapping[str, Any]) -> Self:
@@ -75,9 +85,11 @@ class Bounds:
         ValueError
             A bound is not finite, or on the wrong side of 0.
         """
+        if not _EITHER & fields.keys():
+            raise KeyError("score_spoken_below")
         part = fields.get("part")
         bounds = cls(
-            **{name: _finite(fields, name) for name in cls.__slots__ if name != "part"},
+            **{name: _finite(fields, name) for name in {*cls.__slots__} - {"part"} - (_EITHER - fields.keys())},
             part=None if part is None else PartBounds(_finite(part, "score_below"), _finite(part, "rise")),
         )
         parts = [bounds.part.score_below] if bounds.part else []

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from songscore.features.detector import KINDS, MUSIC, SPEECH, SUNG
 from songscore.features.spectrum import FloatArray
+from songscore.model.bounds import NO_LIMIT
 from songscore.model.linear import Arrays
 
 
@@ -27,7 +28,7 @@ def as_current(metadata: Mapping[str, Any], arrays: Arrays) -> tuple[dict[str, A
         "song_left_above": max(3.0, certain["song_above"]),
         "music_above": 0.5,
         "song_speech_below": 0.2,
-        "score_speech_below": 1.1,
+        "score_spoken_below": NO_LIMIT,
     }
     kinds = ["sung", "speech", "music"]
     renamed = {_CANARIES.get(name, name): _converted(name, array) for name, array in arrays.items()}

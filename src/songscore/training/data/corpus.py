@@ -32,7 +32,7 @@ MEL = "mel-v1"
 
 MAX_SECONDS = 180
 
-SOUNDING = frozenset({"voice", "speech", "choir"})
+SOUNDING = frozenset({"voice", "sung speech", "speech", "choir"})
 """Roles of clips that hold a single sound, so that its level tells in which frames it sounds."""
 
 _MIN_FRAMES = 50

@@ -27,6 +27,7 @@ ROLES = {
     "instrumental": "music without a voice",
     "voice": "a voice alone, to be mixed into instrumentals",
     "speech": "speech alone",
+    "sung speech": "a speaker made to sing, who only teaches the detector",
     "choir": "voices without words, alone or with music",
     "other": "sounds that are not music",
     "pair": "accompaniment in the left channel, its voice in the right",

@@ -16,7 +16,7 @@ from scipy.special import expit
 
 from songscore.decision import SHORTEST_CERTAIN
 from songscore.features.detector import STEP
-from songscore.features.track_vector import Activity, track_vector
+from songscore.features.track_vector import Activity, spoken_share, track_vector
 from songscore.model import Linear
 from songscore.model.bounds import LONG
 from songscore.training.decision.compose import Example, halved, leaves_early
@@ -26,8 +26,10 @@ ERROR_RATE = 0.01
 """Largest share of the tracks of one class that may look certain of the other, by track and averaged over groups."""
 
 SONG_SPEECH_BELOW = 0.2
-SCORE_SPEECH_BELOW = 0.05
-"""Mean probabilities of speech from which a song, or a score, is not certain; rap may sound like speech."""
+"""Mean probability of speech from which a song is not certain."""
+
+SCORE_SPOKEN_BELOW = 0.033
+"""Share of the moments that sound spoken from which a score is not certain: it may be rap."""
 
 NOISE_RATE = 0.03
 """Largest share of the sounds that are not music which may count as music for certain."""
@@ -83,6 +85,8 @@ class DecisionSet:
     trusted : (n_tracks,) bool
         False where a label is doubted; then the track is judged, but nothing is fitted to it.
     seconds : (n_tracks,) float64
+    spoken : (n_tracks,) float64
+        Share of the moments that sound spoken.
     """
 
     whole: Floats
@@ -96,6 +100,7 @@ class DecisionSet:
     group: NDArray[np.str_]
     trusted: Booleans
     seconds: Floats
+    spoken: Floats
 
     @classmethod
     def of(cls, examples: Sequence[Example]) -> Self:
@@ -120,6 +125,7 @@ class DecisionSet:
             group=column("group", np.str_),
             trusted=column("trusted"),
             seconds=np.array([example.activity.n_steps * STEP for example in examples]),
+            spoken=np.array([spoken_share(example.activity.kinds) for example in examples]),
         )
 
     @property
@@ -208,7 +214,7 @@ def evidence(
     songs, scores = used & given.song, used & ~given.song
     no_choir, early = scores & np.isin(given.kind, CHOIRLESS), songs & given.early
     long = given.seconds >= LONG
-    sung, played = given.speech < SONG_SPEECH_BELOW, given.speech < SCORE_SPEECH_BELOW
+    sung, played = given.speech < SONG_SPEECH_BELOW, given.spoken < SCORE_SPOKEN_BELOW
     towards = {
         "song_above": (answers.whole, sung, scores),
         "song_above_with_choir": (answers.choir, sung, no_choir),
@@ -236,7 +242,7 @@ def as_metadata(found: Mapping[str, float]) -> dict[str, Any]:
         "long_score_below": -found["long_score_below"],
         "song_left_above": max(found["song_above"], LEFT_ABOVE),
         "song_speech_below": SONG_SPEECH_BELOW,
-        "score_speech_below": SCORE_SPEECH_BELOW,
+        "score_spoken_below": SCORE_SPOKEN_BELOW,
         "error_rate": ERROR_RATE,
     }
 
@@ -268,7 +274,7 @@ def is_certain(given: DecisionSet, log_odds: Floats, music: Floats, bounds: Mapp
     """
     sung = (log_odds >= bounds["song_above"]) & (given.speech < bounds["song_speech_below"])
     low = np.where(given.seconds >= LONG, bounds["long_score_below"], bounds["score_below"])
-    played = (log_odds <= low) & (given.speech < bounds["score_speech_below"])
+    played = (log_odds <= low) & (given.spoken < bounds["score_spoken_below"])
     return np.asarray((sung | played) & (given.seconds >= SHORTEST_CERTAIN) & (music >= bounds["music_above"]))
 
 

@@ -45,6 +45,7 @@ def as_arrays(given: DecisionSet, detector: str) -> dict[str, NDArray[Any]]:
         "kind": kind.astype(np.int16),
         "group": np.unique(given.group, return_inverse=True)[1].astype(np.int32),
         "seconds": given.seconds.astype(np.float32),
+        "spoken": given.spoken.astype(np.float16),
     }
 
 
@@ -78,6 +79,7 @@ def lessons_of(model: TrackModel, name: str) -> DecisionSet:
             kind=arrays["kinds"][arrays["kind"]].astype(np.str_),
             group=arrays["group"].astype(np.str_),
             seconds=arrays["seconds"].astype(np.float64),
+            spoken=arrays["spoken"].astype(np.float64) if "spoken" in arrays else np.zeros(len(arrays["song"])),
         )
     except (KeyError, IndexError, ValueError, TypeError) as error:
         raise ModelError(f"the lessons of model {model.name!r} are damaged or of another model: {error!r}") from error

@@ -139,10 +139,16 @@ class BatchSampler:
         weight = with_columns(weight, choir=0.5 * pure, speech=SIDE, music=SIDE, other=0.1)
         return unsung(self._with_sounds(self._with_decoy_lead(music.mel)), target, weight, music.clip)
 
+    def _singers(self, n: int) -> Passages:
+        """Single voices: singers, and speakers made to sing."""
+        made = round(n * self._settings.share_sung_speech) if "sung speech" in self._clips else 0
+        parts = [self._passages(role, k, wrap=False) for role, k in (("voice", n - made), ("sung speech", made)) if k]
+        return Passages(*(torch.cat([getattr(part, f.name) for part in parts]) for f in fields(Passages)))
+
     def _mixes(self, n: int) -> Examples:
         """A voice over an instrumental."""
         s, chance = self._settings, self._random
-        voice, music = self._passages("voice", n, wrap=False), self._passages("instrumental", n)
+        voice, music = self._singers(n), self._passages("instrumental", n)
         ratio = chance.uniform(s.ratio_low, s.ratio_high, n)
         mel, local = augment.add_voice(
             self._with_decoy_lead(music.mel), self._produced(voice.mel), voice.active, ratio, chance
@@ -155,7 +161,7 @@ class BatchSampler:
 
     def _voices(self, n: int) -> Examples:
         """A voice without accompaniment; there is no target for music, which the teacher may hear in it."""
-        voice = self._passages("voice", n, wrap=False)
+        voice = self._singers(n)
         target, weight = targets(voice, sung=per_step(voice.active))
         weight = with_columns(weight, choir=0.5, speech=SIDE, music=0.0, other=SIDE)
         return unsung(self._produced(voice.mel), target, weight, voice.clip)

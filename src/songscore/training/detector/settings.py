@@ -24,6 +24,8 @@ class Settings:
     share_speech, share_narration, share_choir, share_choir_over, share_other, share_noise : float
         Shares of the rest: speakers without and with music, voices without words alone and over instrumentals, sounds
         that are not music, noise. What is left of the batch are instrumentals.
+    share_sung_speech : float
+        Share of the single voices, alone and over instrumentals, that are speakers made to sing.
     narration_low, narration_high : float
         Speaker to music, in decibels.
     share_led : float
@@ -59,6 +61,7 @@ class Settings:
     share_choir_over: float = 0.04
     share_other: float = 0.05
     share_noise: float = 0.02
+    share_sung_speech: float = 0.4
     narration_low: float = -5.0
     narration_high: float = 20.0
     share_led: float = 0.25

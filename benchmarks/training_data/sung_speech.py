@@ -1,0 +1,194 @@
+"""Speakers made to sing: the words of a clip of speech on a made-up melody, as the manifest's rows of that role name them.
+
+Open recordings of singers are few, of speakers many. A detector that hears the same voices speak and sing learns what
+singing is, not who sings, in which language, or through which microphone. The WORLD vocoder (Morise et al. 2016, "WORLD:
+a vocoder-based high-quality speech synthesis system") takes a voice apart into pitch, spectrum and breath; the vowels are
+then held for the length of a note, the pitch follows the melody, and the parts are put together again. What is random is
+seeded by the name of the clip.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyworld
+import soundfile
+from numpy.random import Generator
+from numpy.typing import NDArray
+from scipy.ndimage import map_coordinates, uniform_filter1d
+from scipy.signal import find_peaks
+
+from songscore.audio import open_audio
+
+from .joined_sounds import RATE
+
+Floats = NDArray[np.float64]
+
+FRAME = 0.005
+"""Seconds of one frame of the vocoder."""
+
+LONGEST_SOURCE, LONGEST_CLIP = 12.0, 24.0
+"""Seconds of speech that are taken, and of singing that are kept."""
+
+SCALES = ((0, 2, 4, 5, 7, 9, 11), (0, 2, 3, 5, 7, 8, 10), (0, 2, 4, 7, 9), (0, 3, 5, 7, 10))
+LENGTHS = (0.5, 1, 1, 1, 1.5, 2, 2, 3, 4)
+"""Lengths of notes in beats."""
+
+
+@dataclass(frozen=True, slots=True)
+class Voice:
+    """A voice taken apart, one row for each `FRAME`.
+
+    Attributes
+    ----------
+    pitch : (n_frames,) float64
+        Hertz; 0 where the vocal folds rest.
+    spectrum, breath : (n_frames, n_bins) float64
+        Power, and the share of it that is noise.
+    """
+
+    pitch: Floats
+    spectrum: Floats
+    breath: Floats
+
+    @classmethod
+    def of(cls, y: Floats) -> Voice:
+        coarse, times = pyworld.dio(y, RATE, f0_floor=70.0, f0_ceil=500.0, frame_period=1000 * FRAME)
+        pitch = pyworld.stonemask(y, coarse, times, RATE)
+        return cls(pitch, pyworld.cheaptrick(y, pitch, times, RATE), pyworld.d4c(y, pitch, times, RATE))
+
+    @property
+    def loudness(self) -> Floats:
+        """Decibels, smoothed over 50 ms."""
+        smooth: Floats = uniform_filter1d(10 * np.log10(self.spectrum.sum(axis=1) + 1e-12), 10)
+        return smooth
+
+    def sounds(self) -> Floats:
+        y: Floats = pyworld.synthesize(self.pitch, self.spectrum, self.breath, RATE, 1000 * FRAME)
+        return y
+
+
+def sing_all(rows: Iterable[dict[str, str]], work: Path) -> None:
+    """Make every clip of the manifest that is sung speech and is not there yet."""
+    for row in rows:
+        path = work / row["path"]
+        if row["role"] == "sung speech" and not path.exists():
+            with open_audio(work / row["parts"], rate=RATE) as stream:
+                y = np.concatenate(list(stream.blocks()))[: round(LONGEST_SOURCE * RATE)]
+            path.parent.mkdir(parents=True, exist_ok=True)
+            sung = sing(y.astype(np.float64), np.random.default_rng(zlib.crc32(row["path"].encode())))
+            soundfile.write(path, sung, RATE)
+
+
+def sing(y: Floats, rng: Generator) -> Floats:
+    """The words of a speaker on a melody, of peak 0.9; samples at `RATE`."""
+    voice = Voice.of(y)
+    notes = list(_notes(voice, rng))
+    position = np.concatenate([place for place, _ in notes])[: round(LONGEST_CLIP / FRAME)]
+    n = len(position)
+    held = np.concatenate([vowel for _, vowel in notes])[:n]
+    first = np.cumsum([0, *(len(place) for place, _ in notes[:-1])])
+    note = np.searchsorted(first, np.arange(n), side="right") - 1
+    rests = position < 0
+    nearest = np.rint(np.maximum(position, 0)).astype(np.int64)
+    voiced = (held | (voice.pitch[nearest] > 0)) & ~rests
+    pitch = _melody(_centre(voice, rng), note, first, rng) * _kept_accent(voice, nearest, rng)
+    louder = _evened(voice, nearest, note, rng) + _colour(voice.spectrum.shape[1], rng)
+    spectrum = _at(np.log(voice.spectrum + 1e-16), position, 1 / rng.uniform(0.9, 1.12))
+    spectrum = np.exp(spectrum + louder * np.log(10) / 10)
+    breath = np.clip(_at(voice.breath, position, 1.0), 0, 1) ** rng.uniform(1, 1.6)
+    spectrum[rests] = 1e-16
+    y = Voice(np.where(voiced, pitch, 0.0), np.ascontiguousarray(spectrum), np.ascontiguousarray(breath)).sounds()
+    return np.asarray(0.9 * y / (np.abs(y).max() + 1e-9))
+
+
+def _notes(voice: Voice, rng: Generator) -> Iterator[tuple[Floats, NDArray[np.bool_]]]:
+    """For each syllable where its frames come from, with the vowel held, and which of them are vowel; -1 is a rest."""
+    beat, until_rest = rng.uniform(0.3, 0.65) / FRAME, int(rng.integers(4, 11))
+    for start, low, high, end in _syllables(voice):
+        vowel = max(0.6 * (high - low), beat * rng.choice(LENGTHS) - (low - start) - (end - high))
+        held = np.linspace(low, high - 1, max(2, round(vowel)))
+        place = [np.arange(start, low, dtype=np.float64), held, np.arange(high, end, dtype=np.float64)]
+        flags = np.repeat([False, True, False], [len(part) for part in place])
+        until_rest -= 1
+        if not until_rest:
+            silent = np.full(round(beat * rng.choice([0, 1, 2, 4])), -1.0)
+            place, flags = [*place, silent], np.append(flags, np.zeros(len(silent), np.bool_))
+            until_rest = int(rng.integers(4, 11))
+        yield np.concatenate(place), flags
+
+
+def _syllables(voice: Voice) -> Iterator[tuple[int, int, int, int]]:
+    """Frames where a syllable, its vowel, and what follows the vowel begin, and where the syllable ends."""
+    loud, longest_pause = voice.loudness, round(0.3 / FRAME)
+    peaks = find_peaks(np.where(voice.pitch > 0, loud, loud.min()), prominence=2.0, distance=round(0.1 / FRAME))[0]
+    peaks = peaks[(voice.pitch[peaks] > 0) & (loud[peaks] > loud.max() - 25)]
+    if not len(peaks):
+        raise ValueError("nobody speaks")
+    between = [a + int(np.argmin(loud[a:b])) for a, b in zip(peaks[:-1], peaks[1:], strict=True)]
+    for start, peak, end in zip([0, *between], peaks, [*between, len(loud)], strict=True):
+        vowel = (loud > loud[peak] - 6) & (voice.pitch > 0)
+        low = peak - int(np.argmin(np.append(vowel[start : peak + 1][::-1], False)))
+        high = peak + int(np.argmin(np.append(vowel[peak:end], False)))
+        yield max(start, low + 1 - longest_pause), low + 1, high, min(end, high + longest_pause)
+
+
+def _centre(voice: Voice, rng: Generator) -> float:
+    """The middle of the melody in semitones above 1 Hz: the pitch of the speaker, or up to ten semitones above."""
+    return float(12 * np.log2(np.clip(np.median(voice.pitch[voice.pitch > 0]) * 2 ** rng.uniform(0, 0.85), 90, 520)))
+
+
+def _melody(centre: float, note: NDArray[np.int64], first: NDArray[np.int64], rng: Generator) -> Floats:
+    """Pitch in hertz: a line that walks over a scale, with glides, scoops, delayed vibrato and a little drift."""
+    n, scale = len(note), np.array(SCALES[rng.integers(len(SCALES))])
+    step = np.clip(np.cumsum(rng.choice([-3, -2, -1, -1, 0, 0, 1, 1, 2, 3], len(first))), -5, 6)
+    pitch = (centre + 12 * (step // len(scale)) + scale[step % len(scale)])[note]
+    age = (np.arange(n) - first[note]) * FRAME
+    scoops = np.where(rng.random(len(first)) < 0.25, rng.uniform(-3, 1, len(first)), 0.0)[note]
+    pitch = _smooth(pitch + scoops * np.exp(-age / 0.07), rng.choice([0.02, 0.05, 0.1]))
+    depth, rate = rng.choice([0, 0.1, 0.2, 0.4, 0.7]), rng.uniform(4.5, 6.8)
+    drift = _smooth(rng.normal(size=n), 0.08)
+    drift *= rng.uniform(0.05, 0.2) / (drift.std() + 1e-9)
+    vibrato = depth * np.clip((age - 0.2) / 0.3, 0, 1) * np.sin(2 * np.pi * rate * np.arange(n) * FRAME + 3 * drift)
+    return np.asarray(2 ** ((pitch + vibrato + drift) / 12))
+
+
+def _kept_accent(voice: Voice, nearest: NDArray[np.int64], rng: Generator) -> Floats:
+    """The fifth, at most, of how the speaker's pitch moves about its mean."""
+    known = voice.pitch > 0
+    steady = np.interp(np.arange(len(known)), np.flatnonzero(known), np.log(voice.pitch[known]))
+    return np.asarray(np.exp(rng.uniform(0, 0.2) * (steady - steady[known].mean()))[nearest])
+
+
+def _evened(voice: Voice, nearest: NDArray[np.int64], note: NDArray[np.int64], rng: Generator) -> Floats:
+    """Gain of each frame in decibels, by which the syllables become more alike in level, shape ``(n_frames, 1)``."""
+    loud = voice.loudness[nearest]
+    peak = np.array([loud[note == k].max() for k in range(note[-1] + 1)])
+    gain = (np.median(peak) - peak) * rng.uniform(0.5, 0.9) + rng.normal(0, 2, len(peak))
+    return _smooth(gain[note], 0.03)[:, None]
+
+
+def _colour(n_bins: int, rng: Generator) -> Floats:
+    """Gain of each bin in decibels: a loud voice is brighter, and trained ones ring at 3 kHz."""
+    octaves = np.log2(np.maximum(np.linspace(0, RATE / 2, n_bins), 100) / 500)
+    ring = rng.choice([0, 0, 4, 8]) * np.exp(-(((octaves - np.log2(2900 / 500)) / 0.35) ** 2))
+    return np.asarray(rng.uniform(0, 4) * np.clip(octaves, 0, 3) + ring)
+
+
+def _at(rows: Floats, position: Floats, squeeze: float) -> Floats:
+    """Rows interpolated at a position, their bins moved by a factor: a longer or shorter vocal tract."""
+    bins = np.minimum(np.arange(rows.shape[1]) * squeeze, rows.shape[1] - 1)
+    grid = np.meshgrid(np.maximum(position, 0), bins, indexing="ij")
+    found: Floats = map_coordinates(rows, grid, order=1, mode="nearest")
+    return found
+
+
+def _smooth(curve: Floats, seconds: float) -> Floats:
+    """Moved average with a Hann window of that half width."""
+    kernel = np.hanning(max(3, 2 * round(seconds / FRAME) + 1))
+    padded = np.pad(np.asarray(curve, np.float64), len(kernel) // 2, mode="edge")
+    return np.convolve(padded, kernel / kernel.sum(), "valid")[: len(curve)]
