@@ -23,6 +23,7 @@ import click
 from . import MANIFEST
 from .joined_sounds import join_all
 from .rendered_sounds import render_all
+from .sung_speech import sing_all
 
 ROOT = Path(__file__).parents[2]
 GITHUB = "https://raw.githubusercontent.com"
@@ -93,6 +94,7 @@ def main(data: Path, work: Path) -> None:
     fetch_files(work)
     join_all(manifest(), work)
     render_all(work / "debian", work / "rendered")
+    sing_all(manifest(), work)
 
 
 if __name__ == "__main__":
