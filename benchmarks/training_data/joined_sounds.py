@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from songscore.audio import open_audio
 from songscore.errors import AudioError
+from songscore.training.data.manifest import SUNG_SPEECH
 
 RATE = 16_000
 LONGEST = 12.0

@@ -1,10 +1,10 @@
-"""Speakers made to sing: the words of a clip of speech on a made-up melody, as the manifest's rows of that role name them.
+"""Speakers made to sing: the words of a clip of speech on a made-up melody, as rows of that role in the manifest say.
 
 Open recordings of singers are few, of speakers many. A detector that hears the same voices speak and sing learns what
-singing is, not who sings, in which language, or through which microphone. The WORLD vocoder (Morise et al. 2016, "WORLD:
-a vocoder-based high-quality speech synthesis system") takes a voice apart into pitch, spectrum and breath; the vowels are
-then held for the length of a note, the pitch follows the melody, and the parts are put together again. What is random is
-seeded by the name of the clip.
+singing is, not who sings, in which language, or through which microphone. The WORLD vocoder (Morise et al. 2016,
+"WORLD: a vocoder-based high-quality speech synthesis system") takes a voice apart into pitch, spectrum and breath; the
+vowels are then held for the length of a note, the pitch follows the melody, and the parts are put together again. What
+is random is seeded by the name of the clip.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +24,7 @@ from scipy.ndimage import map_coordinates, uniform_filter1d
 from scipy.signal import find_peaks
 
 from songscore.audio import open_audio
+from songscore.training.data.manifest import SUNG_SPEECH
 
 from .joined_sounds import RATE
 
@@ -76,7 +78,7 @@ def sing_all(rows: Iterable[dict[str, str]], work: Path) -> None:
     """Make every clip of the manifest that is sung speech and is not there yet."""
     for row in rows:
         path = work / row["path"]
-        if row["role"] == "sung speech" and not path.exists():
+        if row["role"] == SUNG_SPEECH and not path.exists():
             with open_audio(work / row["parts"], rate=RATE) as stream:
                 y = np.concatenate(list(stream.blocks()))[: round(LONGEST_SOURCE * RATE)]
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -129,7 +131,7 @@ def _syllables(voice: Voice) -> Iterator[tuple[int, int, int, int]]:
     peaks = peaks[(voice.pitch[peaks] > 0) & (loud[peaks] > loud.max() - 25)]
     if not len(peaks):
         raise ValueError("nobody speaks")
-    between = [a + int(np.argmin(loud[a:b])) for a, b in zip(peaks[:-1], peaks[1:], strict=True)]
+    between = [a + int(np.argmin(loud[a:b])) for a, b in pairwise(peaks)]
     for start, peak, end in zip([0, *between], peaks, [*between, len(loud)], strict=True):
         vowel = (loud > loud[peak] - 6) & (voice.pitch > 0)
         low = peak - int(np.argmin(np.append(vowel[start : peak + 1][::-1], False)))

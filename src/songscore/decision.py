@@ -177,9 +177,7 @@ def _is_certain(
 
 def _may_be_rap(activity: Activity, bounds: Bounds) -> bool:
     """Whether too much of it sounds spoken for a certain score."""
-    return (
-        spoken_share(activity.kinds) >= bounds.score_spoken_below or _speech(activity) >= bounds.score_speech_below
-    )
+    return spoken_share(activity.kinds) >= bounds.score_spoken_below or _speech(activity) >= bounds.score_speech_below
 
 
 def _speech(activity: Activity) -> float:

@@ -54,7 +54,7 @@ class Bounds:
     music_above : float
         Log-odds of music from which anything is certain at all.
     song_speech_below : float
-        Mean probability of speech from which "song" is not certain, since somebody may speak over music and nobody sing.
+        Mean probability of speech from which "song" is not certain: somebody may speak over music and nobody sing.
     score_spoken_below : float
         Share of the moments that sound spoken from which "instrumental score" is not certain, since they may be rapped.
     score_speech_below : float

@@ -24,7 +24,7 @@ from songscore.audio import Layout, open_audio
 from songscore.errors import AudioError
 from songscore.features.detector import FRAMES_PER_STEP
 from songscore.features.spectrum import SAMPLE_RATE, FloatArray, mel_spectrum
-from songscore.training.data.manifest import Row
+from songscore.training.data.manifest import SUNG_SPEECH, Row
 from songscore.training.data.teacher import teach
 
 MEL = "mel-v1"
@@ -32,7 +32,7 @@ MEL = "mel-v1"
 
 MAX_SECONDS = 180
 
-SOUNDING = frozenset({"voice", "sung speech", "speech", "choir"})
+SOUNDING = frozenset({"voice", SUNG_SPEECH, "speech", "choir"})
 """Roles of clips that hold a single sound, so that its level tells in which frames it sounds."""
 
 _MIN_FRAMES = 50

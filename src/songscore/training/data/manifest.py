@@ -22,12 +22,15 @@ from scipy.cluster.hierarchy import DisjointSet
 from songscore.errors import ManifestError
 from songscore.results import SCORE, SONG
 
+SUNG_SPEECH = "sung speech"
+"""Role of speakers who are made to sing; such clips teach the detector, and nothing is judged on them."""
+
 ROLES = {
     "song": "music with a voice",
     "instrumental": "music without a voice",
     "voice": "a voice alone, to be mixed into instrumentals",
     "speech": "speech alone",
-    "sung speech": "a speaker made to sing, who only teaches the detector",
+    SUNG_SPEECH: "a speaker made to sing, who only teaches the detector",
     "choir": "voices without words, alone or with music",
     "other": "sounds that are not music",
     "pair": "accompaniment in the left channel, its voice in the right",

@@ -21,6 +21,7 @@ from songscore._files import new_file
 from songscore.features.detector import SUNG, VoiceDetector
 from songscore.features.spectrum import FloatArray, mel_windows
 from songscore.training.data.corpus import MEL, Corpus, dequantise
+from songscore.training.data.manifest import SUNG_SPEECH
 from songscore.training.detector.settings import Settings
 
 Arrays = dict[str, FloatArray]
@@ -37,9 +38,6 @@ SCENE_SUNG = 0.3
 
 RECIPE = 8
 """Version of the training code. A change that gives other arrays for the same settings must raise it."""
-
-TEACHING = "sung speech"
-"""Role of clips that are not judged."""
 
 ALL = -1
 """Number of the part for which no fold is left out."""
@@ -121,7 +119,7 @@ def _part(work: Path, fold: NDArray[np.int64], settings: Settings, part: int) ->
             np.savez(file, allow_pickle=False, **arrays)
     with np.load(store, allow_pickle=False) as stored:
         arrays = dict(stored)
-    judged = np.flatnonzero((fold == part) & (corpus.role != TEACHING))
+    judged = np.flatnonzero((fold == part) & (corpus.role != SUNG_SPEECH))
     detector = VoiceDetector(arrays)
     with threadpool_limits(1):  # threads of several processes would wait for each other
         curves = {i: curve(dequantise(corpus.clip(i)), detector) for i in judged.tolist()}
@@ -138,7 +136,9 @@ def _scenes(
 
     if not chosen.any():
         return {}
-    settings = replace(settings, frames=SCENE_FRAMES, n_leads=8, share_led=0.0, ratio_low=SCENE_RATIO, share_sung_speech=0.0)
+    settings = replace(
+        settings, frames=SCENE_FRAMES, n_leads=8, share_led=0.0, ratio_low=SCENE_RATIO, share_sung_speech=0.0
+    )
     sampler = BatchSampler(corpus, chosen, settings, RandomSource(settings.seed + part))
     found = {}
     with torch.no_grad():

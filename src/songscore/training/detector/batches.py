@@ -18,6 +18,7 @@ from torch import Tensor
 
 from songscore.features.detector import KINDS
 from songscore.training.data.corpus import Corpus, dequantise, voice_activity
+from songscore.training.data.manifest import SUNG_SPEECH
 from songscore.training.detector import augment
 from songscore.training.detector.augment import RandomSource
 from songscore.training.detector.examples import (
@@ -141,8 +142,8 @@ class BatchSampler:
 
     def _singers(self, n: int) -> Passages:
         """Single voices: singers, and speakers made to sing."""
-        made = round(n * self._settings.share_sung_speech) if "sung speech" in self._clips else 0
-        parts = [self._passages(role, k, wrap=False) for role, k in (("voice", n - made), ("sung speech", made)) if k]
+        made = round(n * self._settings.share_sung_speech) if SUNG_SPEECH in self._clips else 0
+        parts = [self._passages(role, k, wrap=False) for role, k in (("voice", n - made), (SUNG_SPEECH, made)) if k]
         return Passages(*(torch.cat([getattr(part, f.name) for part in parts]) for f in fields(Passages)))
 
     def _mixes(self, n: int) -> Examples:
