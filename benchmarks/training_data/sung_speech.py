@@ -16,7 +16,6 @@ from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
-import pyworld
 import soundfile
 from numpy.random import Generator
 from numpy.typing import NDArray
@@ -59,6 +58,9 @@ class Voice:
 
     @classmethod
     def of(cls, y: Floats) -> Voice:
+        """Take a recording apart, samples at `RATE`."""
+        import pyworld  # of the dependency group "sounds"
+
         coarse, times = pyworld.dio(y, RATE, f0_floor=70.0, f0_ceil=500.0, frame_period=1000 * FRAME)
         pitch = pyworld.stonemask(y, coarse, times, RATE)
         return cls(pitch, pyworld.cheaptrick(y, pitch, times, RATE), pyworld.d4c(y, pitch, times, RATE))
@@ -70,6 +72,9 @@ class Voice:
         return smooth
 
     def sounds(self) -> Floats:
+        """Put it together again."""
+        import pyworld
+
         y: Floats = pyworld.synthesize(self.pitch, self.spectrum, self.breath, RATE, 1000 * FRAME)
         return y
 
