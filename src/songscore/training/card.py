@@ -66,8 +66,8 @@ track and averaged over groups, and the odds are nine to one or better, whatever
 that was left early has a bound of its own. Speech keeps a label from being certain: a song from a mean probability of
 {song_speech_below:g}, since somebody may speak over music; a score where {score_spoken_below:.1%} of the moments sound
 spoken, since rap may sound so. Both limits were chosen on the tracks of `track-v2`, so they are least sure on other
-music. The bounds were calibrated on the following tracks, of ten seconds to an hour, none of whose groups the detector and
-the weights behind its answer had met:
+music. The bounds were calibrated on the following tracks, of ten seconds to an hour, none of whose groups the detector
+and the weights behind its answer had met:
 
 | bound | log-odds | tracks | groups |
 |---|---|---|---|
