@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 
 from songscore.audio import open_audio
 from songscore.errors import AudioError
-from songscore.training.data.manifest import SUNG_SPEECH
 
 RATE = 16_000
 LONGEST = 12.0
@@ -30,7 +29,7 @@ def join_all(rows: Iterable[dict[str, str]], work: Path) -> None:
     """Make every clip of the manifest that has parts and is not there yet."""
     for row in rows:
         path = work / row["path"]
-        if row.get("parts") and row["role"] != SUNG_SPEECH and not path.exists():
+        if row["source"].startswith("joined ") and not path.exists():
             path.parent.mkdir(parents=True, exist_ok=True)
             rng = np.random.default_rng(zlib.crc32(row["path"].encode()))
             pieces = [part for name in row["parts"].split("|") for part in _piece(work / name, rng)]

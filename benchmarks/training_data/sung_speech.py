@@ -1,10 +1,11 @@
-"""Speakers made to sing: the words of a clip of speech on a made-up melody, as rows of that role in the manifest say.
+"""Speakers made to sing, and choirs made of them, as the manifest's rows say whose source begins with "sung".
 
 Open recordings of singers are few, of speakers many. A detector that hears the same voices speak and sing learns what
 singing is, not who sings, in which language, or through which microphone. The WORLD vocoder (Morise et al. 2016,
 "WORLD: a vocoder-based high-quality speech synthesis system") takes a voice apart into pitch, spectrum and breath; the
-vowels are then held for the length of a note, the pitch follows the melody, and the parts are put together again. What
-is random is seeded by the name of the clip.
+vowels are then held for the length of a note, the pitch follows the melody, and the parts are put together again. One
+vowel held by many copies of a speaker, with vocal tracts of several lengths, is a choir without words. What is random
+is seeded by the name of the clip.
 """
 
 from __future__ import annotations
@@ -32,8 +33,8 @@ Floats = NDArray[np.float64]
 FRAME = 0.005
 """Seconds of one frame of the vocoder."""
 
-LONGEST_SOURCE, LONGEST_CLIP = 12.0, 24.0
-"""Seconds of speech that are taken, and of singing that are kept."""
+LONGEST_SOURCE, LONGEST_CLIP, WORDLESS = 12.0, 24.0, 20.0
+"""Seconds of speech that are taken, of singing that are kept, and of a vowel that is held."""
 
 SCALES = ((0, 2, 4, 5, 7, 9, 11), (0, 2, 3, 5, 7, 8, 10), (0, 2, 4, 7, 9), (0, 3, 5, 7, 10))
 LENGTHS = (0.5, 1, 1, 1, 1.5, 2, 2, 3, 4)
@@ -75,25 +76,26 @@ class Voice:
         """Put it together again."""
         import pyworld
 
-        y: Floats = pyworld.synthesize(self.pitch, self.spectrum, self.breath, RATE, 1000 * FRAME)
+        parts = (np.ascontiguousarray(part, np.float64) for part in (self.pitch, self.spectrum, self.breath))
+        y: Floats = pyworld.synthesize(*parts, RATE, 1000 * FRAME)
         return y
 
 
 def sing_all(rows: Iterable[dict[str, str]], work: Path) -> None:
-    """Make every clip of the manifest that is sung speech and is not there yet."""
+    """Make every clip of the manifest that a speaker sings and that is not there yet."""
     for row in rows:
         path = work / row["path"]
-        if row["role"] == SUNG_SPEECH and not path.exists():
+        if row["source"].startswith("sung ") and not path.exists():
             with open_audio(work / row["parts"], rate=RATE) as stream:
                 y = np.concatenate(list(stream.blocks()))[: round(LONGEST_SOURCE * RATE)]
             path.parent.mkdir(parents=True, exist_ok=True)
-            sung = sing(y.astype(np.float64), np.random.default_rng(zlib.crc32(row["path"].encode())))
+            make = sing if row["role"] == SUNG_SPEECH else sing_without_words
+            sung = make(Voice.of(y.astype(np.float64)), np.random.default_rng(zlib.crc32(row["path"].encode())))
             soundfile.write(path, sung, RATE)
 
 
-def sing(y: Floats, rng: Generator) -> Floats:
+def sing(voice: Voice, rng: Generator) -> Floats:
     """The words of a speaker on a melody, of peak 0.9; samples at `RATE`."""
-    voice = Voice.of(y)
     notes = list(_notes(voice, rng))
     position = np.concatenate([place for place, _ in notes])[: round(LONGEST_CLIP / FRAME)]
     n = len(position)
@@ -109,7 +111,50 @@ def sing(y: Floats, rng: Generator) -> Floats:
     spectrum = np.exp(spectrum + louder * np.log(10) / 10)
     breath = np.clip(_at(voice.breath, position, 1.0), 0, 1) ** rng.uniform(1, 1.6)
     spectrum[rests] = 1e-16
-    y = Voice(np.where(voiced, pitch, 0.0), np.ascontiguousarray(spectrum), np.ascontiguousarray(breath)).sounds()
+    return _of_peak(Voice(np.where(voiced, pitch, 0.0), spectrum, breath).sounds())
+
+
+def sing_without_words(voice: Voice, rng: Generator) -> Floats:
+    """A vowel of a speaker held by a choir of up to sixteen, or by one singer alone; of peak 0.9, samples at `RATE`."""
+    n = round(WORDLESS / FRAME)
+    vowels = sorted(_syllables(voice), key=lambda syllable: syllable[1] - syllable[2])[:6]
+    _, low, high, _ = vowels[rng.integers(len(vowels))]
+    alone = rng.random() < 0.25
+    lengths = rng.uniform(0.4, 1.2) * rng.choice([0.5, 1, 1, 2] if alone else [1, 2, 2, 4], 60) / FRAME
+    first = np.concatenate([[0], np.cumsum(np.round(lengths)).astype(np.int64)])
+    first = first[first < n]
+    note = np.searchsorted(first, np.arange(n), side="right") - 1
+    swell = _smooth(np.where(rng.random(len(first)) < 0.12, -50, rng.uniform(-9, 0, len(first)))[note], 0.3)
+    if alone:
+        return _of_peak(_held(voice, (low, high), _melody(_centre(voice, rng), note, first, rng), swell, rng))
+    tonic, scale = rng.uniform(43, 55), np.array(SCALES[rng.integers(2)])
+    root = np.clip(np.cumsum(rng.choice([-3, -2, -1, 0, 1, 3, 4], len(first))), -3, 4)
+    y = np.zeros(0)
+    for part in range(4):
+        degree = root + np.array([0, 4, 9, 14])[part] + rng.choice([-2, 0, 0, 2], len(first)) * (part > 0)
+        semitones = tonic + 12 * (degree // len(scale)) + scale[degree % len(scale)]
+        for _ in range(rng.integers(1, 5)):
+            late = np.roll(semitones[note], rng.integers(0, round(0.08 / FRAME)))
+            pitch = _smooth(late, rng.uniform(0.02, 0.12)) + rng.normal(0, 0.08) + _smooth(rng.normal(0, 0.5, n), 0.06)
+            vibrato = rng.uniform(0, 0.4) * np.sin(2 * np.pi * rng.uniform(4.5, 6.5) * np.arange(n) * FRAME)
+            hertz = 440 * 2 ** ((pitch + vibrato - 69) / 12)
+            one = _held(voice, (low, high), hertz, swell + rng.normal(0, 2), rng)
+            y = one + (y if len(y) else 0)
+    return _of_peak(y)
+
+
+def _held(voice: Voice, vowel: tuple[int, int], hertz: Floats, gain_db: Floats, rng: Generator) -> Floats:
+    """One singer, whose vocal tract is as long as that of a man or a child, on a vowel of a speaker."""
+    n, (low, high) = len(hertz), vowel
+    wander = _smooth(rng.normal(size=n), 0.5)
+    place = np.rint((high - 1 - low) * np.clip(0.5 + 0.25 * wander / (wander.std() + 1e-9), 0.1, 0.9)).astype(np.int64)
+    tract = _at(np.log(voice.spectrum[low:high] + 1e-16), np.arange(high - low), 1 / rng.uniform(0.85, 1.2))
+    spectrum = np.exp(tract + _colour(tract.shape[1], rng) * np.log(10) / 10)
+    breath = np.tile(voice.breath[low:high].mean(axis=0), (n, 1))
+    return Voice(hertz, spectrum[place] * 10 ** (gain_db[:, None] / 10), breath).sounds()
+
+
+def _of_peak(y: Floats) -> Floats:
     return np.asarray(0.9 * y / (np.abs(y).max() + 1e-9))
 
 

@@ -28,7 +28,7 @@ ERROR_RATE = 0.01
 SONG_SPEECH_BELOW = 0.2
 """Mean probability of speech from which a song is not certain."""
 
-SCORE_SPOKEN_BELOW = 0.033
+SCORE_SPOKEN_BELOW = 0.02
 """Share of the moments that sound spoken from which a score is not certain: it may be rap."""
 
 NOISE_RATE = 0.03

@@ -35,7 +35,7 @@ SUNG_SHARE = 0.4
 ALONE, NO_MUSIC = "voice alone", "no music"
 """Kinds of examples that are not music with instruments."""
 
-SUNG_IN = ("pair", "rendered choir", "wordless choir")
+SUNG_IN = ("pair", "rendered choir", "choir of speakers", "wordless choir")
 """Kinds of scores that may contain voices: backing singers, choirs."""
 
 N_LONG = 150

@@ -52,13 +52,13 @@ class Settings:
     average: float = 0.999
     share_song: float = 0.20
     share_over: float = 0.07
-    share_mix: float = 0.23
+    share_mix: float = 0.22
     share_voice: float = 0.04
     share_chopped: float = 0.03
     share_speech: float = 0.05
     share_narration: float = 0.10
-    share_choir: float = 0.02
-    share_choir_over: float = 0.04
+    share_choir: float = 0.03
+    share_choir_over: float = 0.06
     share_other: float = 0.05
     share_noise: float = 0.02
     share_sung_speech: float = 0.4
