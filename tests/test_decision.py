@@ -101,10 +101,10 @@ def test_a_long_score_has_to_be_clearer(model: TrackModel, seconds: float, certa
     assert answer(heard(sung=p(-2.5), seconds=seconds), strict).certain is certain
 
 
-@pytest.mark.parametrize(("share", "certain"), [(0.09, True), (0.11, False)])
-def test_a_score_that_sounds_spoken_may_hide_a_rap(model: TrackModel, share: float, certain: bool) -> None:
+@pytest.mark.parametrize(("speech", "certain"), [(0.19, True), (0.21, False)])
+def test_a_score_with_a_spoken_passage_may_hide_a_rap(model: TrackModel, speech: float, certain: bool) -> None:
     def partly_spoken(activity: Activity) -> Activity:
-        activity.kinds[: round(share * len(activity.kinds)), SPEECH] = 0.4
+        activity.kinds[: round(5 / STEP), SPEECH] = speech  # half of ten seconds
         return activity
 
     track = answer(partly_spoken(heard(sung=p(-5))), model)

@@ -21,7 +21,7 @@ import numpy as np
 from songscore.features.detector import CHOIR, OTHER, SPEECH, STEP, SUNG, expit, step_times
 from songscore.features.segments import vocal_segments
 from songscore.features.spectrum import FloatArray
-from songscore.features.track_vector import Activity, spoken_share, voice_curve
+from songscore.features.track_vector import Activity, plainest_speech, voice_curve
 from songscore.results import SCORE, SONG, Label, Segment, Status, TrackResult, VocalTimeline, VoiceKind
 
 if TYPE_CHECKING:
@@ -176,8 +176,9 @@ def _is_certain(
 
 
 def _may_be_rap(activity: Activity, bounds: Bounds) -> bool:
-    """Whether too much of it sounds spoken for a certain score."""
-    return spoken_share(activity.kinds) >= bounds.score_spoken_below or _speech(activity) >= bounds.score_speech_below
+    """Whether something in it sounds too much like speech for a certain score."""
+    spoken = plainest_speech(activity.kinds)
+    return spoken >= bounds.score_spoken_below or _speech(activity) >= bounds.score_speech_below
 
 
 def _speech(activity: Activity) -> float:

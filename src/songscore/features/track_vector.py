@@ -32,8 +32,8 @@ TOP_SECONDS = (2, 5, 10, 30)
 QUANTILES = (50, 75, 90, 95, 99)
 SHARES = (30, 50, 70, 90)
 
-SPOKEN_ABOVE = 0.3
-"""Probability of speech from which a moment sounds spoken."""
+SPEECH_SECONDS = 10.0
+"""How long the speech is by which a track sounds spoken."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -231,9 +231,10 @@ def voice_curve(kinds: FloatArray, *, choir: bool = False) -> FloatArray:
     return kinds[:, [SUNG, CHOIR]].max(axis=1) if choir else kinds[:, SUNG]
 
 
-def spoken_share(kinds: FloatArray) -> float:
-    """Share of the steps that sound spoken."""
-    return float((kinds[:, SPEECH] > SPOKEN_ABOVE).mean())
+def plainest_speech(kinds: FloatArray) -> float:
+    """Mean probability of speech over its strongest ten seconds, or over all of a shorter track."""
+    n = min(len(kinds), round(SPEECH_SECONDS / STEP))
+    return float(np.partition(kinds[:, SPEECH], -n)[-n:].mean())
 
 
 def listen(blocks: Iterable[FloatArray], detector: VoiceDetector, window: int) -> Activity:

@@ -56,9 +56,10 @@ class Bounds:
     song_speech_below : float
         Mean probability of speech from which "song" is not certain: somebody may speak over music and nobody sing.
     score_spoken_below : float
-        Share of the moments that sound spoken from which "instrumental score" is not certain, since they may be rapped.
+        Mean probability of speech, over its strongest ten seconds, from which "instrumental score" is not certain,
+        since what sounds spoken may be rapped.
     score_speech_below : float
-        The same as a mean probability of speech, for models that were made before that share was known.
+        The same over the whole track, for models that were made before that was known.
     part : PartBounds or None
         Bounds of a score that was heard in part; None where all of a score has to be heard.
     """

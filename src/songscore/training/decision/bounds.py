@@ -16,7 +16,7 @@ from scipy.special import expit
 
 from songscore.decision import SHORTEST_CERTAIN
 from songscore.features.detector import STEP
-from songscore.features.track_vector import Activity, spoken_share, track_vector
+from songscore.features.track_vector import Activity, plainest_speech, track_vector
 from songscore.model import Linear
 from songscore.model.bounds import LONG
 from songscore.training.decision.compose import Example, halved, leaves_early
@@ -28,8 +28,8 @@ ERROR_RATE = 0.01
 SONG_SPEECH_BELOW = 0.2
 """Mean probability of speech from which a song is not certain."""
 
-SCORE_SPOKEN_BELOW = 0.02
-"""Share of the moments that sound spoken from which a score is not certain: it may be rap."""
+SCORE_SPOKEN_BELOW = 0.15
+"""Mean probability of speech, over its strongest ten seconds, from which a score is not certain: it may be rap."""
 
 NOISE_RATE = 0.03
 """Largest share of the sounds that are not music which may count as music for certain."""
@@ -86,7 +86,7 @@ class DecisionSet:
         False where a label is doubted; then the track is judged, but nothing is fitted to it.
     seconds : (n_tracks,) float64
     spoken : (n_tracks,) float64
-        Share of the moments that sound spoken.
+        Mean probability of speech over its strongest ten seconds.
     """
 
     whole: Floats
@@ -125,7 +125,7 @@ class DecisionSet:
             group=column("group", np.str_),
             trusted=column("trusted"),
             seconds=np.array([example.activity.n_steps * STEP for example in examples]),
-            spoken=np.array([spoken_share(example.activity.kinds) for example in examples]),
+            spoken=np.array([plainest_speech(example.activity.kinds) for example in examples]),
         )
 
     @property
