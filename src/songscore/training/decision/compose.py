@@ -140,12 +140,6 @@ def _repeated(cues: Sequence[Example], n_steps: int, rng: Generator) -> FloatArr
     return np.concatenate(parts)
 
 
-def one_of_each_group(songs: Sequence[Example], rng: Generator) -> list[Example]:
-    """A song of every artist, in random order, so that none counts more for having many."""
-    shuffled = [songs[i] for i in rng.permutation(len(songs))]
-    return list({song.group: song for song in shuffled}.values())
-
-
 def with_verse(
     score: Example, song: Example, teacher: NDArray[np.uint8], rng: Generator, verse: tuple[float, float] = VERSE
 ) -> Example | None:
@@ -206,7 +200,8 @@ def collect(
         if songs and scores:
             made += long_scores(scores, N_LONG, rng)
             for score in long_scores(scores, N_LONG, rng):
-                sung = (with_verse(score, song, taught[id(song)], rng) for song in one_of_each_group(songs, rng))
+                order = (songs[i] for i in rng.permutation(len(songs)))
+                sung = (with_verse(score, song, taught[id(song)], rng) for song in order)
                 made += islice((track for track in sung if track is not None), 1)
     return [*examples, *mixtures, *made], clip
 
