@@ -85,7 +85,15 @@ def test_half_a_second_of_silence_before_moves_the_segments_and_not_the_label(so
     y, sr = song
     later = classify_track(np.pad(y, [(0, 0), (sr // 2, 0)]), sr)
     assert later.label == song_answer.label
-    assert later.vocal_segments[0].start == pytest.approx(song_answer.vocal_segments[0].start + 0.5, abs=0.3)
+    times = np.arange(0, song_answer.duration, 0.1)
+    agreement = [np.mean(sung(later, times + shift) == sung(song_answer, times)) for shift in (0.0, 0.5, 1.0)]
+    assert np.argmax(agreement) == 1
+    assert agreement[1] > 0.9
+
+
+def sung(track, times):
+    """Whether somebody sings at each time."""
+    return np.any([(times >= s.start) & (times < s.end) for s in track.vocal_segments], axis=0)
 
 
 @pytest.mark.parametrize("suffix", ["wav", "flac", "aiff"])

