@@ -25,7 +25,7 @@ from .material.folds import fold_models
 from .material.peers import DEFAULTS, OURS, peer_scores
 from .material.place import Place
 from .material.slices import slices
-from .material.tracks import read_tracks
+from .material.tracks import read_clips
 
 FEWEST = 5
 PREVALENCES = (0.116, 0.5)
@@ -54,10 +54,11 @@ class Judged:
 
 def beside(place: Place) -> tuple[Figures, list[str]]:
     """All figures, and the tables as Markdown."""
-    models, tracks = fold_models(place), read_tracks(place.tracks)
+    models = fold_models(place)
     rows = [row for row in models.rows if row.name.startswith("music/") and row.role != "voice"]
     scores = peer_scores(rows, place.own / "peers.csv")
-    some = [track for track in tracks if (track["path"], track["role"]) in scores]
+    music = [track for track in read_clips(place.tracks) if track["role"] in ("song", "instrumental", "choir")]
+    some = [track for track in music if (track["path"], track["role"]) in scores]
     answers = [{OURS: float(track["song_probability"])} | scores[track["path"], track["role"]] for track in some]
     judged = Judged(
         np.array([track["path"] for track in some]),

@@ -132,11 +132,18 @@ def answer(y: Sound, model: TrackModel) -> TrackResult:
     return judge((np.ascontiguousarray(y.T), RATE), model)
 
 
+def moved(before: TrackResult, after: TrackResult) -> float:
+    """By how much the probability moves; 1 where a label comes or goes."""
+    if before.song_probability is None or after.song_probability is None:
+        return float(before.status != after.status)
+    return abs(before.song_probability - after.song_probability)
+
+
 def report(models: FoldModels, most: int | None) -> Iterator[str]:
     found = defaultdict(list)
     for kind, change, before, after in answers(models, most):
         flips = before.label != after.label
-        effect = flips, flips and before.certain, abs(before.song_probability - after.song_probability)
+        effect = flips, flips and before.certain, moved(before, after)
         found[change, kind].append(effect)
         found[change, "all"].append(effect)
     kinds = ["all", *dict.fromkeys(kind for _, kind in found if kind != "all")]
@@ -147,8 +154,8 @@ def report(models: FoldModels, most: int | None) -> Iterator[str]:
     for change in dict.fromkeys(change for change, _ in found):
         shares = [f"{np.mean([flips for flips, _, _ in found[change, kind]]):.1%}" for kind in kinds]
         certain = sum(certain for _, certain, _ in found[change, "all"])
-        moved = np.median([moved for _, _, moved in found[change, "all"]])
-        yield f"| {change} | {' | '.join(shares)} | {certain} | {moved:.3f} |"
+        median = np.median([distance for _, _, distance in found[change, "all"]])
+        yield f"| {change} | {' | '.join(shares)} | {certain} | {median:.3f} |"
 
 
 @click.command()
