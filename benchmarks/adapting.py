@@ -69,7 +69,7 @@ def lessons_from(rows: list[dict[str, str]]) -> DecisionSet:
         group=np.array([row["group"] for row in rows]),
         trusted=np.array([not row["doubt"] for row in rows]),
         seconds=2.0 ** features(["length"])[:, 0],
-        # of speech the answers hold the mean alone, which is as telling in tracks of this length
+        # the answers hold the mean of speech alone: three times it reaches the limit where the mean reached its own
         spoken=3 * expit(features(["speech_mean"])[:, 0]),
     )
 

@@ -26,7 +26,7 @@ LEVEL, SPREAD_DB, SILENT = 0.05, 6.0, 1e-5
 
 
 def join_all(rows: Iterable[dict[str, str]], work: Path) -> None:
-    """Make every clip of the manifest that has parts and is not there yet."""
+    """Make every clip of the manifest that is joined and is not there yet."""
     for row in rows:
         path = work / row["path"]
         if row["source"].startswith("joined ") and not path.exists():
