@@ -25,6 +25,7 @@ from scipy.signal import find_peaks
 
 from songscore.audio import open_audio
 from songscore.training.data.manifest import SUNG_SPEECH
+from songscore.training.detector.leads import glide
 
 from .joined_sounds import RATE
 
@@ -241,6 +242,4 @@ def _at(rows: Floats, position: Floats, squeeze: float) -> Floats:
 
 def _smooth(curve: Floats, seconds: float) -> Floats:
     """Moved average with a Hann window of that half width."""
-    kernel = np.hanning(max(3, 2 * round(seconds / FRAME) + 1))
-    padded = np.pad(np.asarray(curve, np.float64), len(kernel) // 2, mode="edge")
-    return np.convolve(padded, kernel / kernel.sum(), "valid")[: len(curve)]
+    return glide(curve, round(seconds / FRAME))

@@ -69,15 +69,15 @@ def melody(rng: Generator, n: int) -> tuple[Floats, Floats]:
             swell = np.minimum(1, t / attack) * np.minimum(1, (t[-1] - t + 1e-3) / release)
             loudness[note] = rng.uniform(0.5, 1) * swell * np.exp(-t * rng.choice([0, 0, 1, 4]))
         position += length
-    pitch = _glide(pitch, rng.choice([0.005, 0.03, 0.1, 0.25]) * rate)
+    pitch = glide(pitch, rng.choice([0.005, 0.03, 0.1, 0.25]) * rate)
     depth, speed = rng.choice([0, 0.15, 0.4, 0.8, 1.5]), rng.uniform(4, 7.5)
     time = np.arange(n) / rate
-    drift = _glide(rng.normal(size=n), 0.1 * rate)
+    drift = glide(rng.normal(size=n), 0.1 * rate)
     pitch = pitch + depth * loudness * np.sin(2 * np.pi * speed * time + 3 * drift) + 0.1 * drift
     return pitch, loudness * (1 - rng.choice([0, 0, 0.3]) * (0.5 + 0.5 * np.sin(2 * np.pi * speed * time)))
 
 
-def _glide(steps: Floats, width: float) -> Floats:
+def glide(steps: Floats, width: float) -> Floats:
     """Smooth a curve over `width` control steps."""
     kernel = np.hanning(max(3, int(2 * width) | 1))
     padded = np.pad(steps, len(kernel) // 2, mode="edge")
@@ -95,7 +95,7 @@ def _resonance(rng: Generator, n: int, loudness: Floats) -> list[tuple[Floats, f
         return [(still + np.log2(c), rng.uniform(0.15, 0.4), rng.uniform(1, 12)) for c in centres]
     time = np.arange(n) * CONTROL / SAMPLE_RATE
     lfo = 0.5 + 0.5 * np.sin(2 * np.pi * rng.uniform(0.3, 6) * time)
-    sweep = lfo if rng.random() < 0.5 else _glide(loudness, 6)
+    sweep = lfo if rng.random() < 0.5 else glide(loudness, 6)
     return [(np.log2(rng.uniform(250, 600)) + rng.uniform(1, 3) * sweep, rng.uniform(0.2, 0.6), rng.uniform(4, 20))]
 
 
@@ -117,5 +117,5 @@ def _voice(
             height += gain * np.exp(-(((np.log2(frequency) - centre) / width) ** 2))
         height *= loudness * k**-slope * (frequency < 0.45 * SAMPLE_RATE)
         if height.max() > 1e-3:
-            y += np.repeat(_glide(height, 2), CONTROL) * np.sin(k * phase)
+            y += np.repeat(glide(height, 2), CONTROL) * np.sin(k * phase)
     return y
