@@ -57,6 +57,8 @@ def lessons_from(rows: list[dict[str, str]]) -> DecisionSet:
         return np.array([[float(row[name]) for name in names] for row in rows])
 
     whole = features(DECIDING)
+    # the answers hold the mean of speech alone: three times it reaches the limit where the mean reached its own
+    spoken = 3 * expit(features(["speech_mean"])[:, 0])
     return DecisionSet(
         whole=whole,
         part=whole,
@@ -69,8 +71,8 @@ def lessons_from(rows: list[dict[str, str]]) -> DecisionSet:
         group=np.array([row["group"] for row in rows]),
         trusted=np.array([not row["doubt"] for row in rows]),
         seconds=2.0 ** features(["length"])[:, 0],
-        # the answers hold the mean of speech alone: three times it reaches the limit where the mean reached its own
-        spoken=3 * expit(features(["speech_mean"])[:, 0]),
+        spoken=spoken,
+        spoken_part=spoken,
     )
 
 

@@ -65,12 +65,13 @@ def _answered(
     whole, part = data.answers.whole[here], data.answers.part[here]
     score_below = bounds["part"]["score_below"]
     sung = data.given.speech[here] < bounds["song_speech_below"]
-    played = data.given.spoken[here] < bounds["score_spoken_below"]
     left = data.given.early[here] & (
         (sung & (part >= max(question.cut, bounds["song_left_above"])))
-        | (played & (part <= min(score_below, question.cut - bounds["part"]["rise"])))
+        | (part <= min(score_below, question.cut - bounds["part"]["rise"]))
     )
     left &= not thorough
+    spoken = np.where(left, data.given.spoken_part[here], data.given.spoken[here])
+    played = spoken < bounds["score_spoken_below"]
     log_odds = np.where(left, part, whole)
     song = log_odds >= question.cut
     long = data.given.seconds[here] >= LONG

@@ -90,6 +90,7 @@ def collection(
         trusted=yes,
         seconds=np.full(n, 120.0),
         spoken=np.zeros(n),
+        spoken_part=np.zeros(n),
     )
 
 

@@ -151,6 +151,7 @@ def decision_set() -> DecisionSet:
         trusted=np.ones(N, np.bool_),
         seconds=np.full(N, 60.0),
         spoken=np.zeros(N),
+        spoken_part=np.zeros(N),
     )
 
 
@@ -205,6 +206,7 @@ def test_each_bound_rests_on_the_trusted_tracks_of_the_other_class() -> None:
         trusted=np.arange(n) >= 4,
         seconds=np.where(short, 59.9, 60.0),
         spoken=np.zeros(n),
+        spoken_part=np.zeros(n),
     )
     whole[:4] = -90.0, 90.0, -90.0, 90.0
     answers = Answers(whole, whole - 1, whole + 1, np.ones(n))
@@ -250,6 +252,9 @@ def test_what_speech_keeps_from_being_certain_moves_no_bound() -> None:
         speech = spoken(np.where(song, 0.0, scores))
         found = calibrate(replace(given, music=speech, spoken=np.where(song, songs, 0.0)), answers)
         assert (found["song_above"], -found["long_score_below"]) == pytest.approx((bound, bound))
+        heard_in_part = calibrate(replace(given, spoken_part=np.where(song, songs, 0.0)), answers)
+        assert -heard_in_part["part"]["score_below"] == pytest.approx(bound)
+        assert -heard_in_part["long_score_below"] == pytest.approx(9)
 
 
 def test_coverage_is_the_certain_share_and_the_wrong_share_of_it() -> None:

@@ -109,7 +109,17 @@ def test_a_score_with_a_spoken_passage_may_hide_a_rap(model: TrackModel, speech:
 
     track = answer(partly_spoken(heard(sung=p(-5))), model)
     assert (track.label, track.certain) == (SCORE, certain)
-    assert is_settled(partly_spoken(heard(sung=p(-6), gap=SHORT_GAP)), model, Question()) == certain
+    # the strongest ten seconds of speech never fall again, so nothing that follows could make it certain
+    assert is_settled(partly_spoken(heard(sung=p(-6), gap=SHORT_GAP)), model, Question())
+
+
+@pytest.mark.parametrize(("speech", "settled"), [(0.04, True), (0.06, False)])
+def test_a_score_that_sounds_spoken_on_average_may_yet_become_certain(
+    model: TrackModel, speech: float, settled: bool
+) -> None:
+    older = {key: value for key, value in BOUNDS.items() if key != "score_spoken_below"} | {"score_speech_below": 0.05}
+    activity = heard(sung=p(-6), speech=speech, gap=SHORT_GAP)
+    assert is_settled(activity, other(model, bounds=Bounds.from_dict(older)), Question()) == settled
 
 
 @pytest.mark.parametrize("log_odds", [-5.0, -2.5, -1.0, 1.0, 2.5, 3.5, 5.0])

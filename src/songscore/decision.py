@@ -114,7 +114,7 @@ def is_settled(activity: Activity, model: TrackModel, question: Question) -> boo
             part is not None
             and log_odds <= min(part.score_below, question.cut - part.rise)
             and _is_heard_everywhere(activity, model)
-            and not _may_be_rap(activity, bounds)
+            and _speech(activity) < bounds.score_speech_below  # unlike its strongest seconds, the mean may fall again
         )
     return stays and model.music(activity) >= max(0.0, bounds.music_above)
 

@@ -85,8 +85,8 @@ class DecisionSet:
     trusted : (n_tracks,) bool
         False where a label is doubted; then the track is judged, but nothing is fitted to it.
     seconds : (n_tracks,) float64
-    spoken : (n_tracks,) float64
-        Mean probability of speech over its strongest ten seconds.
+    spoken, spoken_part : (n_tracks,) float64
+        Mean probability of speech over the strongest ten seconds of the whole, and of every other window.
     """
 
     whole: Floats
@@ -101,10 +101,14 @@ class DecisionSet:
     trusted: Booleans
     seconds: Floats
     spoken: Floats
+    spoken_part: Floats
 
     @classmethod
     def of(cls, examples: Sequence[Example]) -> Self:
         """The features and labels of examples."""
+
+        def part(activity: Activity) -> Activity:
+            return halved(activity) if leaves_early(activity) else activity
 
         def rows(names: Sequence[str], of: Callable[[Activity], Activity], *, choir: bool = False) -> Floats:
             vectors = (track_vector(of(example.activity), names, choir=choir) for example in examples)
@@ -115,7 +119,7 @@ class DecisionSet:
 
         return cls(
             whole=rows(DECIDING, lambda activity: activity),
-            part=rows(DECIDING, lambda activity: halved(activity) if leaves_early(activity) else activity),
+            part=rows(DECIDING, part),
             choir=rows(DECIDING, lambda activity: activity, choir=True),
             music=rows(MUSIC, lambda activity: activity),
             song=column("song"),
@@ -126,6 +130,7 @@ class DecisionSet:
             trusted=column("trusted"),
             seconds=np.array([example.activity.n_steps * STEP for example in examples]),
             spoken=np.array([plainest_speech(example.activity.kinds) for example in examples]),
+            spoken_part=np.array([plainest_speech(part(example.activity).kinds) for example in examples]),
         )
 
     @property
@@ -214,13 +219,14 @@ def evidence(
     songs, scores = used & given.song, used & ~given.song
     no_choir, early = scores & np.isin(given.kind, CHOIRLESS), songs & given.early
     long = given.seconds >= LONG
-    sung, played = given.speech < SONG_SPEECH_BELOW, given.spoken < SCORE_SPOKEN_BELOW
+    sung = given.speech < SONG_SPEECH_BELOW
+    played, played_part = given.spoken < SCORE_SPOKEN_BELOW, given.spoken_part < SCORE_SPOKEN_BELOW
     towards = {
         "song_above": (answers.whole, sung, scores),
         "song_above_with_choir": (answers.choir, sung, no_choir),
         "score_below": (-answers.whole, played, _enough(songs & ~long, songs)),
         "long_score_below": (-answers.whole, played, _enough(songs & long, songs)),
-        "part": (-answers.part, played, early),
+        "part": (-answers.part, played_part, early),
     }
     return {
         name: (np.where(possible, far, -NEVER)[here], given.group[here])

@@ -15,11 +15,13 @@ from numpy.typing import NDArray
 from songscore.errors import ModelError
 from songscore.model import TrackModel, read_lessons
 from songscore.training.decision.bounds import DECIDING, MUSIC, DecisionSet
+from songscore.training.decision.linear import Floats
 
 FORMAT = 1
 """Version of the arrays. A change that an older songscore would misread must raise it."""
 
 COLUMNS = {"whole": DECIDING, "part": DECIDING, "choir": DECIDING, "music": MUSIC}
+SPOKEN = ("spoken", "spoken_part")
 TRUTHS = ("song", "is_music", "trusted")
 
 
@@ -45,7 +47,7 @@ def as_arrays(given: DecisionSet, detector: str) -> dict[str, NDArray[Any]]:
         "kind": kind.astype(np.int16),
         "group": np.unique(given.group, return_inverse=True)[1].astype(np.int32),
         "seconds": given.seconds.astype(np.float32),
-        "spoken": given.spoken.astype(np.float16),
+        **{name: getattr(given, name).astype(np.float16) for name in SPOKEN},
     }
 
 
@@ -79,10 +81,16 @@ def lessons_of(model: TrackModel, name: str) -> DecisionSet:
             kind=arrays["kinds"][arrays["kind"]].astype(np.str_),
             group=arrays["group"].astype(np.str_),
             seconds=arrays["seconds"].astype(np.float64),
-            spoken=arrays["spoken"].astype(np.float64) if "spoken" in arrays else np.zeros(len(arrays["song"])),
+            spoken=_spoken(arrays, "spoken"),
+            spoken_part=_spoken(arrays, "spoken_part"),
         )
     except (KeyError, IndexError, ValueError, TypeError) as error:
         raise ModelError(f"the lessons of model {model.name!r} are damaged or of another model: {error!r}") from error
+
+
+def _spoken(arrays: Mapping[str, NDArray[Any]], name: str) -> Floats:
+    """A column that lessons of older models lack."""
+    return arrays[name].astype(np.float64) if name in arrays else np.zeros(len(arrays["song"]))
 
 
 def _check(arrays: Mapping[str, NDArray[Any]], model: TrackModel) -> None:
