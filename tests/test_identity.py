@@ -10,6 +10,7 @@ from collections.abc import Callable
 from io import BytesIO
 from pathlib import Path
 
+import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 from sounds import TAGGED, set_title, sine, write_as_named
@@ -78,16 +79,43 @@ def test_a_tag_behind_the_frames_of_an_mp3_leaves_the_digest(tag: bytes, tmp_pat
     assert digest(path) == before
 
 
-def test_what_is_digested_is_the_sound_and_all_of_it() -> None:
+def wav_of(sound: bytes, before: bytes = b"", behind: bytes = b"") -> BytesIO:
+    chunks = before + b"data" + len(sound).to_bytes(4, "little") + sound + behind
+    return BytesIO(b"RIFF" + (4 + len(chunks)).to_bytes(4, "little") + b"WAVE" + chunks)
+
+
+def test_what_is_digested_is_the_sound_and_all_of_it_if_it_is_short() -> None:
     sound = bytes(range(256)) * 5000
-    chunk = b"data" + len(sound).to_bytes(4, "little") + sound
-    for rest in (b"", b"LIST\4\0\0\0INFO"):
-        wav = b"RIFF" + (4 + len(chunk + rest)).to_bytes(4, "little") + b"WAVE" + chunk + rest
-        assert sound_digest(BytesIO(wav)) == hashlib.sha256(sound).hexdigest()
+    for tags in (b"", b"LIST\4\0\0\0INFO"):
+        for before, behind in ((tags, b""), (b"", tags)):
+            assert sound_digest(wav_of(sound, before, behind)) == hashlib.sha256(sound).hexdigest()
     noise = b"\x01\x02\x80" * 1000
     id3v1 = b"TAG" + bytes(125)
     assert sound_digest(BytesIO(noise + id3v1)) == hashlib.sha256(noise).hexdigest()
     assert sound_digest(BytesIO(b"")) == hashlib.sha256().hexdigest()
+
+
+def test_of_a_long_sound_the_length_and_samples_are_digested() -> None:
+    sound, sample, every = np.random.default_rng(0).bytes(10_000_000), 16 << 10, 256 << 10
+    samples = b"".join(sound[at : at + sample] for at in (*range(0, len(sound), every), len(sound) - sample))
+    expected = hashlib.sha256(b"10000000" + samples).hexdigest()
+    assert sound_digest(wav_of(sound)) == expected
+    assert sound_digest(wav_of(sound, b"LIST\4\0\0\0INFO")) == expected
+    assert sound_digest(BytesIO(ogg_of(sound))) == expected
+    assert sound_digest(wav_of(sound[:-2])) != expected
+    for at in range(0, len(sound) - every, 1_000_000):
+        assert sound_digest(wav_of(sound[:at] + bytes(every) + sound[at + every :])) != expected
+
+
+def ogg_of(sound: bytes) -> bytes:
+    """The sound as pages of Ogg, on each of which a packet ends."""
+    page = 255 * 255
+    pieces = (sound[at : at + page] for at in range(0, len(sound), page))
+    return b"".join(
+        b"OggS\0\0" + bytes(7) + b"\1" + bytes(12) + bytes([len(laced)]) + laced + piece
+        for piece in pieces
+        for laced in [b"\xff" * (len(piece) // 255) + bytes([len(piece) % 255] * (len(piece) % 255 > 0))]
+    )
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,8 @@
 
 The digest is that of the sound as it is stored, without decoding it: the frames of FLAC, the pages of Ogg behind its
 headers, ``mdat`` in MP4, ``data`` in WAV, ``SSND`` in AIFF, and of any other kind of file what lies between the tags at
-its ends. So it stays the same when tags are written, and differs for another sound.
+its ends. So it stays the same when tags are written, and differs for another sound. Of a long sound samples are
+digested: to read all of a FLAC takes a third of the time in which it is known for a song.
 """
 
 from __future__ import annotations
@@ -10,9 +11,11 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
-from collections.abc import Iterator
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import accumulate
 from pathlib import Path
 from typing import BinaryIO
 
@@ -24,6 +27,9 @@ from songscore.audio.marks import sound_end
 from songscore.audio.span import read_at
 
 _BLOCK = 1 << 20
+_SHORT, _SAMPLE, _EVERY = 4 << 20, 16 << 10, 256 << 10
+"""Bytes up to which a sound is digested whole, and of samples of a longer one and from each to the next."""
+
 _MOST = 1_000_000
 """Largest number of chunks or atoms that are read; ten hours of fragmented MP4 have 72,000."""
 
@@ -45,7 +51,7 @@ class FileState:
     modified : str
         When it was last changed: ISO 8601 in UTC, with nanoseconds.
     sound_digest : str or None
-        SHA-256 of the stored sound; None where it was not read.
+        See `sound_digest`; None where the sound was not read.
     """
 
     size: int
@@ -81,12 +87,34 @@ def is_another_file(path: str | os.PathLike[str], known: FileState) -> bool:
 
 
 def sound_digest(file: BinaryIO) -> str:
-    """SHA-256, in hexadecimal digits, of the sound in a file that seeks."""
+    """SHA-256, in hexadecimal digits, of the sound in a file that seeks.
+
+    Of more than 4 MiB: of its number of bytes in decimal digits, the first 16 KiB of every 256, and the last 16 KiB.
+    So what was changed in place is noticed if it is longer than 1.4 s of a compact disc or 8 s of MP3 at 256 kbit/s.
+    """
+    stretches = list(_sound(file))
+    length = sum(end - start for start, end in stretches)
     found = hashlib.sha256()
-    for start, end in _sound(file):
+    if length > _SHORT:
+        found.update(str(length).encode())
+        samples = [(at, min(at + _SAMPLE, length)) for at in (*range(0, length, _EVERY), length - _SAMPLE)]
+        stretches = list(_within(stretches, samples))
+    for start, end in stretches:
         for at in range(start, end, _BLOCK):
             found.update(read_at(file, at, min(_BLOCK, end - at)))
     return found.hexdigest()
+
+
+def _within(stretches: Sequence[tuple[int, int]], samples: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int]]:
+    """Where samples of a sound lie in its file, of which these stretches, put together, are the sound."""
+    ends = list(accumulate(end - start for start, end in stretches))
+    for first, last in samples:
+        for i in range(bisect_right(ends, first), len(ends)):
+            start, end = stretches[i]
+            shift = end - ends[i]  # from a place in the sound to its place in the file
+            yield max(start, first + shift), min(end, last + shift)
+            if ends[i] >= last:
+                break
 
 
 def _sound(file: BinaryIO) -> Iterator[tuple[int, int]]:

@@ -58,8 +58,8 @@ class TrackResult:
     modified : str or None
         When that file was last changed, in UTC: ``2026-01-31T12:00:00.123456789Z``.
     sound_digest : str or None
-        SHA-256 of the sound as it is stored in the file. It differs for another sound under the same name, and tags do
-        not change it.
+        SHA-256 of the sound as it is stored in the file, or of its length and of samples where that is more than 4 MiB.
+        It differs for another sound under the same name, and tags do not change it.
     """
 
     path: str | None
