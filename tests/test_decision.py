@@ -104,12 +104,12 @@ def test_a_long_score_has_to_be_clearer(model: TrackModel, seconds: float, certa
 @pytest.mark.parametrize(("speech", "certain"), [(0.19, True), (0.21, False)])
 def test_a_score_with_a_spoken_passage_may_hide_a_rap(model: TrackModel, speech: float, certain: bool) -> None:
     def partly_spoken(activity: Activity) -> Activity:
-        activity.kinds[: round(5 / STEP), SPEECH] = speech  # half of ten seconds
+        activity.kinds[: round(2.5 / STEP), SPEECH] = speech  # half of five seconds
         return activity
 
     track = answer(partly_spoken(heard(sung=p(-5))), model)
     assert (track.label, track.certain) == (SCORE, certain)
-    # the strongest ten seconds of speech never fall again, so nothing that follows could make it certain
+    # the plainest seconds of speech stay, so nothing that follows could make it certain
     assert is_settled(partly_spoken(heard(sung=p(-6), gap=SHORT_GAP)), model, Question())
 
 

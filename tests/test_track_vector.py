@@ -6,19 +6,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from songscore.features.detector import FRAMES_PER_STEP, KINDS, STEP
+from songscore.features.detector import FRAMES_PER_STEP, KINDS, SPEECH, STEP
 from songscore.features.spectrum import N_MELS, SAMPLE_RATE, WINDOW
 from songscore.features.track_vector import (
     FEATURES,
     MEANINGS,
     QUANTILES,
     SHARES,
+    SPEECH_SECONDS,
     TOP_SECONDS,
     Activity,
     join_windows,
     listen,
     listen_to_mel,
     listen_to_window,
+    plainest_speech,
     track_vector,
     voice_curve,
 )
@@ -133,6 +135,31 @@ def test_the_strongest_seconds_of_a_part_never_exceed_those_of_the_whole(
     of_all = track_vector(whole, names, choir=choir)
     of_part = track_vector(part(whole, np.repeat(heard, 3)), names, choir=choir)
     assert all(of_part[name] <= of_all[name] + ROUNDING for name in names)
+
+
+def spoken(speech: NDArray[np.floating]) -> Activity:
+    whole = activity(np.zeros(len(speech)))
+    whole.kinds[:, SPEECH] = speech
+    return whole
+
+
+def test_the_plainest_speech_is_in_a_row() -> None:
+    n, minute = steps(SPEECH_SECONDS), np.full(steps(60), 0.125)
+    passage, scattered = minute.copy(), minute.copy()
+    passage[-n:] = 0.5
+    scattered[:: steps(1)] = 1.0
+    assert plainest_speech(spoken(minute)) == pytest.approx(0.125)
+    assert plainest_speech(spoken(passage)) == pytest.approx(0.5)
+    assert plainest_speech(spoken(scattered)) == pytest.approx(0.125 + 0.875 / steps(1), rel=0.2)
+    assert plainest_speech(spoken(minute[: n // 2])) == pytest.approx(0.125)
+    assert plainest_speech(spoken(minute[:1])) == pytest.approx(0.125)
+
+
+@given(voices)
+def test_the_plainest_speech_of_a_part_never_exceeds_that_of_the_whole(curve: list[tuple[float, bool]]) -> None:
+    whole = spoken(np.repeat([p for p, _ in curve], 3))
+    heard = part(whole, np.repeat([some for _, some in curve], 3))
+    assert plainest_speech(heard) <= plainest_speech(whole) + ROUNDING
 
 
 def test_what_was_not_heard_counts_as_silence_among_the_strongest_seconds() -> None:

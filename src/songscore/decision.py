@@ -114,7 +114,7 @@ def is_settled(activity: Activity, model: TrackModel, question: Question) -> boo
             part is not None
             and log_odds <= min(part.score_below, question.cut - part.rise)
             and _is_heard_everywhere(activity, model)
-            and _speech(activity) < bounds.score_speech_below  # unlike its strongest seconds, the mean may fall again
+            and _speech(activity) < bounds.score_speech_below  # unlike its plainest seconds, the mean may fall again
         )
     return stays and model.music(activity) >= max(0.0, bounds.music_above)
 
@@ -177,8 +177,7 @@ def _is_certain(
 
 def _may_be_rap(activity: Activity, bounds: Bounds) -> bool:
     """Whether something in it sounds too much like speech for a certain score."""
-    spoken = plainest_speech(activity.kinds)
-    return spoken >= bounds.score_spoken_below or _speech(activity) >= bounds.score_speech_below
+    return plainest_speech(activity) >= bounds.score_spoken_below or _speech(activity) >= bounds.score_speech_below
 
 
 def _speech(activity: Activity) -> float:

@@ -56,8 +56,8 @@ class Bounds:
     song_speech_below : float
         Mean probability of speech from which "song" is not certain: somebody may speak over music and nobody sing.
     score_spoken_below : float
-        Mean probability of speech, over its strongest ten seconds, from which "instrumental score" is not certain,
-        since what sounds spoken may be rapped.
+        Mean probability of speech, over five seconds in a row, from which "instrumental score" is not certain, since
+        what sounds spoken may be rapped.
     score_speech_below : float
         The same over the whole track, for models that were made before that was known.
     part : PartBounds or None

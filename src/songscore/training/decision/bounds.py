@@ -29,7 +29,7 @@ SONG_SPEECH_BELOW = 0.2
 """Mean probability of speech from which a song is not certain."""
 
 SCORE_SPOKEN_BELOW = 0.15
-"""Mean probability of speech, over its strongest ten seconds, from which a score is not certain: it may be rap."""
+"""Mean probability of speech, over five seconds in a row, from which a score is not certain: it may be rap."""
 
 NOISE_RATE = 0.03
 """Largest share of the sounds that are not music which may count as music for certain."""
@@ -86,7 +86,7 @@ class DecisionSet:
         False where a label is doubted; then the track is judged, but nothing is fitted to it.
     seconds : (n_tracks,) float64
     spoken, spoken_part : (n_tracks,) float64
-        Mean probability of speech over the strongest ten seconds of the whole, and of every other window.
+        `plainest_speech` of the whole, and of every other window.
     """
 
     whole: Floats
@@ -129,8 +129,8 @@ class DecisionSet:
             group=column("group", np.str_),
             trusted=column("trusted"),
             seconds=np.array([example.activity.n_steps * STEP for example in examples]),
-            spoken=np.array([plainest_speech(example.activity.kinds) for example in examples]),
-            spoken_part=np.array([plainest_speech(part(example.activity).kinds) for example in examples]),
+            spoken=np.array([plainest_speech(example.activity) for example in examples]),
+            spoken_part=np.array([plainest_speech(part(example.activity)) for example in examples]),
         )
 
     @property
