@@ -65,13 +65,17 @@ def _answered(
     whole, part = data.answers.whole[here], data.answers.part[here]
     score_below = bounds["part"]["score_below"]
     sung = data.given.speech[here] < bounds["song_speech_below"]
+    spoken, spoken_part = data.given.spoken[here], data.given.spoken_part[here]
+    limit, limit_of_part = bounds["score_spoken_below"], bounds["part"]["score_spoken_below"]
     left = data.given.early[here] & (
         (sung & (part >= max(question.cut, bounds["song_left_above"])))
-        | (part <= min(score_below, question.cut - bounds["part"]["rise"]))
+        | (
+            (part <= min(score_below, question.cut - bounds["part"]["rise"]))
+            & ((spoken_part < limit_of_part) | (spoken_part >= limit))
+        )
     )
     left &= not thorough
-    spoken = np.where(left, data.given.spoken_part[here], data.given.spoken[here])
-    played = spoken < bounds["score_spoken_below"]
+    played = np.where(left, spoken_part < limit_of_part, spoken < limit)
     log_odds = np.where(left, part, whole)
     song = log_odds >= question.cut
     long = data.given.seconds[here] >= LONG

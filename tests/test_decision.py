@@ -101,16 +101,22 @@ def test_a_long_score_has_to_be_clearer(model: TrackModel, seconds: float, certa
     assert answer(heard(sung=p(-2.5), seconds=seconds), strict).certain is certain
 
 
-@pytest.mark.parametrize(("speech", "certain"), [(0.19, True), (0.21, False)])
-def test_a_score_with_a_spoken_passage_may_hide_a_rap(model: TrackModel, speech: float, certain: bool) -> None:
+@pytest.mark.parametrize(
+    ("speech", "whole_is_certain", "part_is_certain", "settled"),
+    [(0.09, True, True, True), (0.11, True, False, False), (0.19, True, False, False), (0.21, False, False, True)],
+)
+def test_a_score_with_a_spoken_passage_may_hide_a_rap(
+    model: TrackModel, speech: float, whole_is_certain: bool, part_is_certain: bool, settled: bool
+) -> None:
     def partly_spoken(activity: Activity) -> Activity:
-        activity.kinds[: round(2.5 / STEP), SPEECH] = speech  # half of five seconds
+        activity.kinds[: round(0.48 / STEP), SPEECH] = speech  # half of the 12 steps of a second
         return activity
 
-    track = answer(partly_spoken(heard(sung=p(-5))), model)
-    assert (track.label, track.certain) == (SCORE, certain)
-    # the plainest seconds of speech stay, so nothing that follows could make it certain
-    assert is_settled(partly_spoken(heard(sung=p(-6), gap=SHORT_GAP)), model, Question())
+    whole, part = partly_spoken(heard(sung=p(-6))), partly_spoken(heard(sung=p(-6), gap=SHORT_GAP))
+    assert (answer(whole, model).label, answer(whole, model).certain) == (SCORE, whole_is_certain)
+    assert (answer(part, model).label, answer(part, model).certain) == (SCORE, part_is_certain)
+    # the plainest second of speech stays, so nothing that follows could make the last of these certain
+    assert is_settled(part, model, Question()) == settled
 
 
 @pytest.mark.parametrize(("speech", "settled"), [(0.04, True), (0.06, False)])

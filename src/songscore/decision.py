@@ -114,7 +114,8 @@ def is_settled(activity: Activity, model: TrackModel, question: Question) -> boo
             part is not None
             and log_odds <= min(part.score_below, question.cut - part.rise)
             and _is_heard_everywhere(activity, model)
-            and _speech(activity) < bounds.score_speech_below  # unlike its plainest seconds, the mean may fall again
+            and not part.score_spoken_below <= plainest_speech(activity) < bounds.score_spoken_below
+            and _speech(activity) < bounds.score_speech_below
         )
     return stays and model.music(activity) >= max(0.0, bounds.music_above)
 
@@ -177,7 +178,8 @@ def _is_certain(
 
 def _may_be_rap(activity: Activity, bounds: Bounds) -> bool:
     """Whether something in it sounds too much like speech for a certain score."""
-    return plainest_speech(activity) >= bounds.score_spoken_below or _speech(activity) >= bounds.score_speech_below
+    limits = bounds if activity.is_whole or bounds.part is None else bounds.part
+    return plainest_speech(activity) >= limits.score_spoken_below or _speech(activity) >= bounds.score_speech_below
 
 
 def _speech(activity: Activity) -> float:

@@ -32,8 +32,8 @@ TOP_SECONDS = (2, 5, 10, 30)
 QUANTILES = (50, 75, 90, 95, 99)
 SHARES = (30, 50, 70, 90)
 
-SPEECH_SECONDS = 5.0
-"""How long something has to sound spoken: in an hour of music, moments here and there that do add up to more."""
+SPEECH_SECONDS = 1.0
+"""How long something has to sound spoken: a rap does so plainly for a second, music dimly here and there."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -32,10 +32,13 @@ class PartBounds:
         Log-odds up to which "instrumental score" is certain.
     rise : float
         By how much the log-odds may still rise while the rest is heard.
+    score_spoken_below : float
+        As in `Bounds`; less, since speech may lie in the rest.
     """
 
     score_below: float
     rise: float
+    score_spoken_below: float = NO_LIMIT
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +59,8 @@ class Bounds:
     song_speech_below : float
         Mean probability of speech from which "song" is not certain: somebody may speak over music and nobody sing.
     score_spoken_below : float
-        Mean probability of speech, over five seconds in a row, from which "instrumental score" is not certain, since
-        what sounds spoken may be rapped.
+        Mean probability of speech, over a second, from which "instrumental score" is not certain, since what sounds
+        spoken may be rapped. Where it lies between that of `part` and this one, all of a score is heard.
     score_speech_below : float
         The same over the whole track, for models that were made before that was known.
     part : PartBounds or None
@@ -91,7 +94,7 @@ class Bounds:
         part = fields.get("part")
         bounds = cls(
             **{name: _finite(fields, name) for name in {*cls.__slots__} - {"part"} - (_EITHER - fields.keys())},
-            part=None if part is None else PartBounds(_finite(part, "score_below"), _finite(part, "rise")),
+            part=None if part is None else PartBounds(**{name: _finite(part, name) for name in _of_part(part)}),
         )
         parts = [bounds.part.score_below] if bounds.part else []
         low = max(bounds.score_below, bounds.long_score_below, *parts)
@@ -103,6 +106,11 @@ class Bounds:
     def score_below_at(self, seconds: float) -> float:
         """Log-odds up to which a track of that length, heard whole, is a certain score."""
         return self.long_score_below if seconds >= LONG else self.score_below
+
+
+def _of_part(part: Mapping[str, Any]) -> set[str]:
+    """Bounds of a part; older models lack that of speech."""
+    return {"score_below", "rise"} | ({"score_spoken_below"} & part.keys())
 
 
 def _finite(fields: Mapping[str, Any], key: str) -> float:

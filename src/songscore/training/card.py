@@ -68,10 +68,10 @@ The probability is calibrated for a collection of as many songs as instrumental 
 `certain` belongs to the label: among the tracks of the other class at most {error_rate:.0%} look like this one, by
 track and averaged over groups, and the odds are nine to one or better, whatever the threshold and the prior. A score
 that was left early has a bound of its own. Speech keeps a label from being certain: a song from a mean probability of
-{song_speech_below:g}, since somebody may speak over music; a score from {score_spoken_below:g} over the strongest ten
-seconds of speech, since rap may sound so. Both limits were chosen on the tracks of `track-v2`, so they are least sure
-on other music. The bounds were calibrated on the following tracks, of ten seconds to an hour, none of whose groups the
-detector and the weights behind its answer had met:
+{song_speech_below:g}, since somebody may speak over music; a score from {score_spoken_below:g} over the plainest second
+of speech, since rap may sound so, or from half of that where it was left early. These limits were chosen on the tracks
+of `track-v2`, so they are least sure on other music. The bounds were calibrated on the following tracks, of ten seconds
+to an hour, none of whose groups the detector and the weights behind its answer had met:
 
 | bound | log-odds | tracks | groups |
 |---|---|---|---|

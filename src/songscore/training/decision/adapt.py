@@ -25,6 +25,7 @@ from songscore.training.decision.bounds import (
     DecisionSet,
     as_metadata,
     evidence,
+    part_as_metadata,
     rise,
     upper_bound,
 )
@@ -130,7 +131,7 @@ def adapted_bounds(
     rises = max(part["rise"] if part else 0.0, rise(lessons, heard, -found["part"]))
     return as_metadata(found) | {
         "music_above": before["music_above"],
-        "part": {"score_below": -found["part"], "rise": rises} if part else None,
+        "part": part_as_metadata(-found["part"], rises) if part else None,
         "calibrated_on": {
             name: {
                 "tracks": len(ours[name][0]) + len(theirs[name][0]),

@@ -28,8 +28,8 @@ ERROR_RATE = 0.01
 SONG_SPEECH_BELOW = 0.2
 """Mean probability of speech from which a song is not certain."""
 
-SCORE_SPOKEN_BELOW = 0.15
-"""Mean probability of speech, over five seconds in a row, from which a score is not certain: it may be rap."""
+SCORE_SPOKEN_BELOW, PART_SPOKEN_BELOW = 0.5, 0.25
+"""Mean probability of speech over a second, of the whole and of a part, from which a score may be rap: not certain."""
 
 NOISE_RATE = 0.03
 """Largest share of the sounds that are not music which may count as music for certain."""
@@ -198,7 +198,7 @@ def calibrate(given: DecisionSet, answers: Answers, chosen: Booleans | None = No
     found = {name: upper_bound(*found) for name, found in behind.items()}
     return as_metadata(found) | {
         "music_above": _music_above(given, answers),
-        "part": {"score_below": -found["part"], "rise": rise(given, answers, -found["part"], chosen)},
+        "part": part_as_metadata(-found["part"], rise(given, answers, -found["part"], chosen)),
         "calibrated_on": {
             name: {"tracks": len(behind[name][0]), "groups": len(np.unique(behind[name][1]))} for name in CALIBRATED
         },
@@ -220,7 +220,7 @@ def evidence(
     no_choir, early = scores & np.isin(given.kind, CHOIRLESS), songs & given.early
     long = given.seconds >= LONG
     sung = given.speech < SONG_SPEECH_BELOW
-    played, played_part = given.spoken < SCORE_SPOKEN_BELOW, given.spoken_part < SCORE_SPOKEN_BELOW
+    played, played_part = given.spoken < SCORE_SPOKEN_BELOW, given.spoken_part < PART_SPOKEN_BELOW
     towards = {
         "song_above": (answers.whole, sung, scores),
         "song_above_with_choir": (answers.choir, sung, no_choir),
@@ -251,6 +251,11 @@ def as_metadata(found: Mapping[str, float]) -> dict[str, Any]:
         "score_spoken_below": SCORE_SPOKEN_BELOW,
         "error_rate": ERROR_RATE,
     }
+
+
+def part_as_metadata(score_below: float, rise: float) -> dict[str, float]:
+    """The bounds of a part as a model's metadata holds them."""
+    return {"score_below": score_below, "rise": rise, "score_spoken_below": PART_SPOKEN_BELOW}
 
 
 def rise(given: DecisionSet, answers: Answers, part_below: float, chosen: Booleans | None = None) -> float:
