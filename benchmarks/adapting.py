@@ -57,8 +57,8 @@ def lessons_from(rows: list[dict[str, str]]) -> DecisionSet:
         return np.array([[float(row[name]) for name in names] for row in rows])
 
     whole = features(DECIDING)
-    # the answers hold the mean of speech alone: three times it reaches the limit where the mean reached its own
-    spoken = 3 * expit(features(["speech_mean"])[:, 0])
+    # the answers hold the mean of speech alone: ten times it reaches the limit where the mean reached its own
+    spoken = 10 * expit(features(["speech_mean"])[:, 0])
     return DecisionSet(
         whole=whole,
         part=whole,
