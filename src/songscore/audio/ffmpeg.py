@@ -15,6 +15,7 @@ from av.container import InputContainer
 from av.stream import Disposition
 
 from songscore.audio.decoders import DecodeError, FloatArray, UnknownCodec, check_read
+from songscore.audio.mp4 import PacketTable, packet_table
 
 _ANY_TEXT: dict[str, Any] = {"metadata_errors": "ignore"} if int(av.__version__.split(".")[0]) < 19 else {}
 """Accepts tags that are not UTF-8; from version 19 on, PyAV always does."""
@@ -23,6 +24,8 @@ _GUESSES_LENGTH = frozenset({"aac", "ac3", "dts", "eac3", "mp3"})
 """Containers without a length, for which FFmpeg guesses one from the bit rate."""
 
 _MP4 = "mov,mp4,m4a,3gp,3g2,mj2"
+_DIVISIBLE = frozenset({"aac", "alac"})
+"""Codecs that take packets as they are in the file."""
 _WARM_UP = 8192
 """Frames that are decoded before the place that is sought, since a packet may overlap with one or two before it."""
 _PADDING = 16_384
@@ -46,7 +49,8 @@ class AvDecoder:
     """The first stream of sound in a container, or the first that is marked as its default.
 
     Only MP4 is read by seeking, since it lists every packet, and only where the first second of a file comes out at the
-    same place by seeking as by reading on. Other containers give times only in milliseconds.
+    same place by seeking as by reading on. Other containers give times only in milliseconds. Of a long MP4 file, FFmpeg
+    opens the beginning, and decodes packets that are found here, see `songscore.audio.mp4`.
 
     Parameters
     ----------
@@ -62,9 +66,10 @@ class AvDecoder:
     _packet: int
 
     def __init__(self, open_bytes: Callable[[], io.BufferedReader]) -> None:
-        self._open_bytes = open_bytes
+        self._open_bytes, self._content = open_bytes, open_bytes()
+        self._table = packet_table(open_bytes(), self._content)
         self._open()
-        self.claimed = _claimed(self._stream, self._container)
+        self.claimed = _claimed(self._stream, self._container, self._table)
         self.seekable = self.claimed if self._seeks_exactly() else None
 
     def read(self, n_frames: int) -> FloatArray:
@@ -94,25 +99,48 @@ class AvDecoder:
             self.close()
             self._open()
             return
-        early = max(0, frame - _WARM_UP)
+        tick = max(0, frame - _WARM_UP) // self._per_tick
+        number = self._table.at(tick) if self._table else 0
         try:
-            self._container.seek(early // self._per_tick, stream=self._stream)
+            is_in_container = self._table is None or number < self._table.n_first
+            self._container.seek(tick if is_in_container else 0, stream=self._stream)
         except (av.FFmpegError, ValueError) as error:
             raise DecodeError(_reason(error)) from error
-        self._start()
+        self._start(number)
         self._samples = self._from(frame, self._samples)
 
     def skip(self) -> int:
-        n_frames, self._gap = self._gap.n_frames if self._gap else 0, None
+        if self._gap is None:
+            raise DecodeError("damaged to the end")
+        n_frames, self._gap = self._gap.n_frames, None
         return n_frames
 
     def close(self) -> None:
         self._container.close()
 
     def _open(self) -> None:
-        self._content = self._open_bytes()
+        if self._table is None or not self._begins(self._table):
+            self._table, self._content = None, self._open_bytes()
+            self._open_container(self._content)
+        codec = self._stream.codec_context
+        self.rate, self.channels, self.format = codec.sample_rate, codec.channels, codec.codec.name.upper()
+        self._layout = codec.layout.name
+        self._start()
+
+    def _begins(self, table: PacketTable) -> bool:
+        """Open the beginning of a long file; False if it cannot be divided."""
         try:
-            self._container = av.open(self._content, mode="r", **_ANY_TEXT)
+            self._open_container(table.beginning())
+        except (DecodeError, MemoryError):
+            return False
+        if self._stream.codec_context.codec.name in _DIVISIBLE:
+            return True
+        self.close()
+        return False
+
+    def _open_container(self, content: io.BufferedIOBase | io.RawIOBase) -> None:
+        try:
+            self._container = av.open(content, mode="r", **_ANY_TEXT)
         except (av.FFmpegError, ValueError) as error:
             raise _failure(error) from error
         try:
@@ -120,16 +148,12 @@ class AvDecoder:
         except DecodeError:
             self._container.close()
             raise
-        codec = self._stream.codec_context
-        self.rate, self.channels, self.format = codec.sample_rate, codec.channels, codec.codec.name.upper()
-        self._layout = codec.layout.name
-        self._start()
 
-    def _start(self) -> None:
-        """Begin to decode at the present place in the container."""
+    def _start(self, number: int = 0) -> None:
+        """Begin to decode at the present place in the container, or at a packet behind those that are in it."""
         self._rest = self._gap = self._began = None
         self._packet = 0
-        self._samples = self._decode()
+        self._samples = self._decode(self._packets(number))
 
     @property
     def _per_tick(self) -> int:
@@ -150,7 +174,7 @@ class AvDecoder:
             same = begins_at_zero and _is_same(self.read(half), expected)
         except DecodeError:
             same = False
-        length = stream.frames * self._packet
+        length = (self._table.n_packets if self._table else stream.frames) * self._packet
         self.seek(0)
         return same and abs(length - self.claimed) < _PADDING
 
@@ -169,20 +193,33 @@ class AvDecoder:
                 yield [plane[before:] for plane in part]
             before = max(0, before - len(part[0]))
 
-    def _decode(self) -> Iterator[_Channels | _Gap]:
+    def _packets(self, number: int) -> Iterator[av.Packet[Any]]:
+        """What is in the container from its present place on, and the packets behind that, from this one on."""
+        if self._table is None:
+            yield from self._container.demux(self._stream)
+            return
+        if number < self._table.n_first:
+            yield from (packet for packet in self._container.demux(self._stream) if packet.size)
+        for content, start, duration in self._table.packets(max(number, self._table.n_first)):
+            packet = av.Packet(content)
+            packet.pts = packet.dts = start
+            packet.duration, packet.time_base = duration, self._stream.time_base or Fraction(0)
+            yield packet
+        yield av.Packet()  # makes the codec give what it holds back
+
+    def _decode(self, packets: Iterator[av.Packet[Any]]) -> Iterator[_Channels | _Gap]:
         kind, resampler = ("", "", 0), av.AudioResampler("flt")
-        packets = self._container.demux(self._stream)
         while True:
             packet = None
             try:
                 packet = next(packets, None)
                 if packet is None:
                     return
-                for frame in packet.decode():
+                for frame in self._stream.decode(packet):
                     if self._began is None:
                         self._began = frame.pts
                     self._packet = max(self._packet, frame.samples)
-                    planes = frame.planes
+                    planes: Any = frame.planes
                     if frame.format.name == "fltp" and frame.sample_rate == self.rate and len(planes) == self.channels:
                         # much faster than `to_ndarray`
                         yield [np.frombuffer(plane, np.float32, frame.samples) for plane in planes]
@@ -195,7 +232,8 @@ class AvDecoder:
                         yield list(samples.reshape(-1, self.channels).T)
             except MemoryError:
                 raise
-            except (av.FFmpegError, ValueError, IndexError) as error:  # IndexError: a stream that begins on the way
+            except (av.FFmpegError, ValueError, IndexError, DecodeError) as error:
+                # IndexError: a stream that begins on the way
                 yield _Gap(self._length_of(packet), _reason(error))
 
     def _resampler(self, frame: av.AudioFrame) -> av.AudioResampler:
@@ -233,11 +271,12 @@ def _sound(streams: tuple[AvStream, ...]) -> AvStream:
     return stream
 
 
-def _claimed(stream: AvStream, container: InputContainer) -> int | None:
+def _claimed(stream: AvStream, container: InputContainer, table: PacketTable | None) -> int | None:
     """Frames by the stream; by the container where that says nothing, as in Matroska, and there is no other stream."""
     seconds = Fraction(0)
-    if stream.duration and stream.time_base:
-        seconds = stream.duration * stream.time_base
+    n_ticks = table.n_ticks if table else stream.duration
+    if n_ticks and stream.time_base:
+        seconds = n_ticks * stream.time_base
     elif container.duration and len(container.streams) == 1:
         seconds = Fraction(container.duration, av.time_base)
     is_guess = container.format.name in _GUESSES_LENGTH
