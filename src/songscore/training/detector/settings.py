@@ -43,7 +43,7 @@ class Settings:
     """
 
     seed: int = 1
-    steps: int = 5000
+    steps: int = 4000
     batch: int = 72
     frames: int = 128
     learning_rate: float = 3e-3
