@@ -73,6 +73,7 @@ def lessons_from(rows: list[dict[str, str]]) -> DecisionSet:
         seconds=2.0 ** features(["length"])[:, 0],
         spoken=spoken,
         spoken_part=spoken,
+        heard=np.ones(len(rows)),
     )
 
 

@@ -50,38 +50,35 @@ class Judged:
         return cls(given, answers, [calibrate(given, answers, given.fold != part) for part in np.unique(given.fold)])
 
 
-def answered(data: Judged, question: Question, *, thorough: bool) -> tuple[Booleans, Booleans]:
-    """Whether each example is called a song, and whether that is certain."""
-    song, certain = np.zeros((2, len(data.given.song)), np.bool_)
+def answered(data: Judged, question: Question, *, thorough: bool) -> tuple[Booleans, Booleans, Booleans]:
+    """Whether each example is called a song, whether that is certain, and whether it is heard in part."""
+    song, certain, left = np.zeros((3, len(data.given.song)), np.bool_)
     for part, bounds in enumerate(data.bounds):
         here = data.given.fold == part
-        song[here], certain[here] = _answered(data, here, bounds, question, thorough)
-    return song, certain & (data.given.seconds >= SHORTEST_CERTAIN)
+        song[here], certain[here], left[here] = _answered(data, here, bounds, question, thorough)
+    return song, certain & (data.given.seconds >= SHORTEST_CERTAIN), left
 
 
 def _answered(
     data: Judged, here: Booleans, bounds: Mapping[str, Any], question: Question, thorough: bool
-) -> tuple[Booleans, Booleans]:
+) -> tuple[Booleans, Booleans, Booleans]:
     whole, part = data.answers.whole[here], data.answers.part[here]
     score_below = bounds["part"]["score_below"]
     sung = data.given.speech[here] < bounds["song_speech_below"]
     spoken, spoken_part = data.given.spoken[here], data.given.spoken_part[here]
-    limit, limit_of_part = bounds["score_spoken_below"], bounds["part"]["score_spoken_below"]
+    limit = bounds["score_spoken_below"]
     left = data.given.early[here] & (
         (sung & (part >= max(question.cut, bounds["song_left_above"])))
-        | (
-            (part <= min(score_below, question.cut - bounds["part"]["rise"]))
-            & ((spoken_part < limit_of_part) | (spoken_part >= limit))
-        )
+        | (part <= min(score_below, question.cut - bounds["part"]["rise"]))
     )
     left &= not thorough
-    played = np.where(left, spoken_part < limit_of_part, spoken < limit)
+    played = np.where(left, spoken_part, spoken) < limit
     log_odds = np.where(left, part, whole)
     song = log_odds >= question.cut
     long = data.given.seconds[here] >= LONG
     low = np.where(left, score_below, np.where(long, bounds["long_score_below"], bounds["score_below"]))
     certain = np.where(song, sung & (log_odds >= bounds["song_above"]), played & (log_odds <= low))
-    return song, certain & (data.answers.music[here] >= bounds["music_above"])
+    return song, certain & (data.answers.music[here] >= bounds["music_above"]), left
 
 
 def share(hits: Booleans, group: NDArray[np.str_], *, by_group: bool) -> float:
@@ -108,11 +105,12 @@ def interval(hits: Booleans, group: NDArray[np.str_]) -> str:
 def by_length(data: Judged) -> Iterator[str]:
     """At the default question."""
     heads = "certain", "certainly wrong, by track", "by group"
-    yield f"| length, read | {' | '.join(f'{label}: {head}' for label in ('songs', 'scores') for head in heads)} |"
-    yield "|---|---|---|---|---|---|---|"
+    shown = " | ".join(f"{label}: {head}" for label in ("songs", "scores") for head in heads)
+    yield f"| length, read | {shown} | scores: heard, median, mean |"
+    yield "|---|---|---|---|---|---|---|---|"
     for name, (low, high) in LENGTHS.items():
         for thorough in (False, True) if low >= 60 else (True,):
-            song, certain = answered(data, Question(), thorough=thorough)
+            song, certain, left = answered(data, Question(), thorough=thorough)
             cells = [f"{name}, {'whole' if thorough else 'by default'}"]
             for label in (True, False):
                 chosen = _chosen(data, low, high, label)
@@ -120,6 +118,8 @@ def by_length(data: Judged) -> Iterator[str]:
                 wrong = (certain & (song != label))[chosen]
                 cells.append(f"{certain[chosen].mean():.0%} of {chosen.sum()}")
                 cells += [interval(wrong, group), f"{share(wrong, group, by_group=True):.1%} of {len(set(group))}"]
+            heard = np.where(left, data.given.heard, 1.0)[_chosen(data, low, high, False)]
+            cells.append(f"{np.median(heard):.0%}, {heard.mean():.0%}")
             yield f"| {' | '.join(cells)} |"
 
 
@@ -129,8 +129,8 @@ def by_question(data: Judged) -> Iterator[str]:
     yield f"| threshold, prior | labels that differ from reading the whole | of these certain | {shown} |"
     yield "|---|---|---|---|---|"
     for question in QUESTIONS:
-        song, certain = answered(data, question, thorough=False)
-        whole, whole_certain = answered(data, question, thorough=True)
+        song, certain, _ = answered(data, question, thorough=False)
+        whole, whole_certain, _ = answered(data, question, thorough=True)
         used = data.given.trusted & data.given.is_music
         differs = (song != whole) & used
         cells = [
@@ -148,7 +148,7 @@ def by_question(data: Judged) -> Iterator[str]:
 
 def by_kind(data: Judged) -> Iterator[str]:
     """What is right, certain and refused of each kind, at the default question."""
-    song, certain = answered(data, Question(), thorough=False)
+    song, certain, _ = answered(data, Question(), thorough=False)
     yield "| kind | label | number | right | certain | certainly wrong | called no music |"
     yield "|---|---|---|---|---|---|---|"
     given = data.given

@@ -91,6 +91,7 @@ def collection(
         seconds=np.full(n, 120.0),
         spoken=np.zeros(n),
         spoken_part=np.zeros(n),
+        heard=np.ones(n),
     )
 
 

@@ -152,6 +152,7 @@ def decision_set() -> DecisionSet:
         seconds=np.full(N, 60.0),
         spoken=np.zeros(N),
         spoken_part=np.zeros(N),
+        heard=np.ones(N),
     )
 
 
@@ -207,6 +208,7 @@ def test_each_bound_rests_on_the_trusted_tracks_of_the_other_class() -> None:
         seconds=np.where(short, 59.9, 60.0),
         spoken=np.zeros(n),
         spoken_part=np.zeros(n),
+        heard=np.ones(n),
     )
     whole[:4] = -90.0, 90.0, -90.0, 90.0
     answers = Answers(whole, whole - 1, whole + 1, np.ones(n))
@@ -248,11 +250,11 @@ def test_what_speech_keeps_from_being_certain_moves_no_bound() -> None:
     whole = np.where(song, -9.0, 9.0)
     given = replace(GIVEN, song=song, is_music=EVERYTHING)
     answers = Answers(whole, whole, whole, np.ones(N))
-    for songs, part, scores, bound in ((0.51, 0.26, 0.21, MIN_CERTAIN_LOG_ODDS), (0.49, 0.24, 0.19, 9)):
+    for songs, scores, bound in ((0.51, 0.21, MIN_CERTAIN_LOG_ODDS), (0.49, 0.19, 9)):
         speech = spoken(np.where(song, 0.0, scores))
         found = calibrate(replace(given, music=speech, spoken=np.where(song, songs, 0.0)), answers)
         assert (found["song_above"], -found["long_score_below"]) == pytest.approx((bound, bound))
-        heard_in_part = calibrate(replace(given, spoken_part=np.where(song, part, 0.0)), answers)
+        heard_in_part = calibrate(replace(given, spoken_part=np.where(song, songs, 0.0)), answers)
         assert -heard_in_part["part"]["score_below"] == pytest.approx(bound)
         assert -heard_in_part["long_score_below"] == pytest.approx(9)
 

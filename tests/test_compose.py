@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from songscore.features.detector import FRAMES_PER_STEP, KINDS, STEP
+from songscore.features.detector import FRAMES_PER_STEP, KINDS, MUSIC, SPEECH, STEP, SUNG
 from songscore.features.spectrum import N_MELS, WINDOW
+from songscore.features.track_vector import Activity
 from songscore.training.data.corpus import Clip, Corpus
 from songscore.training.data.manifest import Row
 from songscore.training.decision.compose import (
@@ -19,11 +20,13 @@ from songscore.training.decision.compose import (
     LONG,
     N_LONG,
     NO_MUSIC,
+    SPEECH_BESIDE_BELOW,
     SUNG_SHARE,
+    VOICE_BESIDE_BELOW,
     Example,
     collect,
     excerpts,
-    halved,
+    heard_in_part,
     leaves_early,
     long_scores,
     whole,
@@ -52,17 +55,41 @@ def sung_between(example: Example, first: float, last: float) -> NDArray[np.uint
     return teacher
 
 
+def in_windows(n_windows: int, rest: int = 0) -> NDArray[np.float32]:
+    """Curves without a voice, in which music counts the steps; the last window is a little longer or shorter."""
+    n = n_windows * STEPS_PER_WINDOW + rest
+    kinds = np.zeros((n, len(KINDS)), np.float32)
+    kinds[:, MUSIC] = np.arange(n)
+    return kinds
+
+
+def windows_of(part: Activity, n_windows: int) -> list[int]:
+    return np.unique(np.minimum(part.step // STEPS_PER_WINDOW, n_windows - 1)).tolist()
+
+
 @pytest.mark.parametrize("n_windows", [12, 13, 40])
 @pytest.mark.parametrize("rest", [-5, 0, 5])
-def test_half_is_every_other_window_and_the_last(n_windows: int, rest: int) -> None:
-    n = n_windows * STEPS_PER_WINDOW + rest
-    kinds = np.repeat(np.arange(n, dtype=np.float32)[:, None], len(KINDS), axis=1)
-    part = halved(whole(kinds))
-    assert (part.n_steps, part.is_whole, part.step[-1]) == (n, False, n - 1)
-    np.testing.assert_array_equal(part.kinds[:, 0], part.step)
-    windows = np.unique(np.minimum(part.step // STEPS_PER_WINDOW, n_windows - 1))
-    assert windows.tolist() == list(range((n_windows - 1) % 2, n_windows, 2))
+def test_part_of_a_track_without_a_voice_is_every_other_window_and_the_last(n_windows: int, rest: int) -> None:
+    kinds = in_windows(n_windows, rest)
+    part = heard_in_part(whole(kinds))
+    assert (part.n_steps, part.is_whole, part.step[-1]) == (len(kinds), False, len(kinds) - 1)
+    np.testing.assert_array_equal(part.kinds[:, MUSIC], part.step)
+    assert windows_of(part, n_windows) == list(range((n_windows - 1) % 2, n_windows, 2))
     assert part.longest_gap == pytest.approx(STEPS_PER_WINDOW * STEP)
+
+
+@pytest.mark.parametrize(("kind", "limit"), [(SUNG, VOICE_BESIDE_BELOW), (SPEECH, SPEECH_BESIDE_BELOW)])
+def test_the_windows_beside_something_like_a_voice_belong_to_the_part(kind: int, limit: float) -> None:
+    for level, more in ((limit - 0.01, []), (limit + 0.01, [6, 8])):
+        kinds = np.zeros_like(in_windows(14))
+        kinds[7 * STEPS_PER_WINDOW : 8 * STEPS_PER_WINDOW, kind] = level
+        assert windows_of(heard_in_part(whole(kinds)), 14) == sorted([*range(1, 14, 2), *more])
+
+
+def test_a_voice_that_no_window_of_the_part_holds_is_missed() -> None:
+    kinds = in_windows(14)
+    kinds[6 * STEPS_PER_WINDOW : 7 * STEPS_PER_WINDOW, SUNG] = 1
+    assert windows_of(heard_in_part(whole(kinds)), 14) == list(range(1, 14, 2))
 
 
 def test_only_a_long_track_is_left_early() -> None:

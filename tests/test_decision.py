@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from opinions import other
+from opinions import constant, other
 from tiny import BOUNDS, detector_arrays, heard, linear, p, tiny
 
 from songscore.analysis.record import Analysis
 from songscore.decision import CHOIR_HEARD, SHORTEST, SHORTEST_CERTAIN, Question, is_settled, label, no_music
-from songscore.features.detector import KINDS, SPEECH, STEP, SUNG
+from songscore.features.detector import CHOIR, KINDS, SPEECH, STEP, SUNG
 from songscore.features.track_vector import Activity
 from songscore.model import Bounds, TrackModel, load_model, read_model, shipped_models
 from songscore.results import SCORE, SONG, TrackResult
@@ -101,22 +101,14 @@ def test_a_long_score_has_to_be_clearer(model: TrackModel, seconds: float, certa
     assert answer(heard(sung=p(-2.5), seconds=seconds), strict).certain is certain
 
 
-@pytest.mark.parametrize(
-    ("speech", "whole_is_certain", "part_is_certain", "settled"),
-    [(0.09, True, True, True), (0.11, True, False, False), (0.19, True, False, False), (0.21, False, False, True)],
-)
-def test_a_score_with_a_spoken_passage_may_hide_a_rap(
-    model: TrackModel, speech: float, whole_is_certain: bool, part_is_certain: bool, settled: bool
-) -> None:
-    def partly_spoken(activity: Activity) -> Activity:
-        activity.kinds[: round(0.48 / STEP), SPEECH] = speech  # half of the 12 steps of a second
-        return activity
-
-    whole, part = partly_spoken(heard(sung=p(-6))), partly_spoken(heard(sung=p(-6), gap=SHORT_GAP))
-    assert (answer(whole, model).label, answer(whole, model).certain) == (SCORE, whole_is_certain)
-    assert (answer(part, model).label, answer(part, model).certain) == (SCORE, part_is_certain)
-    # the plainest second of speech stays, so nothing that follows could make the last of these certain
-    assert is_settled(part, model, Question()) == settled
+@pytest.mark.parametrize(("speech", "certain"), [(0.09, True), (0.11, False)])
+def test_a_score_with_a_spoken_passage_may_hide_a_rap(model: TrackModel, speech: float, certain: bool) -> None:
+    for activity in (heard(sung=p(-6)), heard(sung=p(-6), gap=SHORT_GAP)):
+        activity.kinds[: round(0.48 / STEP), SPEECH] = 2 * speech  # six of the twelve steps of a second
+        track = answer(activity, model)
+        assert (track.label, track.certain) == (SCORE, certain)
+        # the plainest second of speech stays, so nothing that follows could make it certain
+        assert is_settled(activity, model, Question())
 
 
 @pytest.mark.parametrize(("speech", "settled"), [(0.04, True), (0.06, False)])
@@ -291,6 +283,31 @@ def test_a_score_is_settled_where_it_is_certain_and_cannot_rise_to_the_cut(
 def test_a_gap_longer_than_a_window_leaves_everything_open_but_a_song(model: TrackModel, log_odds: float) -> None:
     assert SHORT_GAP < model.window_seconds < LONG_GAP
     assert not is_settled(heard(sung=p(log_odds), gap=LONG_GAP), model, Question())
+
+
+@pytest.mark.parametrize(
+    ("kind", "level", "choir", "settled"),
+    [
+        (SUNG, 0.45, "score", True),
+        (SUNG, 0.55, "score", False),
+        (CHOIR, 0.55, "score", True),
+        (CHOIR, 0.55, "song", False),
+        (SPEECH, 0.2, "score", True),
+        (SPEECH, 0.3, "score", False),
+    ],
+)
+@pytest.mark.parametrize("side", [-1, 1])
+def test_no_gap_is_left_beside_what_plainly_sounds_sung_or_spoken_for_a_second(
+    model: TrackModel, kind: int, level: float, choir: Any, settled: bool, side: int
+) -> None:
+    bounds = Bounds.from_dict(BOUNDS | {"score_spoken_below": 0.9})
+    minded = other(model, bounds=bounds, decision=constant(-6.0), features=[])
+    activity = heard(sung=0.02, gap=SHORT_GAP)
+    (first,), _ = activity.gaps
+    second = slice(first - 30, first - 15) if side < 0 else slice(first + 15, first + 30)  # rows lack the gap
+    activity.kinds[second, kind] = level
+    assert is_settled(activity, minded, Question(choir=choir)) is settled
+    assert answer(activity, minded, choir=choir).certain is settled
 
 
 def test_a_part_is_settled_by_voices_without_words_where_they_count(model: TrackModel) -> None:

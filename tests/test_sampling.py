@@ -8,16 +8,16 @@ import pytest
 import soundfile
 from hypothesis import given
 from hypothesis import strategies as st
-from opinions import BOUNDS, opinion
+from opinions import BOUNDS, opinion, other
 from sounds import FORMATS, write, write_m4a
 
 from songscore import classify_track
 from songscore.analysis.sampling import analyse, answers, bit_reversed
 from songscore.audio import AudioStream, open_audio
 from songscore.decision import Question
-from songscore.features.detector import STEP
+from songscore.features.detector import KINDS, STEP, SUNG
 from songscore.features.spectrum import SAMPLE_RATE
-from songscore.model import load_model
+from songscore.model import PartBounds, load_model
 
 RATE = 22_050
 QUESTION = Question()
@@ -95,6 +95,24 @@ def test_a_sure_song_is_left_at_once_and_a_sure_score_when_no_window_beside_anot
     assert a_song.activity.longest_gap > 30
 
 
+def test_windows_beside_what_resembles_a_voice_are_heard_before_a_score_is_left(long, passages):
+    window, resembling = opinion(-9.0).window_seconds, []
+
+    def detector(mel):
+        """Hear something of a voice in the window that begins at 35.84 s, the eighth, and nothing anywhere else."""
+        resembling.append(passages[-1] == pytest.approx(7 * window))
+        kinds = np.zeros((len(mel) // 2, len(KINDS)), np.float32)
+        kinds[:, SUNG] = 0.6 * resembling[-1]
+        return kinds
+
+    part = PartBounds(score_below=-3.0, rise=1.0, voice_beside_below=0.5)
+    model = other(opinion(-9.0, replace(BOUNDS, part=part)), detector=detector)
+    score = analyse(long, model, QUESTION)
+    assert sorted(np.rint(np.array(passages[10:]) / window)) == [6, 8], "after the ten that are always heard"
+    assert sum(resembling) == 1
+    assert not score.activity.is_whole
+
+
 def test_nothing_known_of_parts_of_scores_means_that_all_of_one_is_heard(long):
     model = opinion(-9.0, replace(BOUNDS, part=None))
     assert analyse(long, model, QUESTION).activity.is_whole
@@ -135,8 +153,8 @@ def test_thorough_listening_goes_on_to_the_end_and_then_answers_everything(long,
     everything = analyse(long, model, QUESTION, thorough=True, earlier=earlier)
     assert everything.activity.is_whole
     assert len(passages) == len(set(passages)) == 20
-    for other in (model, opinion(0.0), opinion(-9.0)):
-        assert analyse(long, other, Question(0.9), thorough=True, earlier=everything) is everything
+    for minded in (model, opinion(0.0), opinion(-9.0)):
+        assert analyse(long, minded, Question(0.9), thorough=True, earlier=everything) is everything
 
 
 def test_a_record_of_another_length_is_not_gone_on_from(long):

@@ -6,20 +6,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from songscore.features.detector import FRAMES_PER_STEP, KINDS, SPEECH, STEP
+from songscore.features.detector import FRAMES_PER_STEP, KINDS, SPEECH, STEP, SUNG
 from songscore.features.spectrum import N_MELS, SAMPLE_RATE, WINDOW
 from songscore.features.track_vector import (
     FEATURES,
     MEANINGS,
     QUANTILES,
+    SECOND,
     SHARES,
-    SPEECH_SECONDS,
     TOP_SECONDS,
     Activity,
     join_windows,
     listen,
     listen_to_mel,
     listen_to_window,
+    plainest_beside,
     plainest_speech,
     track_vector,
     voice_curve,
@@ -143,8 +144,37 @@ def spoken(speech: NDArray[np.floating]) -> Activity:
     return whole
 
 
+def test_gaps_are_what_was_not_heard() -> None:
+    sound = activity(np.full(100, BARELY))
+    first, after = part(sound, ~np.isin(np.arange(100), [0, 1, 50, 98, 99])).gaps
+    assert (first.tolist(), after.tolist()) == ([0, 50, 98], [2, 51, 100])
+    assert [len(edges) for edges in sound.gaps] == [0, 0]
+    assert part(sound, np.zeros(100, np.bool_)).longest_gap == pytest.approx(100 * STEP)
+
+
+def test_what_is_plainest_beside_a_gap_lasts_a_second_on_the_clearer_side() -> None:
+    second = steps(1)
+    curve = np.full(20 * second, 0.125)
+    curve[4 * second : 5 * second] = 1.0
+    curve[7 * second : 8 * second : 2] = 1.0
+    heard = np.ones(len(curve), np.bool_)
+    heard[[*range(5 * second, 7 * second), *range(18 * second, 20 * second)]] = False
+    some = part(activity(curve), heard)
+    first, after = some.gaps
+
+    def beside(width: float, first: NDArray[np.int64] = first, after: NDArray[np.int64] = after) -> list[float]:
+        return plainest_beside(some, some.kinds[:, SUNG], first, after, round(width * second)).tolist()
+
+    assert beside(1) == [1.0, 0.125]
+    assert beside(2) == [1.0, 0.125]
+    assert beside(1, first + second // 2) == pytest.approx([0.5625, 0.0625]), "what was not heard counts as silence"
+    assert beside(14) == [1.0, 1.0]
+    assert beside(1, np.array([0, 4 * second]), np.array([7 * second, 7 * second])) == pytest.approx([0.5625] * 2)
+    assert beside(5, np.array([0]), np.array([len(curve)])) == [0.0]
+
+
 def test_the_plainest_speech_is_in_a_row() -> None:
-    n, minute = steps(SPEECH_SECONDS), np.full(steps(60), 0.125)
+    n, minute = steps(SECOND), np.full(steps(60), 0.125)
     passage, scattered = minute.copy(), minute.copy()
     passage[-n:] = 0.5
     scattered[:: steps(1)] = 1.0

@@ -5,8 +5,8 @@ instrumental scores, whatever is asked; the question moves only the cut between 
 
 The features that decide never fall while more of a track is heard (`songscore.features.track_vector`), and their
 weights are positive. So the log-odds of a part are a lower bound of those of the whole: a song that was told from a
-part stays one. A score that was told from a part may hold a voice in the rest, so a part has bounds of its own,
-calibrated on songs of which as little was heard.
+part stays one. A score that was told from a part may hold a voice in the rest, most likely beside what resembles one;
+so that has to be heard, and a part has bounds of its own, calibrated on songs of which as little was heard.
 """
 
 from __future__ import annotations
@@ -17,11 +17,12 @@ from math import log
 from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
+from numpy.typing import NDArray
 
-from songscore.features.detector import CHOIR, OTHER, SPEECH, STEP, SUNG, expit, step_times
+from songscore.features.detector import CHOIR, FRAMES_PER_STEP, OTHER, SPEECH, STEP, SUNG, expit, step_times
 from songscore.features.segments import vocal_segments
 from songscore.features.spectrum import FloatArray
-from songscore.features.track_vector import Activity, plainest_speech, voice_curve
+from songscore.features.track_vector import Activity, plainest_beside, plainest_speech, voice_curve
 from songscore.results import SCORE, SONG, Label, Segment, Status, TrackResult, VocalTimeline, VoiceKind
 
 if TYPE_CHECKING:
@@ -113,11 +114,35 @@ def is_settled(activity: Activity, model: TrackModel, question: Question) -> boo
         stays = (
             part is not None
             and log_odds <= min(part.score_below, question.cut - part.rise)
-            and _is_heard_everywhere(activity, model)
-            and not part.score_spoken_below <= plainest_speech(activity) < bounds.score_spoken_below
+            and _is_heard_enough(activity, model, question)
             and _speech(activity) < bounds.score_speech_below
         )
     return stays and model.music(activity) >= max(0.0, bounds.music_above)
+
+
+def suspected(
+    activity: Activity, model: TrackModel, question: Question, first: NDArray[np.int64], after: NDArray[np.int64]
+) -> NDArray[np.bool_]:
+    """Which stretches of a track lie beside what resembles a voice, and so may hold more of it.
+
+    A score is not left before they are heard.
+
+    Parameters
+    ----------
+    activity : Activity
+    model : TrackModel
+    question : Question
+    first, after : (n,) int64
+        First step of each stretch, and the step after its last.
+    """
+    part = model.bounds.part
+    if part is None:
+        return np.zeros(len(first), np.bool_)
+    voice = voice_curve(activity.kinds, choir=question.counts_choir)
+    limits = (voice, part.voice_beside_below), (activity.kinds[:, SPEECH], part.speech_beside_below)
+    width = model.window // FRAMES_PER_STEP
+    found = [plainest_beside(activity, curve, first, after, width) >= limit for curve, limit in limits]
+    return np.asarray(found[0] | found[1])
 
 
 def label(analysis: Analysis, model: TrackModel, question: Question) -> TrackResult:
@@ -173,13 +198,12 @@ def _is_certain(
     if activity.is_whole:
         return log_odds <= bounds.score_below_at(activity.n_steps * STEP)
     part = bounds.part
-    return part is not None and _is_heard_everywhere(activity, model) and log_odds <= part.score_below
+    return part is not None and _is_heard_enough(activity, model, question) and log_odds <= part.score_below
 
 
 def _may_be_rap(activity: Activity, bounds: Bounds) -> bool:
     """Whether something in it sounds too much like speech for a certain score."""
-    limits = bounds if activity.is_whole or bounds.part is None else bounds.part
-    return plainest_speech(activity) >= limits.score_spoken_below or _speech(activity) >= bounds.score_speech_below
+    return plainest_speech(activity) >= bounds.score_spoken_below or _speech(activity) >= bounds.score_speech_below
 
 
 def _speech(activity: Activity) -> float:
@@ -192,9 +216,11 @@ def _song_above(model: TrackModel, question: Question) -> float:
     return model.bounds.song_above_with_choir if question.counts_choir else model.bounds.song_above
 
 
-def _is_heard_everywhere(activity: Activity, model: TrackModel) -> bool:
-    """Whether no stretch longer than a window was missed, as in the parts that the bounds were calibrated on."""
-    return activity.longest_gap < model.window_seconds + STEP / 2
+def _is_heard_enough(activity: Activity, model: TrackModel, question: Question) -> bool:
+    """Whether no stretch is left that is longer than a window or suspected, as in the parts that bounds rest on."""
+    first, after = activity.gaps
+    no_long_gap = activity.longest_gap < model.window_seconds + STEP / 2
+    return no_long_gap and not suspected(activity, model, question, first, after).any()
 
 
 def _refusal(analysis: Analysis, model: TrackModel) -> tuple[Status, str] | None:

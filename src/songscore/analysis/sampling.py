@@ -1,21 +1,21 @@
 """Reads a sound until enough of it was heard to answer a question.
 
-A few seconds of voice prove a song; only listening everywhere proves an instrumental score. So windows are read in an
-order that soon covers the whole sound evenly: bit-reversed order (van der Corput 1935), in which the first half of the
-windows is every other one. `songscore.decision` is asked again and again whether the answer can still change, and more
-is read while it can. Formats that do not seek are read from start to end.
+A few seconds of voice prove a song; only listening everywhere proves an instrumental score. So every other window is
+read first, in an order that soon covers the whole sound evenly: bit-reversed order (van der Corput 1935). Then come the
+windows beside which something resembles a voice, and then the rest. `songscore.decision` is asked again and again
+whether the answer can still change, and more is read while it can. Formats that do not seek are read from start to end.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from songscore.analysis.record import Analysis
 from songscore.audio import AudioStream, Source, open_audio
-from songscore.decision import Question, is_settled
+from songscore.decision import Question, is_settled, suspected
 from songscore.features.detector import FRAMES_PER_STEP
 from songscore.features.spectrum import FRAME_RATE, HOP_LENGTH, N_FFT, SAMPLE_RATE, mel_spectrum, window_ends
 from songscore.features.track_vector import Activity, WindowActivity, join_windows, listen, listen_to_window
@@ -90,21 +90,35 @@ def _sampled(
         return None
     windows, peak = _windows_of(known, starts, ends) if known else ([], 0.0)
     heard = {window.start for window in windows}
-    for index in (len(ends) - 1 - i for i in bit_reversed(len(ends))):
-        start, n_frames = int(starts[index]), int(ends[index] - starts[index])
-        if start in heard:
-            continue
-        y = stream.passage(start / FRAME_RATE, n_frames / FRAME_RATE + _OVERHANG)
-        mel = mel_spectrum(y)[:n_frames]
-        if len(mel) < n_frames:
-            return None
-        peak = max(peak, float(np.abs(y).max()))
-        windows.append(listen_to_window(mel, start, model.detector))
-        if not thorough and _is_time(len(windows), len(ends)):
-            activity = join_windows(windows, n_steps, peak)
-            if is_settled(activity, model, question):
-                return activity
+
+    def is_suspected(index: NDArray[np.int64]) -> NDArray[np.bool_]:
+        first, after = starts[index] // FRAMES_PER_STEP, ends[index] // FRAMES_PER_STEP
+        return suspected(join_windows(windows, n_steps, peak), model, question, first, after)
+
+    for stage in _stages(len(ends), is_suspected):
+        left = [index for index in stage if int(starts[index]) not in heard]
+        for index in left:
+            start, n_frames = int(starts[index]), int(ends[index] - starts[index])
+            y = stream.passage(start / FRAME_RATE, n_frames / FRAME_RATE + _OVERHANG)
+            mel = mel_spectrum(y)[:n_frames]
+            if len(mel) < n_frames:
+                return None
+            peak = max(peak, float(np.abs(y).max()))
+            windows.append(listen_to_window(mel, start, model.detector))
+            if not thorough and (index == left[-1] or _is_time(len(windows))):
+                activity = join_windows(windows, n_steps, peak)
+                if is_settled(activity, model, question):
+                    return activity
     return join_windows(windows, n_steps, peak)
+
+
+def _stages(n: int, is_suspected: Callable[[NDArray[np.int64]], NDArray[np.bool_]]) -> Iterator[Sequence[int]]:
+    """Indices of `n` windows: every other one from the last, those of the others that are suspected, the rest."""
+    yield [n - 1 - i for i in bit_reversed(n) if i % 2 == 0]
+    between = np.arange(n % 2, n - 1, 2)
+    first = is_suspected(between)
+    yield between[first].tolist()
+    yield between[~first].tolist()
 
 
 def _windows_of(
@@ -131,9 +145,6 @@ def bit_reversed(n: int) -> Iterator[int]:
             yield index
 
 
-def _is_time(n_heard: int, n_windows: int) -> bool:
-    """Whether to check if the answer is settled: not after every window, since checking takes time, too.
-
-    It is checked after each of the first 16 windows, after every eighth from then on, and after half of them.
-    """
-    return n_heard <= 16 or n_heard % 8 == 0 or n_heard == (n_windows + 1) // 2
+def _is_time(n_heard: int) -> bool:
+    """Whether to check if the answer is settled: not after every window, since checking takes time, too."""
+    return n_heard <= 16 or n_heard % 8 == 0

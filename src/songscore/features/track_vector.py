@@ -32,8 +32,8 @@ TOP_SECONDS = (2, 5, 10, 30)
 QUANTILES = (50, 75, 90, 95, 99)
 SHARES = (30, 50, 70, 90)
 
-SPEECH_SECONDS = 1.0
-"""How long something has to sound spoken: a rap does so plainly for a second, music dimly here and there."""
+SECOND = 1.0
+"""How long something has to sound sung or spoken: a voice does so plainly for a second, music dimly here and there."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -79,10 +79,17 @@ class Activity:
         return len(self.step) >= self.n_steps
 
     @property
+    def gaps(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """First step of each stretch that was not heard, and the step after its last."""
+        edges = np.concatenate([[-1], self.step, [self.n_steps]])
+        wide = np.flatnonzero(np.diff(edges) > 1)
+        return edges[wide] + 1, edges[wide + 1]
+
+    @property
     def longest_gap(self) -> float:
         """Seconds of the longest stretch that was not heard."""
-        edges = np.concatenate([[-1], self.step, [self.n_steps]])
-        return float((np.diff(edges).max() - 1) * STEP)
+        first, after = self.gaps
+        return float((after - first).max(initial=0) * STEP)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -232,15 +239,53 @@ def voice_curve(kinds: FloatArray, *, choir: bool = False) -> FloatArray:
 
 
 def plainest_speech(activity: Activity) -> float:
-    """Largest mean probability of speech over `SPEECH_SECONDS` in a row, or over all of a shorter track.
+    """Largest mean probability of speech over a second in a row, or over all of a shorter track.
 
     Steps that were not heard count as 0, so it never falls while more is heard.
     """
-    speech = np.zeros(activity.n_steps)
-    speech[activity.step] = activity.kinds[:, SPEECH]
-    n = min(len(speech), round(SPEECH_SECONDS / STEP))
-    until = np.concatenate([[0.0], np.cumsum(speech)])
-    return float((until[n:] - until[:-n]).max()) / n
+    return float(_by_second(activity, activity.kinds[:, SPEECH]).max())
+
+
+def plainest_beside(
+    activity: Activity, curve: FloatArray, first: NDArray[np.int64], after: NDArray[np.int64], width: int
+) -> NDArray[np.float64]:
+    """How plainly something is heard on either side of stretches of a sound.
+
+    Parameters
+    ----------
+    activity : Activity
+    curve : (n_heard,) float32
+        Probability of it at each step that was heard.
+    first, after : (n,) int64
+        First step of each stretch, and the step after its last.
+    width : int
+        Steps on each side that are looked at, a second or more.
+
+    Returns
+    -------
+    (n,) float64
+        Largest mean over a second in a row before or after each stretch, where steps that were not heard count as 0.
+    """
+    by_second = _by_second(activity, curve)
+    reach = width - round(SECOND / STEP) + 1
+    before = _largest(by_second, first - width, first - width + reach)
+    return np.maximum(before, _largest(by_second, after, after + reach))
+
+
+def _largest(values: NDArray[np.float64], first: NDArray[np.int64], after: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Largest of the values in each stretch; 0 where there are none."""
+    edges = np.column_stack([first, after]).clip(0, len(values))
+    largest = np.maximum.reduceat(np.append(values, 0.0), edges.ravel())[::2]
+    return np.where(edges[:, 1] > edges[:, 0], largest, 0.0)
+
+
+def _by_second(activity: Activity, curve: FloatArray) -> NDArray[np.float64]:
+    """Mean of a curve over the second that begins at each step, or over all of a shorter track."""
+    everywhere = np.zeros(activity.n_steps)
+    everywhere[activity.step] = curve
+    n = min(activity.n_steps, round(SECOND / STEP))
+    until = np.concatenate([[0.0], np.cumsum(everywhere)])
+    return np.asarray((until[n:] - until[:-n]) / n)
 
 
 def listen(blocks: Iterable[FloatArray], detector: VoiceDetector, window: int) -> Activity:

@@ -24,7 +24,9 @@ _EITHER = {"score_spoken_below", "score_speech_below"}
 
 @dataclass(frozen=True, slots=True)
 class PartBounds:
-    """When a track that was heard in part is a score: no stretch longer than a window may have been missed.
+    """When a track that was heard in part is a score.
+
+    No stretch longer than a window may have been missed, nor one beside what resembles a voice.
 
     Attributes
     ----------
@@ -32,13 +34,15 @@ class PartBounds:
         Log-odds up to which "instrumental score" is certain.
     rise : float
         By how much the log-odds may still rise while the rest is heard.
-    score_spoken_below : float
-        As in `Bounds`; less, since speech may lie in the rest.
+    voice_beside_below, speech_beside_below : float
+        Mean probabilities of a voice and of speech, over a second in a row in the window on either side, from which a
+        stretch may not be missed.
     """
 
     score_below: float
     rise: float
-    score_spoken_below: float = NO_LIMIT
+    voice_beside_below: float = NO_LIMIT
+    speech_beside_below: float = NO_LIMIT
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +64,7 @@ class Bounds:
         Mean probability of speech from which "song" is not certain: somebody may speak over music and nobody sing.
     score_spoken_below : float
         Mean probability of speech, over a second, from which "instrumental score" is not certain, since what sounds
-        spoken may be rapped. Where it lies between that of `part` and this one, all of a score is heard.
+        spoken may be rapped.
     score_speech_below : float
         The same over the whole track, for models that were made before that was known.
     part : PartBounds or None
@@ -109,8 +113,8 @@ class Bounds:
 
 
 def _of_part(part: Mapping[str, Any]) -> set[str]:
-    """Bounds of a part; older models lack that of speech."""
-    return {"score_below", "rise"} | ({"score_spoken_below"} & part.keys())
+    """Bounds of a part; older models lack those of what lies beside a gap."""
+    return {"score_below", "rise"} | ({"voice_beside_below", "speech_beside_below"} & part.keys())
 
 
 def _finite(fields: Mapping[str, Any], key: str) -> float:

@@ -69,8 +69,8 @@ The probability is calibrated for a collection of as many songs as instrumental 
 track and averaged over groups, and the odds are nine to one or better, whatever the threshold and the prior. A score
 that was left early has a bound of its own. Speech keeps a label from being certain: a song from a mean probability of
 {song_speech_below:g}, since somebody may speak over music; a score from {score_spoken_below:g} over the plainest second
-of speech, since rap may sound so, or from half of that where it was left early. These limits were chosen on the tracks
-of `track-v2`, so they are least sure on other music. The bounds were calibrated on the following tracks, of ten seconds
+of speech, since rap may sound so. These limits were chosen on the tracks of `track-v2`, so they are least sure on other
+music. The bounds were calibrated on the following tracks, of ten seconds
 to an hour, none of whose groups the detector and the weights behind its answer had met:
 
 | bound | log-odds | tracks | groups |
@@ -172,7 +172,7 @@ def _calibrated(bounds: Mapping[str, Any]) -> Iterator[str]:
         "long_score_below": ("score up to, longer", bounds["long_score_below"]),
     }
     if bounds["part"] and bounds["part"]["score_below"] > -NEVER_BELOW:
-        values["part"] = ("score up to, longer, every other window heard", bounds["part"]["score_below"])
+        values["part"] = ("score up to, longer, heard in part", bounds["part"]["score_below"])
     for key, (text, value) in values.items():
         behind = bounds["calibrated_on"][key]
         yield f"| {text} | {value:.2f} | {behind['tracks']} | {behind['groups']} |"

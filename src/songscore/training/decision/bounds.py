@@ -19,7 +19,13 @@ from songscore.features.detector import STEP
 from songscore.features.track_vector import Activity, plainest_speech, track_vector
 from songscore.model import Linear
 from songscore.model.bounds import LONG
-from songscore.training.decision.compose import Example, halved, leaves_early
+from songscore.training.decision.compose import (
+    SPEECH_BESIDE_BELOW,
+    VOICE_BESIDE_BELOW,
+    Example,
+    heard_in_part,
+    leaves_early,
+)
 from songscore.training.decision.linear import Booleans, Floats, balanced_weights, fit_linear, log_odds_of
 
 ERROR_RATE = 0.01
@@ -28,8 +34,8 @@ ERROR_RATE = 0.01
 SONG_SPEECH_BELOW = 0.2
 """Mean probability of speech from which a song is not certain."""
 
-SCORE_SPOKEN_BELOW, PART_SPOKEN_BELOW = 0.5, 0.25
-"""Mean probability of speech over a second, of the whole and of a part, from which a score may be rap: not certain."""
+SCORE_SPOKEN_BELOW = 0.5
+"""Mean probability of speech over a second from which a score may be rap: not certain."""
 
 NOISE_RATE = 0.03
 """Largest share of the sounds that are not music which may count as music for certain."""
@@ -75,8 +81,8 @@ class DecisionSet:
     Attributes
     ----------
     whole, part, choir : (n_tracks, n_features) float64
-        Features named in `DECIDING`: of the whole track, of every other window of it (of the whole where it is short),
-        and of the whole with voices without words counted as a voice.
+        Features named in `DECIDING`: of the whole track, of the part of it that is always heard (`heard_in_part`; of
+        the whole where it is short), and of the whole with voices without words counted as a voice.
     music : (n_tracks, n_music_features) float64
         Features named in `MUSIC`.
     song, is_music : (n_tracks,) bool
@@ -86,7 +92,9 @@ class DecisionSet:
         False where a label is doubted; then the track is judged, but nothing is fitted to it.
     seconds : (n_tracks,) float64
     spoken, spoken_part : (n_tracks,) float64
-        `plainest_speech` of the whole, and of every other window.
+        `plainest_speech` of the whole, and of that part.
+    heard : (n_tracks,) float64
+        Share of the track in that part.
     """
 
     whole: Floats
@@ -102,13 +110,14 @@ class DecisionSet:
     seconds: Floats
     spoken: Floats
     spoken_part: Floats
+    heard: Floats
 
     @classmethod
     def of(cls, examples: Sequence[Example]) -> Self:
         """The features and labels of examples."""
 
         def part(activity: Activity) -> Activity:
-            return halved(activity) if leaves_early(activity) else activity
+            return heard_in_part(activity) if leaves_early(activity) else activity
 
         def rows(names: Sequence[str], of: Callable[[Activity], Activity], *, choir: bool = False) -> Floats:
             vectors = (track_vector(of(example.activity), names, choir=choir) for example in examples)
@@ -131,6 +140,7 @@ class DecisionSet:
             seconds=np.array([example.activity.n_steps * STEP for example in examples]),
             spoken=np.array([plainest_speech(example.activity) for example in examples]),
             spoken_part=np.array([plainest_speech(part(example.activity)) for example in examples]),
+            heard=np.array([len(part(example.activity).step) / example.activity.n_steps for example in examples]),
         )
 
     @property
@@ -220,7 +230,7 @@ def evidence(
     no_choir, early = scores & np.isin(given.kind, CHOIRLESS), songs & given.early
     long = given.seconds >= LONG
     sung = given.speech < SONG_SPEECH_BELOW
-    played, played_part = given.spoken < SCORE_SPOKEN_BELOW, given.spoken_part < PART_SPOKEN_BELOW
+    played, played_part = given.spoken < SCORE_SPOKEN_BELOW, given.spoken_part < SCORE_SPOKEN_BELOW
     towards = {
         "song_above": (answers.whole, sung, scores),
         "song_above_with_choir": (answers.choir, sung, no_choir),
@@ -255,7 +265,12 @@ def as_metadata(found: Mapping[str, float]) -> dict[str, Any]:
 
 def part_as_metadata(score_below: float, rise: float) -> dict[str, float]:
     """The bounds of a part as a model's metadata holds them."""
-    return {"score_below": score_below, "rise": rise, "score_spoken_below": PART_SPOKEN_BELOW}
+    return {
+        "score_below": score_below,
+        "rise": rise,
+        "voice_beside_below": VOICE_BESIDE_BELOW,
+        "speech_beside_below": SPEECH_BESIDE_BELOW,
+    }
 
 
 def rise(given: DecisionSet, answers: Answers, part_below: float, chosen: Booleans | None = None) -> float:

@@ -17,9 +17,9 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from songscore.analysis.sampling import FEWEST
-from songscore.features.detector import FRAMES_PER_STEP, STEP
+from songscore.features.detector import FRAMES_PER_STEP, SPEECH, STEP, SUNG
 from songscore.features.spectrum import WINDOW, FloatArray, window_ends
-from songscore.features.track_vector import Activity
+from songscore.features.track_vector import Activity, plainest_beside
 from songscore.training.data.corpus import Corpus
 from songscore.training.data.manifest import Row
 from songscore.training.decision.crossval import Curves, Scenes
@@ -28,6 +28,9 @@ EXCERPT = (10.0, 20.0)
 LONG = (60.0, 3600.0)
 VERSE = (8.0, 40.0)
 """Shortest and longest excerpt, composed score, and passage of a song in one, in seconds."""
+
+VOICE_BESIDE_BELOW, SPEECH_BESIDE_BELOW = 0.5, 0.25
+"""Mean probabilities over a second, in the window on either side, from which no window of a score may be missed."""
 
 SUNG_SHARE = 0.4
 """Least share of an excerpt or a verse in which the teacher hears a voice."""
@@ -78,15 +81,26 @@ def whole(kinds: FloatArray) -> Activity:
     return Activity(np.arange(len(kinds)), kinds, len(kinds), 1.0)
 
 
-def halved(activity: Activity) -> Activity:
-    """The activity of the same sound with only every other window heard, the last included.
+def heard_in_part(activity: Activity) -> Activity:
+    """The activity of the same sound with only those windows heard that `songscore.analysis.sampling` always hears.
 
-    That is the least that `songscore.analysis.sampling` hears of a score.
+    Of a score that is every other window, the last included, and those beside which something resembles a voice.
     """
-    ends = window_ends(activity.n_steps * FRAMES_PER_STEP, WINDOW) // FRAMES_PER_STEP
-    window = np.searchsorted(ends, np.arange(activity.n_steps), side="right")
-    heard = (len(ends) - 1 - window) % 2 == 0
-    return replace(activity, step=activity.step[heard], kinds=activity.kinds[heard])
+    after = window_ends(activity.n_steps * FRAMES_PER_STEP, WINDOW) // FRAMES_PER_STEP
+    first = np.append(0, after[:-1])
+    heard = (len(after) - 1 - np.arange(len(after))) % 2 == 0
+    between = np.flatnonzero(~heard)
+    half = _of_windows(activity, after, heard)
+    for kind, limit in ((SUNG, VOICE_BESIDE_BELOW), (SPEECH, SPEECH_BESIDE_BELOW)):
+        stretches = first[between], after[between], WINDOW // FRAMES_PER_STEP
+        heard[between] |= plainest_beside(half, half.kinds[:, kind], *stretches) >= limit
+    return _of_windows(activity, after, heard)
+
+
+def _of_windows(activity: Activity, after: NDArray[np.int64], heard: NDArray[np.bool_]) -> Activity:
+    """The activity with only the windows that were heard, given the step after each of them."""
+    known = heard[np.searchsorted(after, activity.step, side="right")]
+    return replace(activity, step=activity.step[known], kinds=activity.kinds[known])
 
 
 def excerpts(example: Example, teacher: NDArray[np.uint8], rng: Generator) -> Iterator[Example]:

@@ -15,13 +15,13 @@ from numpy.typing import NDArray
 from songscore.errors import ModelError
 from songscore.model import TrackModel, read_lessons
 from songscore.training.decision.bounds import DECIDING, MUSIC, DecisionSet
-from songscore.training.decision.linear import Floats
 
 FORMAT = 1
 """Version of the arrays. A change that an older songscore would misread must raise it."""
 
 COLUMNS = {"whole": DECIDING, "part": DECIDING, "choir": DECIDING, "music": MUSIC}
-SPOKEN = ("spoken", "spoken_part")
+LATER = ("spoken", "spoken_part", "heard")
+"""Columns that lessons of older models lack."""
 TRUTHS = ("song", "is_music", "trusted")
 
 
@@ -47,7 +47,7 @@ def as_arrays(given: DecisionSet, detector: str) -> dict[str, NDArray[Any]]:
         "kind": kind.astype(np.int16),
         "group": np.unique(given.group, return_inverse=True)[1].astype(np.int32),
         "seconds": given.seconds.astype(np.float32),
-        **{name: getattr(given, name).astype(np.float16) for name in SPOKEN},
+        **{name: getattr(given, name).astype(np.float16) for name in LATER},
     }
 
 
@@ -75,22 +75,17 @@ def lessons_of(model: TrackModel, name: str) -> DecisionSet:
         _check(arrays, model)
         known: dict[str, NDArray[Any]] = {key: arrays[key].astype(np.float64) for key in COLUMNS}
         known |= {key: arrays[key].astype(np.bool_) for key in TRUTHS}
+        zeros = np.zeros(len(arrays["song"]))
+        known |= {key: arrays.get(key, zeros).astype(np.float64) for key in LATER}
         return DecisionSet(
             **known,
             fold=arrays["fold"].astype(np.int64),
             kind=arrays["kinds"][arrays["kind"]].astype(np.str_),
             group=arrays["group"].astype(np.str_),
             seconds=arrays["seconds"].astype(np.float64),
-            spoken=_spoken(arrays, "spoken"),
-            spoken_part=_spoken(arrays, "spoken_part"),
         )
     except (KeyError, IndexError, ValueError, TypeError) as error:
         raise ModelError(f"the lessons of model {model.name!r} are damaged or of another model: {error!r}") from error
-
-
-def _spoken(arrays: Mapping[str, NDArray[Any]], name: str) -> Floats:
-    """A column that lessons of older models lack."""
-    return arrays[name].astype(np.float64) if name in arrays else np.zeros(len(arrays["song"]))
 
 
 def _check(arrays: Mapping[str, NDArray[Any]], model: TrackModel) -> None:
