@@ -73,6 +73,8 @@ def test_joined_files_are_heard_one_after_the_other(tmp_path, name, between, sec
         ("a.m4a", "a.mp3"),
         ("a.mka", "a.wav"),
         ("a.avi", "a.mp3"),
+        ("a.flv", "a.flv"),
+        ("a.flv", "a.wav"),
         ("a.wav", "a.aac"),
         ("a.wav", "a.m2ts"),
         ("a.mp3", "a.voc"),

@@ -16,6 +16,8 @@ from songscore.audio.span import read_at
 
 _MOST_BOXES = 100_000
 _TTA_HEADER, _LONGEST_TABLE = 22, 1 << 20
+_FLASH_TAGS = b"\x08", b"\x09", b"\x12"
+"""Sound, pictures and data."""
 _MATROSKA_HEADER, _MATROSKA = b"\x1aE\xdf\xa3", (b"\x1aE\xdf\xa3", b"\x18S\x80g", b"\xec", b"\xbf")
 
 
@@ -70,6 +72,8 @@ def _box_length(head: bytes) -> Callable[[bytes], int] | None:
     """For a file that is a row of boxes: what gives the length of one by its first bytes, 0 where these are none."""
     if head[4:8] == b"ftyp":
         return _mp4_box
+    if head.startswith(b"FLV\1"):
+        return _flash_tag
     return {b"caff": _caf_chunk, _MATROSKA_HEADER: _matroska_element, b"0&\xb2u": _asf_object}.get(head[:4])
 
 
@@ -95,6 +99,13 @@ def _matroska_element(head: bytes) -> int:
     unknown = (1 << 7 * n_size) - 1
     size = int.from_bytes(head[n_id : n_id + n_size]) & unknown
     return 0 if size == unknown else n_id + n_size + size
+
+
+def _flash_tag(head: bytes) -> int:
+    """Adobe Flash Video File Format Specification 10.1, annex E; each tag is followed by its length."""
+    if head.startswith(b"FLV\1"):
+        return int.from_bytes(head[5:9]) + 4
+    return 11 + int.from_bytes(head[1:4]) + 4 if head.startswith(_FLASH_TAGS) else 0
 
 
 def _asf_object(head: bytes) -> int:
