@@ -68,7 +68,9 @@ def draw_kinds(sounds: dict[str, Samples], path: Path) -> None:
         track = classify_track(y, SAMPLE_RATE, thorough=True)
         if track.timeline is None:
             part.suptitle(f"{name}\n{track.message}", x=0.08, ha="left", fontsize="medium")
-            part.subplots().specgram(y, NFFT=1024, Fs=SAMPLE_RATE, noverlap=512, cmap="magma", vmin=-120)
+            ax = part.subplots()
+            ax.specgram(y, NFFT=1024, Fs=SAMPLE_RATE, noverlap=512, cmap="magma", vmin=-120)
+            ax.set(xlabel="time (s)", ylabel="frequency (Hz)")
         else:
             plot_timeline(replace(track, path=name), part.subplots(), source=(y, SAMPLE_RATE))
     figure.savefig(path, dpi=80)
