@@ -54,11 +54,13 @@ def write(path: Path, y: NDArray[np.float32], sr: int, **how: str) -> Path:
     return path
 
 
-def write_m4a(path: Path, y: NDArray[np.float32], sr: int, codec: str = "aac") -> Path:
+def write_m4a(
+    path: Path, y: NDArray[np.float32], sr: int, codec: str = "aac", options: dict[str, str] | None = None
+) -> Path:
     """Mono through PyAV, as AAC or what else goes into MP4."""
     import av
 
-    with av.open(str(path), "w") as container:
+    with av.open(str(path), "w", options=options or {}) as container:
         stream = container.add_stream(codec, rate=sr, layout="mono")
         length = stream.codec_context.frame_size or 1024
         resampler = av.AudioResampler(stream.format.name, "mono", sr, length)

@@ -1,4 +1,4 @@
-"""Long MP4 files: samples and lengths are those of the whole in FFmpeg, and memory does not grow with the length."""
+"""Long and fragmented MP4 files: samples and lengths are those in FFmpeg, and memory does not grow with the length."""
 
 import io
 import json
@@ -10,12 +10,13 @@ import pytest
 from sounds import sine, write_m4a
 from systems import linux
 
+import songscore.audio.ffmpeg
 import songscore.audio.mp4
 from songscore.audio.source import open_audio
 from songscore.errors import AudioError
 
 RATE = 44_100
-PARENTS = (b"moov", b"trak", b"mdia", b"minf", b"stbl", b"edts")
+PARENTS = (b"moov", b"trak", b"mdia", b"minf", b"stbl", b"edts", b"mvex", b"moof", b"traf")
 TEN_HOURS = 36_000
 MOST_MEMORY = 30.0
 """Megabytes for opening ten hours and reading at ten places; the index of all packets takes 134."""
@@ -170,36 +171,158 @@ def test_other_codecs_are_left_to_ffmpeg(sound, tmp_path, monkeypatch):
         assert sum(len(block) for block in stream.blocks()) == pytest.approx(len(sound), abs=8192)
 
 
+FRAGMENTS = {
+    "without an edit": "empty_moov+frag_keyframe",
+    "counted from the fragment": "empty_moov+frag_keyframe+default_base_moof",
+    "with an edit": "delay_moov+frag_keyframe+default_base_moof",
+    "with indices": "delay_moov+frag_keyframe+dash",
+    "with one index": "delay_moov+frag_keyframe+dash+global_sidx",
+    "a packet each": "empty_moov+frag_every_frame",
+}
+
+
+def fragmented(path, sound, codec, flags):
+    return write_m4a(path, sound, RATE, codec, {"movflags": flags, "frag_duration": "500000"}).read_bytes()
+
+
+@pytest.mark.parametrize("flags", FRAGMENTS.values(), ids=FRAGMENTS)
+@pytest.mark.parametrize("codec", ["aac", "alac"])
+@pytest.mark.parametrize("n_first", [1 << 14, 7])
+def test_a_fragmented_file_gives_what_ffmpeg_finds_in_it_and_is_read_by_seeking(
+    sound, tmp_path, codec, flags, n_first, monkeypatch
+):
+    content = fragmented(tmp_path / "a.m4a", sound, codec, flags)
+    with monkeypatch.context() as alone:
+        alone.setattr(songscore.audio.ffmpeg, "packet_table", lambda *_: None)
+        length, *expected = everything(content)
+    assert length is None
+    monkeypatch.setattr(songscore.audio.mp4, "_FIRST", n_first)
+    length, *found = everything(content)
+    assert length == found[-3]
+    assert len(found) == 7 + len(expected)
+    for here, there in zip(found[7:], expected, strict=True):
+        np.testing.assert_array_equal(here, there)
+    if codec == "alac":
+        for place, passage in zip(np.linspace(0.01, length - 0.4, 7), found[:7], strict=True):
+            first = round(place * RATE)
+            np.testing.assert_array_equal(passage, sound[first : first + len(passage)])
+
+
+def boxes_of(content):
+    at = 0
+    while at < len(content):
+        end = at + int.from_bytes(content[at : at + 4])
+        yield content[at + 4 : at + 8], content[at:end]
+        at = end
+
+
+@pytest.mark.parametrize("where", ["in a fragment", "between fragments"])
+def test_a_fragmented_file_that_was_cut_says_so(sound, tmp_path, where):
+    content = fragmented(tmp_path / "a.m4a", sound, "aac", FRAGMENTS["with one index"])
+    cut = b"".join(box for _, box in list(boxes_of(content))[:-7])
+    with open_audio(io.BytesIO(cut if where == "between fragments" else cut[:-99]), rate=RATE) as stream:
+        assert 1.0 < sum(len(block) for block in stream.blocks()) / RATE < 2.9
+    assert stream.damage
+
+
+def test_only_the_sound_of_a_fragmented_film_is_read(sound, tmp_path, monkeypatch):
+    """Without a base of its own, the data of the second track begin behind those of the first."""
+    content = fragmented(tmp_path / "a.m4a", sound, "aac", FRAGMENTS["counted from the fragment"])
+    flags = content_of(content, b"tfhd")
+    other = words(8 + len(flags)) + b"tfhd" + flags[:4] + words(99) + flags[8:]
+    other = words(8 + len(other)) + b"traf" + other
+    parts = []
+    for kind, box in boxes_of(content):
+        if kind != b"moof":
+            parts.append(box)
+            continue
+        shift = len(other)
+        run = content_of(box, b"trun")
+        moved = run[:8] + words(int.from_bytes(run[8:12]) + shift) + run[12:]
+        mfhd, traf = (part for _, part in boxes_of(box[8:]))
+        inside = mfhd + other + with_boxes(traf, {b"trun": moved})
+        parts.append(words(8 + len(inside)) + b"moof" + inside)
+    film = b"".join(parts)
+    assert is_long(film)
+    np.testing.assert_array_equal(everything(film)[-4], everything(content)[-4])
+    no_base = film.replace(flags[:4], words(int.from_bytes(flags[:4]) & ~0x20000))
+    assert not is_long(no_base)
+
+
+@pytest.mark.parametrize("kind", [b"trex", b"tfhd", b"tfdt", b"trun", b"sidx", b"elst", b"stsz"])
+@pytest.mark.parametrize("value", [0, 1, 1 << 16, (1 << 31) - 1, (1 << 32) - 1])
+def test_a_wrong_number_in_a_fragment_ends_in_sound_or_in_an_error(sound, tmp_path, kind, value):
+    content = fragmented(tmp_path / "a.m4a", sound, "aac", FRAGMENTS["with indices"])
+    old = content_of(content, kind)
+    for at in range(0, min(len(old), 32), 4):
+        hears_something_or_refuses(with_boxes(content, {kind: old[:at] + words(value) + old[at + 4 :]}))
+
+
 @pytest.mark.parametrize("kind", [b"mvhd", b"mdhd", b"elst", b"stts", b"stsc", b"stsz", b"stco"])
 @pytest.mark.parametrize("value", [0, 1, 1 << 16, (1 << 31) - 1, (1 << 32) - 1])
 def test_a_wrong_number_in_a_header_ends_in_sound_or_in_an_error(content, kind, value, monkeypatch):
     monkeypatch.setattr(songscore.audio.mp4, "_FIRST", 7)
     old = content_of(content, kind)
     for at in range(0, min(len(old), 32), 4):
-        new = old[:at] + words(value) + old[at + 4 :]
-        try:
-            with open_audio(io.BytesIO(with_boxes(content, {kind: new})), rate=RATE) as stream:
-                if stream.length:
-                    stream.passage(stream.length / 2, 0.5)
-                    stream.rewind()
-                n_seconds = sum(len(block) for block in stream.blocks()) / RATE
-            assert n_seconds < 1000
-        except (AudioError, MemoryError):  # FFmpeg refuses some numbers as too large for its memory
-            pass
+        hears_something_or_refuses(with_boxes(content, {kind: old[:at] + words(value) + old[at + 4 :]}))
+
+
+def hears_something_or_refuses(content):
+    try:
+        with open_audio(io.BytesIO(content), rate=RATE) as stream:
+            if stream.length:
+                stream.passage(stream.length / 2, 0.5)
+                stream.rewind()
+            n_seconds = sum(len(block) for block in stream.blocks()) / RATE
+        assert n_seconds < 1000
+    except (AudioError, MemoryError):  # FFmpeg refuses some numbers as too large for its memory
+        pass
+
+
+def repeated_fragments(content, times):
+    """A fragmented file whose fragments list all packets again and again."""
+    boxes = list(boxes_of(content))
+    head = b"".join(box for kind, box in boxes if kind in (b"ftyp", b"moov"))
+    data, places = b"", []
+    for kind, box in boxes:
+        if kind == b"mdat":
+            places.append(len(head) + len(data) + 8)
+            data += box
+    content, at, ticks = [head, data], len(head) + len(data), 0
+    moofs = [box for kind, box in boxes if kind == b"moof"]
+    length = int.from_bytes(content_of(moofs[1], b"tfdt")[4:])
+    for n in range(times * (len(moofs) - 1)):
+        moof, place = moofs[n % (len(moofs) - 1)], places[n % (len(moofs) - 1)]
+        run = content_of(moof, b"trun")
+        run = run[:8] + (place - at).to_bytes(4, signed=True) + run[12:]
+        moof = with_boxes(moof, {b"tfdt": b"\1\0\0\0" + ticks.to_bytes(8), b"trun": run})
+        content.append(moof)
+        at, ticks = at + len(moof), ticks + length
+    return b"".join(content)
 
 
 @linux
 @pytest.mark.processes
-def test_memory_does_not_grow_with_the_length(content, tmp_path):
-    n_frames = int.from_bytes(content_of(content, b"stts")[12:16]) * int.from_bytes(content_of(content, b"stsz")[8:12])
+@pytest.mark.parametrize("is_fragmented", [False, True], ids=["one table", "fragments"])
+def test_memory_does_not_grow_with_the_length(content, sound, tmp_path, is_fragmented):
     path = tmp_path / "ten hours.m4a"
-    path.write_bytes(repeated(content, TEN_HOURS * RATE // n_frames))
+    if is_fragmented:
+        codec = "alac" if b"alac" in content else "aac"
+        content = fragmented(tmp_path / "a.m4a", sound, codec, FRAGMENTS["counted from the fragment"])
+        n_frames = 5 * int.from_bytes(content_of(content[content.index(b"mdat") :], b"tfdt")[4:])
+        path.write_bytes(repeated_fragments(content, TEN_HOURS * RATE // n_frames))
+    else:
+        n_frames = int.from_bytes(content_of(content, b"stts")[12:16]) * int.from_bytes(
+            content_of(content, b"stsz")[8:12]
+        )
+        path.write_bytes(repeated(content, TEN_HOURS * RATE // n_frames))
     script = """
-import json, resource, sys
+import json, sys
 from songscore.audio.source import open_audio
 
-def memory():
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+def memory():  # getrusage would give the most that the parent took, too
+    peak = next(line for line in open("/proc/self/status") if line.startswith("VmHWM"))
+    return int(peak.split()[1]) / 1024
 
 def read(path):
     with open_audio(path) as stream:

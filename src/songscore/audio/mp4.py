@@ -1,8 +1,9 @@
-"""The packets of long MP4 files, so that FFmpeg needs no index of them.
+"""The packets of long and of fragmented MP4 files, so that FFmpeg needs no index of them.
 
 FFmpeg keeps an index of all packets, and takes twice its memory while it makes it: 130 MB for ten hours. So it is given
-a file of the first packets alone, which it opens as it would the whole, and the packets behind them one by one. What is
-unusual is left to FFmpeg as it is. The boxes are those of ISO/IEC 14496-12.
+a file of the first packets alone, which it opens as it would the whole, and the packets behind them one by one. In a
+fragmented file it cannot seek, so such a file is given to it as one with a table, however short. What is unusual is
+left to FFmpeg as it is. The boxes are those of ISO/IEC 14496-12.
 
 Times are in ticks, the units of the track's clock.
 """
@@ -10,13 +11,15 @@ Times are in ticks, the units of the track's clock.
 from __future__ import annotations
 
 import io
+from array import array
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple, TypeVar
+from typing import BinaryIO, NamedTuple, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from songscore.audio.decoders import DecodeError
+from songscore.audio.fragments import Defaults, UnusualFragments, runs
 from songscore.audio.span import Span, read_at
 
 _FIRST = 1 << 14
@@ -52,7 +55,7 @@ class Packet(NamedTuple):
 
 
 class PacketTable:
-    """The packets of a long file with one track of sound; `packet_table` makes it.
+    """The packets of a long or fragmented file with one track of sound; `packet_table` makes it.
 
     Attributes
     ----------
@@ -76,10 +79,14 @@ class PacketTable:
         mdia = self._inside(_named(trak, b"mdia"))
         minf = self._inside(_named(mdia, b"minf"))
         stbl = self._inside(_named(minf, b"stbl"))
-        is_plain = {box.kind for box in stbl} <= _PLAIN and all(box.kind != b"mvex" for box in moov)
-        if top[0].kind != b"ftyp" or not is_plain:
+        if top[0].kind != b"ftyp" or not {box.kind for box in stbl} <= _PLAIN:
             raise _Unusual
-        self._read_packets(stbl)
+        extended = [box for box in moov if box.kind == b"mvex"]
+        self._is_fragmented = bool(extended)
+        if extended:
+            self._read_fragments(top[-1].end, _only(extended), self._bytes(_named(trak, b"tkhd")), stbl)
+        else:
+            self._read_packets(stbl)
         self._ftyp, self._stsd = self._bytes(top[0]), self._bytes(_named(stbl, b"stsd"))
         if self._stsd[12:16] != b"\0\0\0\1" or self._stsd[20:24] not in _CODECS:
             raise _Unusual
@@ -155,7 +162,9 @@ class PacketTable:
         self._behind = last, int(before[-1] + sizes[-1])
         return self._offsets[chunks].astype(np.int64) + before, sizes
 
-    def _sizes(self, first: int, last: int) -> NDArray[np.uint32]:
+    def _sizes(self, first: int, last: int) -> NDArray[np.unsignedinteger]:
+        if self._is_fragmented:
+            return self._all_sizes[first:last]
         content = read_at(self._tables, self._sizes_at + 4 * first, 4 * (last - first))
         if len(content) < 4 * (last - first):
             raise DecodeError("the table of packets cannot be read")
@@ -202,16 +211,49 @@ class PacketTable:
         if not is_plain:
             raise _Unusual
 
+    def _read_fragments(self, start: int, mvex: _Box, tkhd: bytes, stbl: Sequence[_Box]) -> None:
+        """Read the same of a fragmented file, and the sizes of its packets."""
+        at = 28 if tkhd[8] else 20
+        number = tkhd[at : at + 4]
+        trex = _only([t for t in map(self._bytes, self._inside(mvex)) if t[4:8] == b"trex" and t[12:16] == number])
+        stsz = read_at(self._tables, _named(stbl, b"stsz").body, 12)
+        if trex[16:20] != _words(1) or any(stsz[8:]):
+            raise _Unusual
+        defaults = Defaults(int.from_bytes(trex[20:24]), int.from_bytes(trex[24:28]))
+        unbuffered = cast(BinaryIO, self._tables.raw)  # since little is read at many places
+        place = unbuffered.tell()
+        positions, counts, sizes, durations = array("q"), array("q"), array("I"), array("I")
+        try:
+            for run in runs(unbuffered, start, self._size, int.from_bytes(number), defaults):
+                positions.append(run.position)
+                counts.append(len(run.sizes))
+                sizes.frombytes(run.sizes.tobytes())
+                durations.frombytes(run.durations.tobytes())
+        except UnusualFragments as error:
+            raise _Unusual from error
+        finally:
+            unbuffered.seek(place)  # where the buffer expects it
+        if not positions or min(positions) < 0 or not 0 < min(durations) <= max(durations) < _LONGEST_DURATION:
+            raise _Unusual
+        self.n_packets = len(sizes)
+        self._offsets, self._per_chunk = np.frombuffer(positions, np.int64), np.frombuffer(counts, np.int64)
+        self._first_chunks, self._n_before = np.arange(len(counts)), np.cumsum(self._per_chunk) - self._per_chunk
+        self._all_sizes, of_all = np.frombuffer(sizes, np.uint32), np.frombuffer(durations, np.uint32)
+        self._n_until = np.append(np.flatnonzero(of_all[1:] != of_all[:-1]) + 1, self.n_packets)
+        self._durations = of_all[self._n_until - 1].astype(np.int64)
+        self._ticks_until = np.cumsum(np.diff(self._n_until, prepend=0) * self._durations)
+
     def _read_times(self, mvhd: bytes, mdhd: bytes, trak: Sequence[_Box]) -> None:
         """Read the length and the one edit, which FFmpeg applies to whole packets at the end."""
         at, rate_at = (28 if head[8] else 20 for head in (mvhd, mdhd))
         rate = mdhd[rate_at : rate_at + 4]
         movie_ticks, ticks = int.from_bytes(mvhd[at : at + 4]), int.from_bytes(rate)
-        length = int.from_bytes(mdhd[rate_at + 4 : -4])
+        in_all = int(self._ticks_until[-1])
+        length = int.from_bytes(mdhd[rate_at + 4 : -4]) or in_all
         if max(mvhd[8], mdhd[8]) > 1 or not movie_ticks or not ticks or not 0 < length < _LATEST:
             raise _Unusual
         self._mdhd, self._mvhd = mdhd, mvhd[:at] + rate + mvhd[at + 4 :]
-        self._delay, self._n_used, self.n_ticks = None, self.n_packets, min(length, int(self._ticks_until[-1]))
+        self._delay, self._n_used, self.n_ticks = None, self.n_packets, min(length, in_all)
         edts = [box for box in trak if box.kind == b"edts"]
         if not edts:
             return
@@ -220,6 +262,8 @@ class PacketTable:
         edit = elst[16:]
         length = (int.from_bytes(edit[:width]) * ticks + movie_ticks // 2) // movie_ticks
         self._delay = int.from_bytes(edit[width : 2 * width])
+        if not length and self._is_fragmented:  # when the header was written, nobody knew
+            length = in_all - self._delay
         is_plain = elst[8] < 2 and elst[12:16] == _words(1) and edit[2 * width :] == _words(1 << 16)
         latest = min(ticks, int(self._begin(np.array([self.n_first]))[0]))  # from then on FFmpeg leaves out packets
         if not is_plain or not 0 < length < _LATEST or self._delay >= latest:
