@@ -16,6 +16,7 @@ from songscore.audio.span import read_at
 _LONGEST_BOX, _MOST_BOXES = 1 << 24, 1 << 20
 _MOST_PACKETS = 1 << 23
 """Fifty hours of AAC at 44.1 kHz."""
+_LARGEST_FILE = 1 << 62
 _BASE, _DESCRIPTION, _DURATION, _SIZE = 0x1, 0x2, 0x8, 0x10
 _FROM_FRAGMENT = 0x20000
 _OFFSET, _FIRST_FLAGS, _DURATIONS, _SIZES, _FLAGS, _SHIFTS = 0x1, 0x4, 0x100, 0x200, 0x400, 0x800
@@ -126,6 +127,8 @@ def _run(fields: _Fields, base: int, defaults: Defaults) -> Run:
     if not 0 < n_packets <= _MOST_PACKETS or not fields.flags & _OFFSET or fields.flags & _SHIFTS:
         raise UnusualFragments
     position = base + fields.signed()
+    if not 0 <= position < _LARGEST_FILE:
+        raise UnusualFragments
     if fields.flags & _FIRST_FLAGS:
         fields.word()
     columns = [flag for flag in (_DURATIONS, _SIZES, _FLAGS) if fields.flags & flag]

@@ -233,7 +233,7 @@ class PacketTable:
             raise _Unusual from error
         finally:
             unbuffered.seek(place)  # where the buffer expects it
-        if not positions or min(positions) < 0 or not 0 < min(durations) <= max(durations) < _LONGEST_DURATION:
+        if not positions or not 0 < min(durations) <= max(durations) < _LONGEST_DURATION:
             raise _Unusual
         self.n_packets = len(sizes)
         self._offsets, self._per_chunk = np.frombuffer(positions, np.int64), np.frombuffer(counts, np.int64)
