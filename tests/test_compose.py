@@ -16,13 +16,12 @@ from songscore.training.data.corpus import Clip, Corpus
 from songscore.training.data.manifest import Row
 from songscore.training.decision.compose import (
     ALONE,
+    BESIDE_BELOW,
     EXCERPT,
     LONG,
     N_LONG,
     NO_MUSIC,
-    SPEECH_BESIDE_BELOW,
     SUNG_SHARE,
-    VOICE_BESIDE_BELOW,
     Example,
     collect,
     excerpts,
@@ -78,9 +77,9 @@ def test_part_of_a_track_without_a_voice_is_every_other_window_and_the_last(n_wi
     assert part.longest_gap == pytest.approx(STEPS_PER_WINDOW * STEP)
 
 
-@pytest.mark.parametrize(("kind", "limit"), [(SUNG, VOICE_BESIDE_BELOW), (SPEECH, SPEECH_BESIDE_BELOW)])
-def test_the_windows_beside_something_like_a_voice_belong_to_the_part(kind: int, limit: float) -> None:
-    for level, more in ((limit - 0.01, []), (limit + 0.01, [6, 8])):
+@pytest.mark.parametrize("kind", [SUNG, SPEECH])
+def test_the_windows_beside_something_like_a_voice_belong_to_the_part(kind: int) -> None:
+    for level, more in ((BESIDE_BELOW - 0.01, []), (BESIDE_BELOW + 0.01, [6, 8])):
         kinds = np.zeros_like(in_windows(14))
         kinds[7 * STEPS_PER_WINDOW : 8 * STEPS_PER_WINDOW, kind] = level
         assert windows_of(heard_in_part(whole(kinds)), 14) == sorted([*range(1, 14, 2), *more])

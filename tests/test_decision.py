@@ -292,8 +292,8 @@ def test_a_gap_longer_than_a_window_leaves_everything_open_but_a_song(model: Tra
         (SUNG, 0.55, "score", False),
         (CHOIR, 0.55, "score", True),
         (CHOIR, 0.55, "song", False),
-        (SPEECH, 0.2, "score", True),
-        (SPEECH, 0.3, "score", False),
+        (SPEECH, 0.45, "score", True),
+        (SPEECH, 0.55, "score", False),
     ],
 )
 @pytest.mark.parametrize("side", [-1, 1])

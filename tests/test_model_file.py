@@ -61,7 +61,7 @@ def test_what_was_written_is_read_back(folder: Path) -> None:
     model = read_model(folder, "tiny")
     assert (model.name, model.features, model.card) == ("tiny", NAMES, "# tiny\n")
     assert model.metadata["bounds"] == BOUNDS
-    assert (model.bounds.song_above, model.bounds.part) == (3.0, PartBounds(-3.0, 2.0, 0.5, 0.25))
+    assert (model.bounds.song_above, model.bounds.part) == (3.0, PartBounds(-3.0, 2.0, 0.5))
     assert model.window_seconds == pytest.approx(5.12)
 
 

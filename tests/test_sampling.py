@@ -105,7 +105,7 @@ def test_windows_beside_what_resembles_a_voice_are_heard_before_a_score_is_left(
         kinds[:, SUNG] = 0.6 * resembling[-1]
         return kinds
 
-    part = PartBounds(score_below=-3.0, rise=1.0, voice_beside_below=0.5)
+    part = PartBounds(score_below=-3.0, rise=1.0, beside_below=0.5)
     model = other(opinion(-9.0, replace(BOUNDS, part=part)), detector=detector)
     score = analyse(long, model, QUESTION)
     assert sorted(np.rint(np.array(passages[10:]) / window)) == [6, 8], "after the ten that are always heard"

@@ -138,11 +138,9 @@ def suspected(
     part = model.bounds.part
     if part is None:
         return np.zeros(len(first), np.bool_)
-    voice = voice_curve(activity.kinds, choir=question.counts_choir)
-    limits = (voice, part.voice_beside_below), (activity.kinds[:, SPEECH], part.speech_beside_below)
-    width = model.window // FRAMES_PER_STEP
-    found = [plainest_beside(activity, curve, first, after, width) >= limit for curve, limit in limits]
-    return np.asarray(found[0] | found[1])
+    vocal = np.maximum(voice_curve(activity.kinds, choir=question.counts_choir), activity.kinds[:, SPEECH])
+    beside = plainest_beside(activity, vocal, first, after, model.window // FRAMES_PER_STEP)
+    return np.asarray(beside >= part.beside_below)
 
 
 def label(analysis: Analysis, model: TrackModel, question: Question) -> TrackResult:

@@ -34,15 +34,14 @@ class PartBounds:
         Log-odds up to which "instrumental score" is certain.
     rise : float
         By how much the log-odds may still rise while the rest is heard.
-    voice_beside_below, speech_beside_below : float
-        Mean probabilities of a voice and of speech, over a second in a row in the window on either side, from which a
-        stretch may not be missed.
+    beside_below : float
+        Mean probability of singing or speech, over a second in a row in the window on either side, from which a stretch
+        may not be missed.
     """
 
     score_below: float
     rise: float
-    voice_beside_below: float = NO_LIMIT
-    speech_beside_below: float = NO_LIMIT
+    beside_below: float = NO_LIMIT
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,8 +112,8 @@ class Bounds:
 
 
 def _of_part(part: Mapping[str, Any]) -> set[str]:
-    """Bounds of a part; older models lack those of what lies beside a gap."""
-    return {"score_below", "rise"} | ({"voice_beside_below", "speech_beside_below"} & part.keys())
+    """Bounds of a part; older models lack that of what lies beside a gap."""
+    return {"score_below", "rise"} | ({"beside_below"} & part.keys())
 
 
 def _finite(fields: Mapping[str, Any], key: str) -> float:

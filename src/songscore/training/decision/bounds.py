@@ -20,8 +20,7 @@ from songscore.features.track_vector import Activity, plainest_speech, track_vec
 from songscore.model import Linear
 from songscore.model.bounds import LONG
 from songscore.training.decision.compose import (
-    SPEECH_BESIDE_BELOW,
-    VOICE_BESIDE_BELOW,
+    BESIDE_BELOW,
     Example,
     heard_in_part,
     leaves_early,
@@ -268,8 +267,7 @@ def part_as_metadata(score_below: float, rise: float) -> dict[str, float]:
     return {
         "score_below": score_below,
         "rise": rise,
-        "voice_beside_below": VOICE_BESIDE_BELOW,
-        "speech_beside_below": SPEECH_BESIDE_BELOW,
+        "beside_below": BESIDE_BELOW,
     }
 
 

@@ -29,8 +29,9 @@ LONG = (60.0, 3600.0)
 VERSE = (8.0, 40.0)
 """Shortest and longest excerpt, composed score, and passage of a song in one, in seconds."""
 
-VOICE_BESIDE_BELOW, SPEECH_BESIDE_BELOW = 0.5, 0.25
-"""Mean probabilities over a second, in the window on either side, from which no window of a score may be missed."""
+BESIDE_BELOW = 0.5
+"""Mean probability of singing or speech over a second in the window on either side, from which no window of a score may
+be missed."""
 
 SUNG_SHARE = 0.4
 """Least share of an excerpt or a verse in which the teacher hears a voice."""
@@ -91,9 +92,9 @@ def heard_in_part(activity: Activity) -> Activity:
     heard = (len(after) - 1 - np.arange(len(after))) % 2 == 0
     between = np.flatnonzero(~heard)
     half = _of_windows(activity, after, heard)
-    for kind, limit in ((SUNG, VOICE_BESIDE_BELOW), (SPEECH, SPEECH_BESIDE_BELOW)):
-        stretches = first[between], after[between], WINDOW // FRAMES_PER_STEP
-        heard[between] |= plainest_beside(half, half.kinds[:, kind], *stretches) >= limit
+    vocal = half.kinds[:, [SUNG, SPEECH]].max(axis=1)
+    beside = plainest_beside(half, vocal, first[between], after[between], WINDOW // FRAMES_PER_STEP)
+    heard[between] = beside >= BESIDE_BELOW
     return _of_windows(activity, after, heard)
 
 
