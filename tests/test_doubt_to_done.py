@@ -138,7 +138,7 @@ def mark_doubtful(page, n: int) -> None:
 
 
 @pytest.mark.data
-def test_dozens_of_tracks_are_marked_tagged_learnt_from_and_labelled_again(karaoke: Path, tmp_path: Path, browser) -> None:
+def test_many_tracks_are_marked_tagged_learnt_from_and_labelled_again(karaoke: Path, tmp_path: Path, browser) -> None:
     results, again, marks = tmp_path / "run.jsonl", tmp_path / "again.jsonl", tmp_path / "marks.csv"
     page_file, mine = tmp_path / "run.html", tmp_path / "my-model"
     run("label", karaoke, "-o", results)
