@@ -208,6 +208,17 @@ def test_a_fragmented_file_gives_what_ffmpeg_finds_in_it_and_is_read_by_seeking(
             np.testing.assert_array_equal(passage, sound[first : first + len(passage)])
 
 
+@pytest.mark.parametrize("kind", [b"mdhd", b"elst"])
+def test_a_header_that_knew_only_the_first_fragment_cuts_nothing_off(sound, tmp_path, kind, monkeypatch):
+    content = fragmented(tmp_path / "a.m4a", sound, "aac", FRAGMENTS["with an edit"])
+    old, at = content_of(content, kind), {b"mdhd": 16, b"elst": 8}[kind]
+    content = with_boxes(content, {kind: old[:at] + words(500) + old[at + 4 :]})
+    found = everything(content)[-4]
+    monkeypatch.setattr(songscore.audio.ffmpeg, "packet_table", lambda *_: None)
+    np.testing.assert_array_equal(found, everything(content)[-4])
+    assert len(found) > 2.9 * RATE
+
+
 def boxes_of(content):
     at = 0
     while at < len(content):

@@ -81,16 +81,17 @@ class PacketTable:
         stbl = self._inside(_named(minf, b"stbl"))
         if top[0].kind != b"ftyp" or not {box.kind for box in stbl} <= _PLAIN:
             raise _Unusual
+        self._tkhd = self._bytes(_named(trak, b"tkhd"))
         extended = [box for box in moov if box.kind == b"mvex"]
         self._is_fragmented = bool(extended)
         if extended:
-            self._read_fragments(top[-1].end, _only(extended), self._bytes(_named(trak, b"tkhd")), stbl)
+            self._read_fragments(top[-1].end, _only(extended), stbl)
         else:
             self._read_packets(stbl)
         self._ftyp, self._stsd = self._bytes(top[0]), self._bytes(_named(stbl, b"stsd"))
         if self._stsd[12:16] != b"\0\0\0\1" or self._stsd[20:24] not in _CODECS:
             raise _Unusual
-        self._tkhd, self._hdlr = self._bytes(_named(trak, b"tkhd")), self._bytes(_named(mdia, b"hdlr"))
+        self._hdlr = self._bytes(_named(mdia, b"hdlr"))
         self._minf = [self._bytes(box) for box in minf if box.kind != b"stbl"]
         # Tags may tell the delay of an encoder, which FFmpeg takes for that of the track before them.
         self._tags = [box for box in moov if box.kind in (b"udta", b"meta") and box.start > track.end == tracks[-1].end]
@@ -211,10 +212,10 @@ class PacketTable:
         if not is_plain:
             raise _Unusual
 
-    def _read_fragments(self, start: int, mvex: _Box, tkhd: bytes, stbl: Sequence[_Box]) -> None:
+    def _read_fragments(self, start: int, mvex: _Box, stbl: Sequence[_Box]) -> None:
         """Read the same of a fragmented file, and the sizes of its packets."""
-        at = 28 if tkhd[8] else 20
-        number = tkhd[at : at + 4]
+        at = 28 if self._tkhd[8] else 20
+        number = self._tkhd[at : at + 4]
         trex = _only([t for t in map(self._bytes, self._inside(mvex)) if t[4:8] == b"trex" and t[12:16] == number])
         stsz = read_at(self._tables, _named(stbl, b"stsz").body, 12)
         if trex[16:20] != _words(1) or any(stsz[8:]):
@@ -249,7 +250,7 @@ class PacketTable:
         rate = mdhd[rate_at : rate_at + 4]
         movie_ticks, ticks = int.from_bytes(mvhd[at : at + 4]), int.from_bytes(rate)
         in_all = int(self._ticks_until[-1])
-        length = int.from_bytes(mdhd[rate_at + 4 : -4]) or in_all
+        length = in_all if self._is_fragmented else int.from_bytes(mdhd[rate_at + 4 : -4])
         if max(mvhd[8], mdhd[8]) > 1 or not movie_ticks or not ticks or not 0 < length < _LATEST:
             raise _Unusual
         self._mdhd, self._mvhd = mdhd, mvhd[:at] + rate + mvhd[at + 4 :]
@@ -262,8 +263,10 @@ class PacketTable:
         edit = elst[16:]
         length = (int.from_bytes(edit[:width]) * ticks + movie_ticks // 2) // movie_ticks
         self._delay = int.from_bytes(edit[width : 2 * width])
-        if not length and self._is_fragmented:  # when the header was written, nobody knew
+        if self._is_fragmented and not length:  # when the header was written, nobody knew
             length = in_all - self._delay
+        elif self._is_fragmented and length < in_all - self._delay:  # FFmpeg reads the fragments behind the edit, too
+            raise _Unusual
         is_plain = elst[8] < 2 and elst[12:16] == _words(1) and edit[2 * width :] == _words(1 << 16)
         latest = min(ticks, int(self._begin(np.array([self.n_first]))[0]))  # from then on FFmpeg leaves out packets
         if not is_plain or not 0 < length < _LATEST or self._delay >= latest:
