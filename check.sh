@@ -14,6 +14,5 @@ ruff check
 ruff format --check
 mypy
 lint-imports
-coverage run -m pytest --durations 10
-coverage report
+python -m pytest --numprocesses 2 --cov --durations 10
 sphinx-build --quiet --fail-on-warning --keep-going docs docs/_build

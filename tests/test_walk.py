@@ -94,7 +94,7 @@ def test_a_folder_that_may_be_listed_and_not_entered_is_passed_over(tmp_path: Pa
     """In a process without the rights of root."""
     fill(tmp_path, "a/sub/1.mp3", "b/2.mp3")
     (tmp_path / "a").chmod(0o644)
-    for folder in (tmp_path, *tmp_path.parents[:2]):
+    for folder in (tmp_path, *tmp_path.parents[:3]):
         folder.chmod(0o755)
     reading, writing = os.pipe()
     child = os.fork()

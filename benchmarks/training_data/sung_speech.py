@@ -1,11 +1,12 @@
-"""Speakers made to sing, and choirs made of them, as the manifest's rows say whose source begins with "sung".
+"""Speakers made to sing, choirs made of them, and speakers who go on speaking, as the sources of their rows say.
 
 Open recordings of singers are few, of speakers many. A detector that hears the same voices speak and sing learns what
 singing is, not who sings, in which language, or through which microphone. The WORLD vocoder (Morise et al. 2016,
 "WORLD: a vocoder-based high-quality speech synthesis system") takes a voice apart into pitch, spectrum and breath; the
 vowels are then held for the length of a note, the pitch follows the melody, and the parts are put together again. One
-vowel held by many copies of a speaker, with vocal tracts of several lengths, is a choir without words. What is random
-is seeded by the name of the clip.
+vowel held by many copies of a speaker, with vocal tracts of several lengths, is a choir without words. Others go through
+the same vocoder and speak as before, or its sound would be a sign of singing. What is random is seeded by the name of
+the clip.
 """
 
 from __future__ import annotations
@@ -83,14 +84,14 @@ class Voice:
 
 
 def sing_all(rows: Iterable[dict[str, str]], work: Path) -> None:
-    """Make every clip of the manifest that a speaker sings and that is not there yet."""
+    """Make every clip of the manifest that the vocoder makes and that is not there yet."""
     for row in rows:
         path = work / row["path"]
-        if row["source"].startswith("sung ") and not path.exists():
+        if row["source"].startswith(("sung ", "vocoded ")) and not path.exists():
             with open_audio(work / row["parts"], rate=RATE) as stream:
                 y = np.concatenate(list(stream.blocks()))[: round(LONGEST_SOURCE * RATE)]
             path.parent.mkdir(parents=True, exist_ok=True)
-            make = sing if row["role"] == SUNG_SPEECH else sing_without_words
+            make = {SUNG_SPEECH: sing, "choir": sing_without_words, "speech": speak}[row["role"]]
             sung = make(Voice.of(y.astype(np.float64)), np.random.default_rng(zlib.crc32(row["path"].encode())))
             soundfile.write(path, sung, RATE)
 
@@ -113,6 +114,15 @@ def sing(voice: Voice, rng: Generator) -> Floats:
     breath = np.clip(_at(voice.breath, position, 1.0), 0, 1) ** rng.uniform(1, 1.6)
     spectrum[rests] = 1e-16
     return _of_peak(Voice(np.where(voiced, pitch, 0.0), spectrum, breath).sounds())
+
+
+def speak(voice: Voice, rng: Generator) -> Floats:
+    """The words of a speaker, spoken higher or lower by another vocal tract, of peak 0.9; samples at `RATE`."""
+    position = np.arange(len(voice.pitch), dtype=np.float64)
+    spectrum = np.exp(_at(np.log(voice.spectrum + 1e-16), position, 1 / rng.uniform(0.9, 1.12)))
+    spectrum *= 10 ** (_colour(voice.spectrum.shape[1], rng) / 10)
+    breath = np.clip(voice.breath, 0, 1) ** rng.uniform(1, 1.6)
+    return _of_peak(Voice(voice.pitch * 2 ** rng.uniform(-0.25, 0.35), spectrum, breath).sounds())
 
 
 def sing_without_words(voice: Voice, rng: Generator) -> Floats:

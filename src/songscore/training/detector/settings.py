@@ -56,7 +56,7 @@ class Settings:
     share_voice: float = 0.04
     share_chopped: float = 0.03
     share_speech: float = 0.05
-    share_narration: float = 0.10
+    share_narration: float = 0.12
     share_choir: float = 0.03
     share_choir_over: float = 0.06
     share_other: float = 0.05
