@@ -48,7 +48,7 @@ from .material.test_files import (
     write_hostile,
 )
 
-QUICK = {"tracks": 0, "every": 3, "kills": 1, "mutations": 20, "formats": "flac", "tag_kills": 1}
+QUICK = {"tracks": 0, "every": 6, "kills": 1, "mutations": 20, "formats": "flac", "tag_kills": 1}
 
 PROGRAM = """
 from songscore.batch import child

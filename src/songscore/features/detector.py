@@ -171,7 +171,8 @@ def _patches(x: FloatArray, stride: int) -> FloatArray:
 
 def _dilated(taps: FloatArray, dilation: int) -> FloatArray:
     """Convolution over time from three taps `dilation` steps apart, with zeros outside: ``(t, 3 o) -> (t, o)``."""
-    before, at, after = np.split(taps, 3, axis=1)
+    width = taps.shape[1] // 3
+    before, at, after = taps[:, :width], taps[:, width : 2 * width], taps[:, 2 * width :]
     out = at.copy()
     if dilation < len(out):
         out[dilation:] += before[:-dilation]
