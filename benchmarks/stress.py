@@ -101,7 +101,8 @@ def overlaid(models: FoldModels, per_fold: int) -> dict[str, list[tuple[bool, bo
     for part, model in enumerate(models.models):
         rng = np.random.default_rng(part)
         rows = [row for row in models.rows if models.fold[row.name] == part]
-        voices, speakers = ([row for row in rows if row.role == role] for role in ("voice", "speech"))
+        voices = [row for row in rows if row.role == "voice"]
+        speakers = [row for row in rows if row.role == "speech" and row.kind != "vocoded speech"]
         scores = [row for row in rows if row.role == "instrumental" and row.weight > 0 and not row.doubt]
         scores = [row for row in scores if row.name.startswith("music/")]
         for index in rng.choice(len(scores), min(per_fold, len(scores)), replace=False):

@@ -1,7 +1,8 @@
 """Speech that is made to sing: the vowels are held and the pitch follows a melody. The vocoder is not ours to test."""
 
 import numpy as np
-from benchmarks.training_data.sung_speech import FRAME, Voice, _melody, _notes, _syllables
+import pytest
+from benchmarks.training_data.sung_speech import FRAME, Voice, _melody, _notes, _syllables, speak
 
 
 def speaker(n_syllables: int) -> Voice:
@@ -37,3 +38,10 @@ def test_held_notes_lie_on_a_scale_but_for_a_little_drift() -> None:
     held = 12 * np.log2(lines).reshape(20, 10, 200)[:, :, 100:].mean(axis=2)
     assert np.abs(held - np.rint(held)).mean() < 0.1
     assert np.ptp(held, axis=1).max() < 25
+
+
+def test_who_goes_on_speaking_keeps_time_and_melody(monkeypatch: pytest.MonkeyPatch) -> None:
+    voice = speaker(8)
+    voice.pitch[: len(voice.pitch) // 2] *= 1.5
+    monkeypatch.setattr(Voice, "sounds", lambda spoken: spoken.pitch)
+    np.testing.assert_allclose(speak(voice, np.random.default_rng(1)), 0.9 * voice.pitch / voice.pitch.max())
