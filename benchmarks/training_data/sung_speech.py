@@ -4,9 +4,9 @@ Open recordings of singers are few, of speakers many. A detector that hears the 
 singing is, not who sings, in which language, or through which microphone. The WORLD vocoder (Morise et al. 2016,
 "WORLD: a vocoder-based high-quality speech synthesis system") takes a voice apart into pitch, spectrum and breath; the
 vowels are then held for the length of a note, the pitch follows the melody, and the parts are put together again. One
-vowel held by many copies of a speaker, with vocal tracts of several lengths, is a choir without words. Others go through
-the same vocoder and speak as before, or its sound would be a sign of singing. What is random is seeded by the name of
-the clip.
+vowel held by many copies of a speaker, with vocal tracts of several lengths, is a choir without words. Some speak as
+before through the same vocoder, or its sound would be a sign of singing. What is random is seeded by the name of the
+clip.
 """
 
 from __future__ import annotations
