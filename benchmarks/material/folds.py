@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +21,7 @@ from songscore.decision import Question, label
 from songscore.model import TrackModel, read_model
 from songscore.results import TrackResult
 from songscore.training.data.corpus import Corpus, build_corpus
+from songscore.training.data.files import sha256
 from songscore.training.data.manifest import Row, folds, read_manifest
 from songscore.training.decision.bounds import (
     Answers,
@@ -108,21 +110,23 @@ def judge(source: Source, model: TrackModel, *, thorough: bool = True) -> TrackR
 
 
 def fold_models(place: Place) -> FoldModels:
-    """Read the models from the folder in which the shipped one was made, or put them together there."""
+    """Read the models from the folder in which the shipped one was made, or put them together there.
+
+    Those of each training have a folder of their own, named by its answers.
+    """
     rows = read_manifest(place.manifest, place.work)
-    folder = place.work / "folds"
+    folder = place.work / "folds" / sha256(place.tracks)[:16]
     if not (folder / f"fold-{N_FOLDS - 1}.md").exists():
-        _put_together(place)
+        _put_together(place, folder)
     fold = dict(zip((row.name for row in rows), folds(rows, N_FOLDS).tolist(), strict=True))
     return FoldModels(rows, fold, [read_model(folder, f"fold-{part}") for part in range(N_FOLDS)])
 
 
-def _put_together(place: Place) -> None:
+def _put_together(place: Place, folder: Path) -> None:
     data = read_folds(place)
     for part, bounds in enumerate(data.bounds):
         others = data.given.fold != part
         decision, music = fit_decision(data.given, others), fit_music(data.given, others)
         examples = data.given.whole[others & data.given.is_music]
         detector, card = data.trained.detectors[part], f"Trained without fold {part}.\n"
-        folder = place.work / "folds"
         write_model(folder, f"fold-{part}", detector, decision, music, examples, {"bounds": bounds}, card)

@@ -43,7 +43,7 @@ class Settings:
     """
 
     seed: int = 1
-    steps: int = 4000
+    steps: int = 6000
     batch: int = 72
     frames: int = 128
     learning_rate: float = 3e-3
@@ -51,12 +51,12 @@ class Settings:
     dropout: float = 0.1
     average: float = 0.999
     share_song: float = 0.20
-    share_over: float = 0.07
+    share_over: float = 0.06
     share_mix: float = 0.22
     share_voice: float = 0.04
     share_chopped: float = 0.03
     share_speech: float = 0.05
-    share_narration: float = 0.12
+    share_narration: float = 0.11
     share_choir: float = 0.03
     share_choir_over: float = 0.06
     share_other: float = 0.05
