@@ -5,8 +5,8 @@
         --name track-v2 --folds 3 -o build/training/model
 
 needs the dependency groups ``train`` and ``sounds``, a C++ compiler, the labelled music of the project, and for the
-rest of the music Debian's package tools (``apt-get``, ``dpkg``; no root), 10 GB of packages, the program
-``fluidsynth``, and GitHub, 171 MB. Two cores and under three hours; the same seed gives the same arrays on the same
+rest of the music Debian's package tools (``apt-get``, ``dpkg``; no root), 6 GB of packages, the program
+``fluidsynth``, and GitHub, 233 MB. Two cores and under three hours; the same seed gives the same arrays on the same
 machine. The files of the model belong in ``src/songscore/models``, and its ``track-v2.tracks.csv`` beside the manifest.
 """
 
