@@ -256,6 +256,16 @@ def test_the_target_of_a_mix_is_where_the_voice_sounds() -> None:
     assert (column(mixes.target, "music") == 1).all()
 
 
+@pytest.mark.parametrize(("recipe", "role"), [("voice", "voice"), ("speech", "speech")])
+def test_a_short_clip_begins_anywhere_in_the_window(recipe: str, role: str) -> None:
+    mel = exponential(30, N_MELS).numpy()
+    mel[20:] = 1e-9
+    short = Clip(0, role, quantise(mel), np.zeros((15, 3), np.uint8))
+    examples = mixed(recipe, corpus_of(short, clip(1, "instrumental")), n=400)
+    sounds = column(examples.target, "sung" if recipe == "voice" else "speech").mean(0)
+    assert 0 < sounds[:4].mean() < 1.2 * sounds.mean()
+
+
 def test_a_voice_too_far_below_the_music_is_neither_demanded_nor_denied() -> None:
     mixes = mixed("mix", ratio_low=-50.0, ratio_high=-50.0)
     assert (column(mixes.target, "sung") == 1).any()

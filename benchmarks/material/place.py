@@ -10,7 +10,7 @@ import click
 from songscore.model import MODEL
 from songscore.training.detector.settings import Settings
 
-from ..training_data import MANIFEST, TRACKS
+from ..training_data import MANIFEST, TRACKS, UNMET
 
 ROOT = Path(__file__).parents[2]
 DATA = ROOT.parent / "shared" / "data"
@@ -52,6 +52,11 @@ class Place:
     def manifest(self) -> Path:
         """What training heard."""
         return self.work / "made-up.csv" if self.quick else MANIFEST
+
+    @property
+    def unmet(self) -> Path:
+        """Music that it has not heard."""
+        return self.manifest if self.quick else UNMET
 
     @property
     def tracks(self) -> Path:

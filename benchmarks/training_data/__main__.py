@@ -20,7 +20,7 @@ from urllib.request import urlretrieve
 
 import click
 
-from . import MANIFEST
+from . import MANIFEST, UNMET
 from .joined_sounds import join_all
 from .rendered_sounds import render_all
 from .sung_speech import sing_all
@@ -29,8 +29,8 @@ ROOT = Path(__file__).parents[2]
 GITHUB = "https://raw.githubusercontent.com"
 
 
-def manifest() -> list[dict[str, str]]:
-    with MANIFEST.open(encoding="utf-8", newline="") as file:
+def manifest(path: Path = MANIFEST) -> list[dict[str, str]]:
+    with path.open(encoding="utf-8", newline="") as file:
         return list(csv.DictReader(file))
 
 
@@ -60,10 +60,10 @@ def fetch_package(package: str, folder: Path) -> None:
 
 
 def fetch_files(work: Path) -> None:
-    """The files of the manifest, and the parts of its clips, that are on GitHub, at the commit that it names."""
-    for row in manifest():
+    """The files of the manifests, and the parts of their clips, that are on GitHub, at the commits named there."""
+    for row in (*manifest(), *manifest(UNMET)):
         commit = row["source"].rpartition("@")[2]
-        for name in (row["parts"] or row["path"]).split("|"):
+        for name in (row.get("parts") or row["path"]).split("|"):
             path = work / name
             if name.startswith("github/") and not path.exists():
                 click.echo(name, err=True)

@@ -91,17 +91,20 @@ class BatchSampler:
         return _RECIPES[name][0](self, n)
 
     def _passages(self, role: str, n: int, *, wrap: bool = True) -> Passages:
-        """Excerpts at a random place and speed; a short clip repeats, or is followed by silence."""
+        """Excerpts at a random place and speed; a short clip repeats, or lies somewhere between silence.
+
+        No sound begins where the window begins more often than elsewhere: the network sees where that is.
+        """
         s, chance = self._settings, self._random
         clip = self._clips[role][chance.choose(self._weight[self._clips[role]], n)]
         last = self._length[clip][:, None] - 1
         speed = torch.exp(chance.uniform(-s.max_stretch, s.max_stretch, n, 1))
-        first = chance.uniform(0, 1, n, 1) * (last + 1 - s.frames * speed).clamp_min(0)
+        first = chance.uniform(0, 1, n, 1) * (last + 1 - s.frames * speed)
         position = first + torch.arange(s.frames) * speed
-        inside = position < last
+        inside = (position >= 0) & (position < last)
         if wrap:
             position, inside = torch.remainder(position, last.float()), torch.ones_like(inside)
-        lower = torch.minimum(position.floor().long(), last - 1)
+        lower = torch.minimum(position.floor().long().clamp_min(0), last - 1)
         share = (position - lower).clamp(0, 1)[:, :, None]
         frame = self._start[clip][:, None] + lower
         codes = self._mel[frame].float() * (1 - share) + self._mel[frame + 1].float() * share
