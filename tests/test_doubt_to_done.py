@@ -27,7 +27,7 @@ pytestmark = [
 SONG, SCORE = "song", "instrumental score"
 
 N_TRACKS = 72
-FAINT = 0.2
+FAINT = 0.25
 """How loud the singer still is on a karaoke version."""
 
 BEGIN, LENGTH = 20, 20
