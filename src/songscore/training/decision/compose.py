@@ -42,7 +42,7 @@ ALONE, NO_MUSIC = "voice alone", "no music"
 SUNG_IN = ("pair", "rendered choir", "choir of speakers", "wordless choir")
 """Kinds of scores that may contain voices: backing singers, choirs."""
 
-N_LONG = 150
+N_LONG = 450
 """Number of composed scores in each fold; as many again have a verse."""
 
 LOOPED = 0.5
