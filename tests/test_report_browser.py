@@ -296,8 +296,7 @@ def test_the_browser_keeps_marks_until_they_are_taken_back(browser, tmp_path):
     keys(first, "d", "s")
     first.fill("#search", "track 000")
     first.locator("tr", has_text="Track 000").get_by_role("button", name="Undo").click()
-    first.close()
-    again = opened()
+    again = opened()  # the first stays open: a busy browser writes the last change a moment later
     assert [(mark.path, mark.label) for mark in saved(again)] == [(tracks[11].path, "song")]
     write_report(tracks, tmp_path / "other.html")
     again.goto((tmp_path / "other.html").as_uri())
