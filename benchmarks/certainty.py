@@ -20,8 +20,8 @@ import click
 import numpy as np
 from numpy.typing import NDArray
 
-from songscore.decision import SHORTEST_CERTAIN, Question
-from songscore.model import MODEL, load_model
+from songscore.decision import SHORTEST_CERTAIN, Question, stays
+from songscore.model import MODEL, Bounds, load_model
 from songscore.model.bounds import LONG
 from songscore.training.decision.bounds import Answers, DecisionSet, calibrate, cross_validated
 from songscore.training.decision.lessons import lessons_of
@@ -62,23 +62,19 @@ def answered(data: Judged, question: Question, *, thorough: bool) -> tuple[Boole
 def _answered(
     data: Judged, here: Booleans, bounds: Mapping[str, Any], question: Question, thorough: bool
 ) -> tuple[Booleans, Booleans, Booleans]:
-    whole, part = data.answers.whole[here], data.answers.part[here]
-    score_below = bounds["part"]["score_below"]
-    sung = data.given.speech[here] < bounds["song_speech_below"]
-    spoken, spoken_part = data.given.spoken[here], data.given.spoken_part[here]
-    limit = bounds["score_spoken_below"]
-    left = data.given.early[here] & (
-        (sung & (part >= max(question.cut, bounds["song_left_above"])))
-        | (part <= min(score_below, question.cut - bounds["part"]["rise"]))
-    )
-    left &= not thorough
-    played = np.where(left, spoken_part, spoken) < limit
-    log_odds = np.where(left, part, whole)
+    limits = Bounds.from_dict(bounds)
+    whole, heard = data.answers.whole[here], data.answers.part[here]
+    sung = data.given.speech[here] < limits.song_speech_below
+    played = data.given.spoken[here] < limits.score_spoken_below
+    played_part = data.given.spoken_part[here] < limits.score_spoken_below
+    low = np.where(data.given.seconds[here] >= LONG, limits.long_score_below, limits.score_below)
+    settled = stays(heard, limits.part, question.cut, limits.song_above, low, played_part)
+    left = data.given.early[here] & settled & (not thorough)
+    log_odds = np.where(left, heard, whole)
     song = log_odds >= question.cut
-    long = data.given.seconds[here] >= LONG
-    low = np.where(left, score_below, np.where(long, bounds["long_score_below"], bounds["score_below"]))
-    certain = np.where(song, sung & (log_odds >= bounds["song_above"]), played & (log_odds <= low))
-    return song, certain & (data.answers.music[here] >= bounds["music_above"]), left
+    is_score = np.where(left, played_part & (heard <= limits.part.score_below), played & (whole <= low))
+    certain = np.where(song, sung & (log_odds >= limits.song_above), is_score)
+    return song, certain & (data.answers.music[here] >= limits.music_above), left
 
 
 def share(hits: Booleans, group: NDArray[np.str_], *, by_group: bool) -> float:

@@ -303,7 +303,8 @@ def test_new_bounds_are_never_laxer_for_parts_and_choirs_than_for_the_whole() ->
     bounds = adapted_bounds(BEFORE, after, LESSONS, marks, cross_validated(BASE, LESSONS, marks))
     assert bounds["song_above_with_choir"] >= bounds["song_above"] >= BEFORE["song_above"]
     assert bounds["part"]["score_below"] <= bounds["long_score_below"] <= BEFORE["long_score_below"]
-    assert bounds["part"]["rise"] >= BEFORE["part"]["rise"]
+    for rise in ("rise", "rise_in_doubt"):
+        assert bounds["part"][rise] >= BEFORE["part"][rise]
     assert bounds["music_above"] == BEFORE["music_above"]
     scores, _ = bounds["calibrated_on"]["song_above"].values()
     assert scores == (~LESSONS.song).sum() + (~marks.song).sum()

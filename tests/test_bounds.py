@@ -12,6 +12,7 @@ from songscore.features.detector import KINDS, STEP
 from songscore.features.track_vector import Activity
 from songscore.model import Bounds
 from songscore.training.decision.bounds import (
+    CHANGED,
     DECIDING,
     ERROR_RATE,
     MIN_CERTAIN_LOG_ODDS,
@@ -26,6 +27,7 @@ from songscore.training.decision.bounds import (
     fit_decision,
     fit_music,
     is_certain,
+    rises,
     upper_bound,
 )
 from songscore.training.decision.compose import Example
@@ -217,12 +219,25 @@ def test_each_bound_rests_on_the_trusted_tracks_of_the_other_class() -> None:
     assert found["song_above_with_choir"] == pytest.approx(4)
     assert (found["score_below"], found["long_score_below"]) == pytest.approx((-4, -5))
     assert found["part"]["score_below"] == pytest.approx(-6)
+    assert (found["part"]["rise"], found["part"]["rise_in_doubt"]) == (0, pytest.approx(1))
     assert found["calibrated_on"]["long_score_below"] == {"tracks": ENOUGH, "groups": ENOUGH}
     Bounds.from_dict(found)
     all_long = calibrate(replace(given, seconds=np.full(n, 60.0)), answers)
     assert (all_long["score_below"], all_long["long_score_below"]) == pytest.approx((-5, -5))
     too_short = calibrate(replace(given, seconds=np.full(n, 5.0)), answers)
     assert (too_short["song_above"], too_short["score_below"]) == (NEVER, -NEVER)
+
+
+def test_few_tracks_that_are_left_early_rise_further_than_the_bounds_of_a_part_say() -> None:
+    random, n = np.random.default_rng(0), 2000
+    given = replace(GIVEN, **{name: np.ones(n, np.bool_) for name in ("song", "is_music", "trusted")})
+    given = replace(given, whole=np.zeros((n, 1)), part=np.ones((n, 1)), seconds=np.full(n, 60.0))
+    part = random.uniform(-6, 2, n)
+    rose = random.exponential(np.where(part <= -3, 1.0, 0.2))
+    plain, doubt = rises(given, Answers(part + rose, part, part, part), -3.0)
+    assert (rose[part <= -3] > plain).mean() == pytest.approx(CHANGED, abs=0.002)
+    assert (rose[part > -3] > doubt).mean() == pytest.approx(CHANGED, abs=0.002)
+    assert plain > 2 * doubt
 
 
 def spoken(speech: Sequence[float] | NDArray[np.float64]) -> NDArray[np.float64]:

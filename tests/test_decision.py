@@ -18,6 +18,7 @@ from songscore.decision import CHOIR_HEARD, SHORTEST, SHORTEST_CERTAIN, Question
 from songscore.features.detector import CHOIR, KINDS, SPEECH, STEP, SUNG
 from songscore.features.track_vector import Activity
 from songscore.model import Bounds, TrackModel, load_model, read_model, shipped_models
+from songscore.model.bounds import NO_LIMIT
 from songscore.results import SCORE, SONG, TrackResult
 from songscore.training.publish import write_model
 
@@ -92,7 +93,8 @@ def test_an_answer_is_certain_beyond_the_bound_of_its_label(
 def test_a_song_over_which_somebody_speaks_is_not_certain(model: TrackModel, speech: float, certain: bool) -> None:
     track = answer(heard(sung=p(5), speech=speech), model)
     assert (track.label, track.certain) == (SONG, certain)
-    assert is_settled(heard(sung=p(5), speech=speech, gap=SHORT_GAP), model, Question()) == certain
+    assert is_settled(heard(sung=p(5), speech=speech, gap=LONG_GAP), model, Question()) == certain
+    assert is_settled(heard(sung=p(5), speech=speech, gap=SHORT_GAP), model, Question())
 
 
 @pytest.mark.parametrize(("seconds", "certain"), [(59.0, True), (61.0, False)])
@@ -109,15 +111,6 @@ def test_a_score_with_a_spoken_passage_may_hide_a_rap(model: TrackModel, speech:
         assert (track.label, track.certain) == (SCORE, certain)
         # the plainest second of speech stays, so nothing that follows could make it certain
         assert is_settled(activity, model, Question())
-
-
-@pytest.mark.parametrize(("speech", "settled"), [(0.04, True), (0.06, False)])
-def test_a_score_that_sounds_spoken_on_average_may_yet_become_certain(
-    model: TrackModel, speech: float, settled: bool
-) -> None:
-    older = {key: value for key, value in BOUNDS.items() if key != "score_spoken_below"} | {"score_speech_below": 0.05}
-    activity = heard(sung=p(-6), speech=speech, gap=SHORT_GAP)
-    assert is_settled(activity, other(model, bounds=Bounds.from_dict(older)), Question()) == settled
 
 
 @pytest.mark.parametrize("log_odds", [-5.0, -2.5, -1.0, 1.0, 2.5, 3.5, 5.0])
@@ -254,11 +247,37 @@ def test_a_part_without_music_is_not_settled(model: TrackModel) -> None:
         (3.4, {"threshold": 0.1}, False),
     ],
 )
-@pytest.mark.parametrize("gap", [SHORT_GAP, LONG_GAP])
-def test_a_song_is_settled_beyond_the_cut_and_where_it_may_be_left(
-    model: TrackModel, log_odds: float, asked: dict[str, Any], settled: bool, gap: float
+def test_a_song_is_left_at_once_beyond_the_cut_and_where_its_probability_is_high(
+    model: TrackModel, log_odds: float, asked: dict[str, Any], settled: bool
 ) -> None:
-    assert is_settled(heard(sung=p(log_odds), gap=gap), model, Question(**asked)) is settled
+    assert is_settled(heard(sung=p(log_odds), gap=LONG_GAP), model, Question(**asked)) is settled
+
+
+def suspecting_nothing(model: TrackModel) -> TrackModel:
+    """The model, to which no gap is suspect."""
+    part = replace(model.bounds.part, beside_below=NO_LIMIT)
+    return other(model, bounds=replace(model.bounds, part=part))
+
+
+@pytest.mark.parametrize(
+    ("log_odds", "asked", "settled"),
+    [
+        (3.1, {}, True),
+        (2.1, {}, False),
+        (1.9, {}, True),
+        (0.1, {}, True),
+        (3.1, {"threshold": 0.9}, True),
+        (2.3, {"threshold": 0.9}, False),
+        (3.9, {"prior": 0.01}, False),
+        (3.1, {"prior": 0.01}, False),
+        (2.5, {"prior": 0.01}, True),
+        (4.7, {"prior": 0.01}, True),
+    ],
+)
+def test_of_a_song_enough_is_heard_where_it_is_certain_and_where_it_cannot_become_so(
+    model: TrackModel, log_odds: float, asked: dict[str, Any], settled: bool
+) -> None:
+    assert is_settled(heard(sung=p(log_odds), gap=SHORT_GAP), suspecting_nothing(model), Question(**asked)) is settled
 
 
 @pytest.mark.parametrize(
@@ -266,17 +285,38 @@ def test_a_song_is_settled_beyond_the_cut_and_where_it_may_be_left(
     [
         (-3.1, {}, True),
         (-2.9, {}, False),
+        (-2.1, {}, False),
+        (-1.9, {}, True),
+        (-0.9, {}, False),
         (-2.9, {"threshold": 0.9}, False),
+        (-1.9, {"threshold": 0.9}, True),
+        (0.9, {"threshold": 0.9}, True),
+        (1.1, {"threshold": 0.9}, False),
+        (1.3, {"threshold": 0.9}, False),
         (-3.1, {"threshold": 0.2}, False),
         (-3.5, {"threshold": 0.2}, True),
         (-3.5, {"prior": 0.9}, False),
         (-4.3, {"prior": 0.9}, True),
     ],
 )
-def test_a_score_is_settled_where_it_is_certain_and_cannot_rise_to_the_cut(
+def test_of_a_score_enough_is_heard_where_neither_its_label_nor_its_certainty_can_change(
     model: TrackModel, log_odds: float, asked: dict[str, Any], settled: bool
 ) -> None:
-    assert is_settled(heard(sung=p(log_odds), gap=SHORT_GAP), model, Question(**asked)) is settled
+    assert is_settled(heard(sung=p(log_odds), gap=SHORT_GAP), suspecting_nothing(model), Question(**asked)) is settled
+
+
+def test_a_score_that_sounds_spoken_cannot_become_certain(model: TrackModel) -> None:
+    for speech, settled in ((0.05, False), (0.15, True)):
+        part = heard(sung=p(-2.5), speech=speech, gap=SHORT_GAP)
+        assert is_settled(part, model, Question()) is settled
+        assert not answer(part, model).certain
+
+
+def test_without_a_bound_of_what_is_in_doubt_all_of_it_is_heard(model: TrackModel) -> None:
+    part = {name: value for name, value in BOUNDS["part"].items() if name != "rise_in_doubt"}
+    older = other(model, bounds=Bounds.from_dict(BOUNDS | {"part": part}))
+    for log_odds, settled in ((-3.1, True), (-1.9, False), (0.5, False), (3.1, True)):
+        assert is_settled(heard(sung=p(log_odds), gap=SHORT_GAP), older, Question()) is settled
 
 
 @pytest.mark.parametrize("log_odds", [-6.0, -3.1, 0.0, 3.4])

@@ -199,6 +199,20 @@ def test_the_detector_computes_what_the_network_does(torch: Any, n_frames: int) 
     np.testing.assert_allclose(VoiceDetector(network.arrays())(mel), expected, atol=TORCH_TOLERANCE)
 
 
+def test_the_network_of_a_detector_computes_what_that_does(torch: Any) -> None:
+    from songscore.training.detector.network import VoiceNetwork
+
+    arrays = randomised_network(torch, 5).arrays()
+    again = VoiceNetwork.of(arrays)
+    mel = random_mel(100, seed=5)
+    with torch.no_grad():
+        heard = torch.sigmoid(again(torch.from_numpy(level(mel))[None]))[0].numpy()
+    np.testing.assert_allclose(heard, VoiceDetector(arrays)(mel), atol=TORCH_TOLERANCE)
+    assert again.arrays().keys() == arrays.keys()
+    for name, array in again.arrays().items():
+        np.testing.assert_allclose(array, arrays[name], atol=1e-6)
+
+
 def test_training_levels_as_the_detector_does(torch: Any) -> None:
     from songscore.training.detector import augment
 

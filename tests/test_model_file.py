@@ -61,7 +61,7 @@ def test_what_was_written_is_read_back(folder: Path) -> None:
     model = read_model(folder, "tiny")
     assert (model.name, model.features, model.card) == ("tiny", NAMES, "# tiny\n")
     assert model.metadata["bounds"] == BOUNDS
-    assert (model.bounds.song_above, model.bounds.part) == (3.0, PartBounds(-3.0, 2.0, 0.5))
+    assert (model.bounds.song_above, model.bounds.part) == (3.0, PartBounds(-3.0, 2.0, 1.0, 0.5))
     assert model.window_seconds == pytest.approx(5.12)
 
 
@@ -119,6 +119,7 @@ def bounds(**changes: Any) -> Metadata:
         bounds(song_above_with_choir=0.0),
         bounds(part={"score_below": 1.0, "rise": 2.0}),
         bounds(part={"score_below": -3.0, "rise": -2.0}),
+        bounds(part={"score_below": -3.0, "rise": 2.0, "rise_in_doubt": -1.0}),
         bounds(part={"score_below": -3.0}),
         bounds(song_above=float("nan")),
         bounds(score_below=float("-inf")),

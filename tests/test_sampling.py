@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from opinions import BOUNDS, opinion, other
 from sounds import FORMATS, write, write_m4a
 
-from songscore import classify_track
+from songscore import classify_track, decision
 from songscore.analysis.sampling import analyse, answers, bit_reversed
 from songscore.audio import AudioStream, open_audio
 from songscore.decision import Question
@@ -111,6 +111,20 @@ def test_windows_beside_what_resembles_a_voice_are_heard_before_a_score_is_left(
     assert sorted(np.rint(np.array(passages[10:]) / window)) == [6, 8], "after the ten that are always heard"
     assert sum(resembling) == 1
     assert not score.activity.is_whole
+
+
+@pytest.mark.parametrize(("log_odds", "label"), [(-1.5, "instrumental score"), (0.5, "song"), (2.5, "song")])
+def test_what_is_in_doubt_is_left_where_the_rest_could_not_settle_it(long, passages, log_odds, label):
+    part = PartBounds(score_below=-3.0, rise=2.0, rise_in_doubt=1.0)
+    model = opinion(log_odds, replace(BOUNDS, part=part))
+    heard = analyse(long, model, QUESTION)
+    assert len(passages) == 10
+    by_default, thorough = (decision.label(record, model, QUESTION) for record in (heard, whole(long, model)))
+    assert (by_default.label, by_default.certain) == (thorough.label, thorough.certain) == (label, log_odds > 2)
+
+
+def whole(path, model):
+    return analyse(path, model, QUESTION, thorough=True)
 
 
 def test_nothing_known_of_parts_of_scores_means_that_all_of_one_is_heard(long):

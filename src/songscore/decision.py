@@ -6,7 +6,8 @@ instrumental scores, whatever is asked; the question moves only the cut between 
 The features that decide never fall while more of a track is heard (`songscore.features.track_vector`), and their
 weights are positive. So the log-odds of a part are a lower bound of those of the whole: a song that was told from a
 part stays one. A score that was told from a part may hold a voice in the rest, most likely beside what resembles one;
-so that has to be heard, and a part has bounds of its own, calibrated on songs of which as little was heard.
+so that has to be heard, and a part has bounds of its own, calibrated on songs of which as little was heard. How far the
+log-odds of such a part have risen in others says whether what is in doubt can still get another answer.
 """
 
 from __future__ import annotations
@@ -28,9 +29,11 @@ from songscore.results import SCORE, SONG, Label, Segment, Status, TrackResult, 
 if TYPE_CHECKING:
     from songscore.analysis.record import Analysis
     from songscore.model import TrackModel
-    from songscore.model.bounds import Bounds
+    from songscore.model.bounds import Bounds, PartBounds
 
 Choir = Literal["score", "song"]
+Floats = NDArray[np.float64]
+Booleans = NDArray[np.bool_]
 
 SHORTEST = 2.0
 """Seconds of sound below which a track gets no label."""
@@ -100,24 +103,56 @@ class Question:
 def is_settled(activity: Activity, model: TrackModel, question: Question) -> bool:
     """Whether the rest of a track could change neither its label nor whether that is certain.
 
-    Never before `SHORTEST_CERTAIN` seconds were heard, and never while all that was heard is silent.
+    Never before `SHORTEST_CERTAIN` seconds were heard, and never while all that was heard is silent. Where no stretch
+    longer than a window is left, what was heard sounds spoken as often as the whole.
     """
     if activity.is_whole:
         return True
     if not model.rises or len(activity.step) * STEP < SHORTEST_CERTAIN or activity.peak < SILENCE:
         return False
+    bounds = model.bounds
+    if model.music(activity) < max(0.0, bounds.music_above):
+        return False
     log_odds = model.log_odds(activity, choir=question.counts_choir)
-    bounds, part = model.bounds, model.bounds.part
-    if log_odds >= max(question.cut, bounds.song_left_above, _song_above(model, question)):
-        stays = _speech(activity) < bounds.song_speech_below
-    else:
-        stays = (
-            part is not None
-            and log_odds <= min(part.score_below, question.cut - part.rise)
-            and _is_heard_enough(activity, model, question)
-            and _speech(activity) < bounds.score_speech_below
-        )
-    return stays and model.music(activity) >= max(0.0, bounds.music_above)
+    song_above = _song_above(model, question)
+    if log_odds >= max(question.cut, song_above):
+        at_once = log_odds >= bounds.song_left_above and _speech(activity) < bounds.song_speech_below
+        return at_once or _is_heard_evenly(activity, model)
+    if bounds.part is None or not _is_heard_enough(activity, model, question):
+        return False
+    score_below = bounds.score_below_at(activity.n_steps * STEP)
+    may_be_certain = not _may_be_rap(activity, bounds)
+    return bool(stays(log_odds, bounds.part, question.cut, song_above, score_below, may_be_certain))
+
+
+def stays(
+    log_odds: float | Floats,
+    part: PartBounds,
+    cut: float,
+    song_above: float,
+    score_below: float | Floats,
+    may_be_certain: bool | Booleans,
+) -> Booleans:
+    """Whether tracks of which enough was heard keep their label, and whether it is certain, as their log-odds rise.
+
+    Parameters
+    ----------
+    log_odds : float or (n,) float64
+        Log-odds of what was heard.
+    part : PartBounds
+    cut, song_above : float
+        Log-odds from which the label is "song", and from which that is certain.
+    score_below : float or (n,) float64
+        Log-odds up to which "instrumental score" is certain of a track of that length that was heard whole.
+    may_be_certain : bool or (n,) bool
+        Whether so little sounds spoken that "instrumental score" may be certain.
+    """
+    is_plain = np.asarray(log_odds <= part.score_below)
+    highest = log_odds + np.where(is_plain, part.rise, part.rise_in_doubt)
+    song = (highest < song_above) | (log_odds >= song_above)
+    may_get_certain = ~is_plain & (log_odds <= score_below) & may_be_certain
+    score = (highest < cut) & (log_odds + part.rise < max(cut, song_above)) & ~may_get_certain
+    return np.where(log_odds >= cut, song, score)
 
 
 def suspected(
@@ -125,7 +160,7 @@ def suspected(
 ) -> NDArray[np.bool_]:
     """Which stretches of a track lie beside what resembles a voice, and so may hold more of it.
 
-    A score is not left before they are heard.
+    What is not plainly a song is not left before they are heard.
 
     Parameters
     ----------
@@ -216,9 +251,12 @@ def _song_above(model: TrackModel, question: Question) -> float:
 
 def _is_heard_enough(activity: Activity, model: TrackModel, question: Question) -> bool:
     """Whether no stretch is left that is longer than a window or suspected, as in the parts that bounds rest on."""
-    first, after = activity.gaps
-    no_long_gap = activity.longest_gap < model.window_seconds + STEP / 2
-    return no_long_gap and not suspected(activity, model, question, first, after).any()
+    return _is_heard_evenly(activity, model) and not suspected(activity, model, question, *activity.gaps).any()
+
+
+def _is_heard_evenly(activity: Activity, model: TrackModel) -> bool:
+    """Whether no stretch is left that is longer than a window."""
+    return activity.longest_gap < model.window_seconds + STEP / 2
 
 
 def _refusal(analysis: Analysis, model: TrackModel) -> tuple[Status, str] | None:

@@ -6,6 +6,7 @@ sets them, and says how.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self
@@ -24,7 +25,7 @@ _EITHER = {"score_spoken_below", "score_speech_below"}
 
 @dataclass(frozen=True, slots=True)
 class PartBounds:
-    """When a track that was heard in part is a score.
+    """When a track that was heard in part is a score, and how far its log-odds may be from those of the whole.
 
     No stretch longer than a window may have been missed, nor one beside what resembles a voice.
 
@@ -34,6 +35,8 @@ class PartBounds:
         Log-odds up to which "instrumental score" is certain.
     rise : float
         By how much the log-odds may still rise while the rest is heard.
+    rise_in_doubt : float
+        The same where the log-odds are above `score_below`: what is plainly no score has less left to rise.
     beside_below : float
         Mean probability of singing or speech, over a second in a row in the window on either side, from which a stretch
         may not be missed.
@@ -41,6 +44,7 @@ class PartBounds:
 
     score_below: float
     rise: float
+    rise_in_doubt: float = math.inf
     beside_below: float = NO_LIMIT
 
 
@@ -102,7 +106,7 @@ class Bounds:
         parts = [bounds.part.score_below] if bounds.part else []
         low = max(bounds.score_below, bounds.long_score_below, *parts)
         high = min(bounds.song_above, bounds.song_above_with_choir, bounds.song_left_above)
-        if not low < 0 < high or (bounds.part and bounds.part.rise < 0):
+        if not low < 0 < high or (bounds.part and min(bounds.part.rise, bounds.part.rise_in_doubt) < 0):
             raise ValueError(f"bounds of certainty on the wrong side: {fields}")
         return bounds
 
@@ -112,8 +116,8 @@ class Bounds:
 
 
 def _of_part(part: Mapping[str, Any]) -> set[str]:
-    """Bounds of a part; older models lack that of what lies beside a gap."""
-    return {"score_below", "rise"} | ({"beside_below"} & part.keys())
+    """Bounds of a part; older models lack the last two."""
+    return {"score_below", "rise"} | ({"rise_in_doubt", "beside_below"} & part.keys())
 
 
 def _finite(fields: Mapping[str, Any], key: str) -> float:

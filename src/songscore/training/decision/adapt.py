@@ -26,7 +26,7 @@ from songscore.training.decision.bounds import (
     as_metadata,
     evidence,
     part_as_metadata,
-    rise,
+    rises,
     upper_bound,
 )
 from songscore.training.decision.linear import (
@@ -128,10 +128,11 @@ def adapted_bounds(
     # Counting choirs as voices raises log-odds, and hearing only a part lowers them, so these bounds are no laxer.
     found["song_above_with_choir"] = max(found["song_above_with_choir"], found["song_above"])
     found["part"] = max(found["part"], found["long_score_below"])
-    rises = max(part["rise"] if part else 0.0, rise(lessons, heard, -found["part"]))
+    known_rises = (part["rise"], part.get("rise_in_doubt", 0.0)) if part else (0.0, 0.0)
+    new_rises = map(max, known_rises, rises(lessons, heard, -found["part"]))
     return as_metadata(found) | {
         "music_above": before["music_above"],
-        "part": part_as_metadata(-found["part"], rises) if part else None,
+        "part": part_as_metadata(-found["part"], *new_rises) if part else None,
         "calibrated_on": {
             name: {
                 "tracks": len(ours[name][0]) + len(theirs[name][0]),

@@ -207,7 +207,7 @@ def calibrate(given: DecisionSet, answers: Answers, chosen: Booleans | None = No
     found = {name: upper_bound(*found) for name, found in behind.items()}
     return as_metadata(found) | {
         "music_above": _music_above(given, answers),
-        "part": part_as_metadata(-found["part"], rise(given, answers, -found["part"], chosen)),
+        "part": part_as_metadata(-found["part"], *rises(given, answers, -found["part"], chosen)),
         "calibrated_on": {
             name: {"tracks": len(behind[name][0]), "groups": len(np.unique(behind[name][1]))} for name in CALIBRATED
         },
@@ -262,21 +262,32 @@ def as_metadata(found: Mapping[str, float]) -> dict[str, Any]:
     }
 
 
-def part_as_metadata(score_below: float, rise: float) -> dict[str, float]:
+def part_as_metadata(score_below: float, rise: float, rise_in_doubt: float) -> dict[str, float]:
     """The bounds of a part as a model's metadata holds them."""
     return {
         "score_below": score_below,
         "rise": rise,
+        "rise_in_doubt": rise_in_doubt,
         "beside_below": BESIDE_BELOW,
     }
 
 
-def rise(given: DecisionSet, answers: Answers, part_below: float, chosen: Booleans | None = None) -> float:
-    """By how much the log-odds of a score that is left early may rise in the rest; a share `CHANGED` rises further."""
-    used = given.trusted & given.early & (given.seconds >= SHORTEST_CERTAIN) & (answers.part <= part_below)
+def rises(
+    given: DecisionSet, answers: Answers, part_below: float, chosen: Booleans | None = None
+) -> tuple[float, float]:
+    """By how much the log-odds of a track that is left early may rise in the rest; a share `CHANGED` rises further.
+
+    The first of the two holds up to `part_below`, the second above.
+    """
+    used = given.trusted & given.early & (given.seconds >= SHORTEST_CERTAIN)
     if chosen is not None:
         used = used & chosen
-    return max(0.0, float(np.quantile((answers.whole - answers.part)[used], 1 - CHANGED))) if used.any() else 0.0
+    low, rise = used & (answers.part <= part_below), answers.whole - answers.part
+    return _largest_but_few(rise[low]), _largest_but_few(rise[used & ~low])
+
+
+def _largest_but_few(rise: Floats) -> float:
+    return max(0.0, float(np.quantile(rise, 1 - CHANGED))) if len(rise) else 0.0
 
 
 def _music_above(given: DecisionSet, answers: Answers) -> float:

@@ -7,9 +7,10 @@ number of jobs.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, fields, replace
+from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -36,7 +37,7 @@ N_SCENES, SCENE_FRAMES, SCENE_RATIO = 80, 500, -3.0
 SCENE_SUNG = 0.3
 """Least share of a mixture in which the singer must sound; some voices pause for longer than a mixture lasts."""
 
-RECIPE = 10
+RECIPE = 11
 """Version of the training code. A change that gives other arrays for the same settings must raise it."""
 
 ALL = -1
@@ -112,13 +113,12 @@ def _digest(corpus: Corpus, fold: NDArray[np.int64], settings: Settings) -> str:
 def _part(work: Path, fold: NDArray[np.int64], settings: Settings, part: int) -> tuple[Arrays, Curves, Scenes]:
     """A detector trained without one fold, and what it hears of the clips there."""
     corpus = Corpus.load(work)
-    store = work / f"part{part}.npz"
-    if not store.exists():
-        arrays = _train(corpus, fold != part, settings, work / f"part{part}.log")
-        with new_file(store) as file:
-            np.savez(file, allow_pickle=False, **arrays)
-    with np.load(store, allow_pickle=False) as stored:
-        arrays = dict(stored)
+    chosen, seeds = fold != part, range(settings.seed, settings.seed + settings.ensemble)
+    ensemble = [
+        _trained(work / f"part{part}.seed{seed}.npz", corpus, chosen, replace(settings, seed=seed)) for seed in seeds
+    ]
+    last = replace(settings, seed=settings.seed + settings.ensemble)
+    arrays = _trained(work / f"part{part}.npz", corpus, chosen, last, ensemble)
     judged = np.flatnonzero((fold == part) & (corpus.role != SUNG_SPEECH))
     detector = VoiceDetector(arrays)
     with threadpool_limits(1):  # threads of several processes would wait for each other
@@ -157,11 +157,26 @@ def curve(mel: FloatArray, detector: VoiceDetector) -> FloatArray:
     return np.concatenate([detector(window)[: len(window) // 2] for window in mel_windows([mel])])
 
 
-def _train(corpus: Corpus, chosen: NDArray[np.bool_], settings: Settings, log: Path) -> Arrays:
+def _trained(
+    store: Path, corpus: Corpus, chosen: NDArray[np.bool_], settings: Settings, ensemble: Sequence[Arrays] = ()
+) -> Arrays:
+    """The arrays in a file; where there is none, those of a new detector, which are kept there."""
+    if not store.exists():
+        arrays = _train(corpus, chosen, settings, ensemble, store.with_suffix(".log"))
+        with new_file(store) as file:
+            np.savez(file, allow_pickle=False, **arrays)
+    with np.load(store, allow_pickle=False) as stored:
+        return dict(stored)
+
+
+def _train(
+    corpus: Corpus, chosen: NDArray[np.bool_], settings: Settings, ensemble: Sequence[Arrays], log: Path
+) -> Arrays:
     import torch
 
     from songscore.training.detector.fit import train_detector
 
     torch.set_num_threads(1)
     with log.open("w", buffering=1) as file:
-        return train_detector(corpus, chosen, settings, report=lambda line: print(line, file=file)).arrays()
+        report = partial(print, file=file)
+        return train_detector(corpus, chosen, settings, ensemble, report).arrays()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import cast
 
 import numpy as np
@@ -50,22 +50,30 @@ def loss_of(logits: Tensor, examples: Examples, weak: float) -> Tensor:
     return by_kind[SUNG] + weak * by_track + OTHERS * by_kind[SUNG + 1 :].sum()
 
 
+def distance(logits: Tensor, probabilities: Tensor) -> Tensor:
+    """Cross-entropy with what others answer to the same excerpts, shapes ``(batch, n_steps, 5)``."""
+    entropy = functional.binary_cross_entropy_with_logits(logits, probabilities, reduction="none")
+    by_kind = entropy.mean((0, 1))
+    return by_kind[SUNG] + OTHERS * by_kind[SUNG + 1 :].sum()
+
+
 def train_detector(
     corpus: Corpus,
     chosen: NDArray[np.bool_],
     settings: Settings,
+    ensemble: Sequence[Mapping[str, NDArray[np.float32]]] = (),
     report: Callable[[str], None] = lambda _: None,
 ) -> VoiceNetwork:
-    """Train on the chosen clips.
+    """Train on the chosen clips and, where there is an ensemble of detectors, to answer as they do on average, too.
 
-    AdamW with a one-cycle learning rate, in bfloat16 where it is safe and the processor computes in it; elsewhere that
-    takes twice the time of float32. The answer is the moving average of the weights.
+    What several networks know fits into one of the same size (Hinton, Vinyals and Dean 2015). AdamW with a one-cycle
+    learning rate, in bfloat16 where it is safe and the processor computes in it; elsewhere that takes twice the time of
+    float32. The answer is the moving average of the weights.
     """
     torch.manual_seed(settings.seed)
     sampler = BatchSampler(corpus, chosen, settings, RandomSource(settings.seed))
     network = VoiceNetwork(settings.channels, settings.width, settings.dropout)
-    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    forward = torch.compile(network) if settings.steps >= WORTH_COMPILING else network
+    forward, *others = (_compiled(one, settings.steps) for one in (network, *map(VoiceNetwork.of, ensemble)))
     optimizer = torch.optim.AdamW(network.parameters(), settings.learning_rate, weight_decay=settings.weight_decay)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimizer, settings.learning_rate, total_steps=settings.steps, pct_start=0.1
@@ -78,8 +86,12 @@ def train_detector(
         with torch.no_grad():
             examples = sampler.batch()
         with torch.autocast("cpu", dtype=torch.bfloat16, enabled=half):
-            logits = forward(examples.mel)
-        loss = loss_of(logits.float(), examples, settings.weak)
+            logits = forward(examples.mel).float()
+            with torch.no_grad():
+                answers = [torch.sigmoid(other(examples.mel).float()) for other in others]
+        loss = loss_of(logits, examples, settings.weak)
+        if answers:
+            loss = loss + distance(logits, torch.stack(answers).mean(0))
         optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(network.parameters(), 1.0)
@@ -90,3 +102,8 @@ def train_detector(
             pace = (time.perf_counter() - began) / step
             report(f"step {step} of {settings.steps}, loss {loss.item():.4f}, {1000 * pace:.0f} ms a step")
     return cast(VoiceNetwork, average.module.eval())
+
+
+def _compiled(network: VoiceNetwork, steps: int) -> Callable[[Tensor], Tensor]:
+    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return torch.compile(network) if steps >= WORTH_COMPILING else network

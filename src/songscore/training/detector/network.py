@@ -7,7 +7,8 @@ the batch normalisations folded into the convolutions before them.
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -92,11 +93,44 @@ class VoiceNetwork(nn.Module):
         out["head.bias"] = _numpy(self.head.get_parameter("bias"))
         return out
 
+    @classmethod
+    def of(cls, arrays: Mapping[str, NDArray[np.float32]]) -> Self:
+        """The network that these `arrays` are of, to be used and not to be trained: its normalisations do nothing."""
+        outputs = tuple(len(arrays[f"conv{i}.bias"]) for i in range(len(TIME_STRIDES)))
+        network = cls(outputs, len(arrays["join.bias"]))
+        inputs = (2, *outputs)
+        for i, (convolution, norm) in enumerate(zip(network.convolutions, network.norms, strict=True)):
+            weight = _tensor(arrays[f"conv{i}.weight"]).reshape(3, 3, inputs[i], outputs[i]).permute(3, 2, 0, 1)
+            _unfold(convolution, norm, weight, arrays[f"conv{i}.bias"])
+        weight = _tensor(arrays["join.weight"]).reshape(-1, outputs[-1], len(arrays["join.bias"])).permute(2, 1, 0)
+        _unfold(network.join, network.join_norm, weight.flatten(1)[:, :, None], arrays["join.bias"])
+        for i, (convolution, norm) in enumerate(zip(network.context, network.context_norms, strict=True)):
+            weight = _tensor(arrays[f"context{i}.weight"]).permute(2, 1, 0)
+            _unfold(convolution, norm, weight, arrays[f"context{i}.bias"])
+        weight = _tensor(arrays["everywhere.weight"]).T[:, :, None]
+        _unfold(network.everywhere, network.everywhere_norm, weight, arrays["everywhere.bias"])
+        network.head.weight.data = _tensor(arrays["head.weight"]).T[:, :, None]
+        network.head.get_parameter("bias").data = _tensor(arrays["head.bias"])
+        return network.eval()
+
 
 def _fold(layer: Any, norm: Any) -> tuple[Tensor, Tensor]:
     weight: Tensor = layer.weight
     scale = norm.weight / torch.sqrt(norm.running_var + norm.eps)
     return weight * scale.reshape(-1, *[1] * (weight.dim() - 1)), norm.bias - norm.running_mean * scale
+
+
+def _unfold(layer: Any, norm: Any, weight: Tensor, bias: NDArray[np.float32]) -> None:
+    """Give a layer the weight, and the normalisation behind it the bias and nothing else to do."""
+    layer.weight.data = weight.contiguous()
+    norm.running_mean.zero_()
+    norm.running_var.fill_(1 - norm.eps)
+    norm.weight.data.fill_(1)
+    norm.bias.data = _tensor(bias)
+
+
+def _tensor(array: NDArray[np.float32]) -> Tensor:
+    return torch.from_numpy(np.array(array, np.float32))
 
 
 def _numpy(tensor: Tensor) -> NDArray[np.float32]:

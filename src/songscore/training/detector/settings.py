@@ -12,7 +12,9 @@ class Settings:
     Attributes
     ----------
     seed : int
-        Seed of all random numbers.
+        Seed of all random numbers. Each detector of an ensemble, and the one that it teaches, has the next.
+    ensemble : int
+        Detectors that are trained first; the one that is kept learns from their mean answer, too.
     steps, batch, frames : int
         Updates, examples in each, and frames of 40 ms in each example.
     learning_rate, weight_decay, dropout, average : float
@@ -43,6 +45,7 @@ class Settings:
     """
 
     seed: int = 1
+    ensemble: int = 2
     steps: int = 6000
     batch: int = 72
     frames: int = 128
