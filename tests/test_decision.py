@@ -14,10 +14,10 @@ from opinions import constant, other
 from tiny import BOUNDS, detector_arrays, heard, linear, p, tiny
 
 from songscore.analysis.record import Analysis
-from songscore.decision import CHOIR_HEARD, SHORTEST, SHORTEST_CERTAIN, Question, is_settled, label, no_music
+from songscore.decision import CHOIR_HEARD, SHORTEST, SHORTEST_CERTAIN, Question, is_settled, label, no_music, stays
 from songscore.features.detector import CHOIR, KINDS, SPEECH, STEP, SUNG
 from songscore.features.track_vector import Activity
-from songscore.model import Bounds, TrackModel, load_model, read_model, shipped_models
+from songscore.model import Bounds, PartBounds, TrackModel, load_model, read_model, shipped_models
 from songscore.model.bounds import NO_LIMIT
 from songscore.results import SCORE, SONG, TrackResult
 from songscore.training.publish import write_model
@@ -303,6 +303,30 @@ def test_of_a_score_enough_is_heard_where_neither_its_label_nor_its_certainty_ca
     model: TrackModel, log_odds: float, asked: dict[str, Any], settled: bool
 ) -> None:
     assert is_settled(heard(sung=p(log_odds), gap=SHORT_GAP), suspecting_nothing(model), Question(**asked)) is settled
+
+
+@given(
+    st.floats(-6, 6),
+    st.floats(0, 1),
+    st.floats(-6, 6),
+    st.floats(2.2, 5),
+    st.floats(-2.9, -2.2),
+    st.floats(0, 4),
+    st.booleans(),
+)
+def test_what_stays_has_the_same_answer_wherever_its_log_odds_may_rise_to(
+    log_odds: float, risen: float, cut: float, song_above: float, score_below: float, rise: float, may_be_certain: bool
+) -> None:
+    part = PartBounds(score_below=-3.0, rise=rise, rise_in_doubt=rise / 2)
+
+    def whole(log_odds: float) -> tuple[bool, bool]:
+        is_song = log_odds >= cut
+        return is_song, log_odds >= song_above if is_song else may_be_certain and log_odds <= score_below
+
+    if stays(log_odds, part, cut, song_above, score_below, may_be_certain):
+        plain = log_odds <= part.score_below
+        later = whole(log_odds + risen * (part.rise if plain else part.rise_in_doubt))
+        assert later == whole(log_odds) or (plain and not later[0])
 
 
 def test_a_score_that_sounds_spoken_cannot_become_certain(model: TrackModel) -> None:
