@@ -29,7 +29,7 @@ from songscore.training import train
 from songscore.training.data.corpus import Clip, Corpus, dequantise, quantise
 from songscore.training.data.manifest import Row
 from songscore.training.decision.bounds import DECIDING, MUSIC, fit_decision
-from songscore.training.decision.crossval import _digest
+from songscore.training.decision.crossval import _digest, cross_validate
 from songscore.training.decision.lessons import lessons_of
 from songscore.training.decision.linear import log_odds_of
 from songscore.training.detector.fit import distance, train_detector
@@ -38,7 +38,7 @@ from songscore.training.detector.settings import Settings
 pytestmark = pytest.mark.slow
 
 SECONDS = 4
-SETTINGS = Settings(steps=3, batch=20, frames=32, channels=(4, 4, 4, 4), width=8, n_leads=2)
+SETTINGS = Settings(ensemble=0, steps=3, batch=20, frames=32, channels=(4, 4, 4, 4), width=8, n_leads=2)
 HEADER = "path,label,group,role,kind,licence"
 HOW = {"n_folds": 2, "settings": SETTINGS, "licences": "free", "leave_out": True}
 
@@ -213,13 +213,13 @@ def test_a_second_run_takes_finished_parts_from_the_cache(
     again = train(manifest, tmp_path, name=trained[1].name, jobs=1, cache=cache, **HOW)
     assert again.metadata["sha256"] == trained[1].metadata["sha256"]
     assert {path: path.stat().st_mtime_ns for path in cache.rglob("part*.npz")} == parts
-    assert len(parts) == 3 * (SETTINGS.ensemble + 1), "of two folds and of all, each with those that teach it"
+    assert len(parts) == 3
 
 
-def corpus() -> Corpus:
+def corpus(copies: int = 1) -> Corpus:
     """A song, an instrumental and a voice of noise."""
     clips = []
-    for index, role in enumerate(("song", "instrumental", "voice")):
+    for index, role in enumerate(copies * ("song", "instrumental", "voice")):
         mel = np.random.default_rng(index).exponential(size=(100, N_MELS)).astype(np.float32)
         clips.append(Clip(index, role, quantise(mel), np.full((50, 3), 200, np.uint8)))
     return Corpus.of(clips, [Row(Path(), "", "", "", "", c.role, c.role, 1.0, "") for c in clips])
@@ -269,6 +269,20 @@ def test_a_detector_that_is_taught_by_others_answers_more_like_their_mean() -> N
     mel = dequantise(corpus().clip(0))[:32]
     far, near = (np.abs(VoiceDetector(arrays)(mel) - 0.9).mean() for arrays in (alone, taught))
     assert near < 0.8 * far
+
+
+def test_each_part_is_taught_by_detectors_that_were_trained_without_the_same_fold(tmp_path: Path) -> None:
+    fold = np.array([0, 0, 0, 1, 1, 1])
+    trained = cross_validate(corpus(2), fold, replace(SETTINGS, ensemble=1), tmp_path, 1, lambda _: None)
+    files = {path.name: path for path in tmp_path.rglob("part*.npz")}
+    assert sorted(files) == sorted(f"part{part}{seed}.npz" for part in (-1, 0, 1) for seed in ("", ".seed1"))
+    for part, arrays in trained.detectors.items():
+        chosen = fold != part
+        teacher = train_detector(corpus(2), chosen, SETTINGS).arrays()
+        taught = train_detector(corpus(2), chosen, replace(SETTINGS, seed=2), [teacher]).arrays()
+        with np.load(files[f"part{part}.seed1.npz"]) as stored:
+            np.testing.assert_array_equal(stored["head.bias"], teacher["head.bias"])
+        np.testing.assert_array_equal(arrays["head.bias"], taught["head.bias"])
 
 
 def test_no_answer_is_nearer_to_others_than_theirs() -> None:
