@@ -272,17 +272,6 @@ def suspecting_nothing(model: TrackModel) -> TrackModel:
         (3.1, {"prior": 0.01}, False),
         (2.5, {"prior": 0.01}, True),
         (4.7, {"prior": 0.01}, True),
-    ],
-)
-def test_of_a_song_enough_is_heard_where_it_is_certain_and_where_it_cannot_become_so(
-    model: TrackModel, log_odds: float, asked: dict[str, Any], settled: bool
-) -> None:
-    assert is_settled(heard(sung=p(log_odds), gap=SHORT_GAP), suspecting_nothing(model), Question(**asked)) is settled
-
-
-@pytest.mark.parametrize(
-    ("log_odds", "asked", "settled"),
-    [
         (-3.1, {}, True),
         (-2.9, {}, False),
         (-2.1, {}, False),
@@ -299,7 +288,7 @@ def test_of_a_song_enough_is_heard_where_it_is_certain_and_where_it_cannot_becom
         (-4.3, {"prior": 0.9}, True),
     ],
 )
-def test_of_a_score_enough_is_heard_where_neither_its_label_nor_its_certainty_can_change(
+def test_enough_is_heard_where_neither_the_label_nor_its_certainty_can_change(
     model: TrackModel, log_odds: float, asked: dict[str, Any], settled: bool
 ) -> None:
     assert is_settled(heard(sung=p(log_odds), gap=SHORT_GAP), suspecting_nothing(model), Question(**asked)) is settled
