@@ -115,11 +115,17 @@ def _write_m4a(path: Path, files: list[Path], seconds: float) -> None:
 
 
 def decode(path: Path) -> float:
-    """Plain decoding, block by block; the seconds of sound that came of it."""
-    if path.suffix == ".m4a":
+    """Plain decoding, block by block, by libsndfile or else by FFmpeg; the seconds of sound that came of it."""
+    try:
+        file = soundfile.SoundFile(path)
+    except soundfile.LibsndfileError:
+        seconds = 0.0
         with av.open(str(path)) as container:
-            return sum(frame.to_ndarray().shape[-1] / frame.sample_rate for frame in container.decode(audio=0))
-    with soundfile.SoundFile(path) as file:
+            for frame in container.decode(audio=0):
+                frame.to_ndarray()
+                seconds += frame.samples / frame.sample_rate
+        return seconds
+    with file:
         while len(file.read(65_536, dtype="float32", always_2d=True)):
             pass
         return float(file.tell() / file.samplerate)

@@ -72,7 +72,7 @@ class VoiceDetector:
         ``conv{i}.weight`` ``(9 * inputs, outputs)`` with rows by (time offset, band offset, input), ``join.weight``
         ``(bands * channels, width)``, ``context{i}.weight`` ``(3, width, width)`` with the time offset first,
         ``everywhere.weight`` ``(2 * width, width)``, which older models lack, ``head.weight`` ``(width, steps_at_once
-        * n_outputs)`` with the step first, and a ``.bias`` beside each. Older models answer for one step at once.
+        * n_outputs)`` with the step first, for 1 or 2 steps at once, and a ``.bias`` beside each.
     outputs : sequence of str
         Which of the `KINDS` the outputs are, in order; the probability of the others is 0.
     """
