@@ -64,6 +64,8 @@ class AvDecoder:
     _gap: _Gap | None
     _began: int | None
     _packet: int
+    _first: int
+    _origin = 0
 
     def __init__(self, open_bytes: Callable[[], io.BufferedReader]) -> None:
         self._open_bytes, self._content = open_bytes, open_bytes()
@@ -99,7 +101,7 @@ class AvDecoder:
             self.close()
             self._open()
             return
-        tick = max(0, frame - _WARM_UP) // self._per_tick
+        tick = max(0, self._origin + (frame - _WARM_UP) // self._per_tick)
         number = self._table.at(tick) if self._table else 0
         try:
             is_in_container = self._table is None or number < self._table.n_first
@@ -152,7 +154,7 @@ class AvDecoder:
     def _start(self, number: int = 0) -> None:
         """Begin to decode at the present place in the container, or at a packet behind those that are in it."""
         self._rest = self._gap = self._began = None
-        self._packet = 0
+        self._packet = self._first = 0
         self._samples = self._decode(self._packets(number))
 
     @property
@@ -161,7 +163,11 @@ class AvDecoder:
         return int((self._stream.time_base or 0) * self.rate)
 
     def _seeks_exactly(self) -> bool:
-        """Whether seeking gives the same samples as reading on; the decoder is at the start afterwards."""
+        """Whether seeking gives the same samples as reading on; the decoder is at the start afterwards.
+
+        Where FFmpeg leaves out the delay of the encoder, as a tag of iTunes tells it, the first packet that sounds is
+        cut, and the clock does not begin at 0.
+        """
         stream, half = self._stream, self.rate // 2
         if self._container.format.name != _MP4 or not self.claimed or self.claimed < 2 * half:
             return False
@@ -169,9 +175,12 @@ class AvDecoder:
             return False
         try:
             expected = self.read(2 * half)[half:]
-            begins_at_zero = self._began == 0
+            began = self._began
+            if began and began > 0 and self._first < self._packet:
+                self._origin = began
+                self.claimed -= began * self._per_tick
             self.seek(half)
-            same = begins_at_zero and _is_same(self.read(half), expected)
+            same = began == self._origin and _is_same(self.read(half), expected)
         except DecodeError:
             same = False
         length = (self._table.n_packets if self._table else stream.frames) * self._packet
@@ -186,7 +195,7 @@ class AvDecoder:
                 yield part
                 continue
             if before is None:
-                before = frame - self._per_tick * (self._began or 0)
+                before = frame - self._per_tick * ((self._began or 0) - self._origin)
                 if before < 0:
                     raise DecodeError("seeking leads to a later place")
             if before < len(part[0]):
@@ -217,7 +226,7 @@ class AvDecoder:
                     return
                 for frame in self._stream.decode(packet):
                     if self._began is None:
-                        self._began = frame.pts
+                        self._began, self._first = frame.pts, frame.samples
                     self._packet = max(self._packet, frame.samples)
                     planes: Any = frame.planes
                     if frame.format.name == "fltp" and frame.sample_rate == self.rate and len(planes) == self.channels:
