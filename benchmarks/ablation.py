@@ -29,18 +29,23 @@ from .material.place import Place
 
 QUICK = {"seconds": 10}
 CHOICES = {
-    "strongest 2, 5, 10 and 30 seconds, and the length (the shipped choice)": DECIDING,
-    "without the length": DECIDING[:-1],
-    "strongest 5 and 30 seconds": ["voice_top_5s", "voice_top_30s"],
-    "strongest 5 and 30 seconds, and the length": ["voice_top_5s", "voice_top_30s", "length"],
-    "strongest 10 seconds and the length": ["voice_top_10s", "length"],
-    "the shipped choice, and the means of speech and choir": [*DECIDING, "speech_mean", "choir_mean"],
-    "mean, 90th percentile and longest run of the voice": ["voice_mean", "voice_q90", "voice_longest"],
+    "strongest 2, 5, 10 and 30 seconds, and the length; other weights for long tracks (the shipped choice)": (
+        2,
+        DECIDING,
+    ),
+    "the same weights for all lengths": (1, DECIDING),
+    "the same weights for all lengths, without the length": (1, DECIDING[:-1]),
+    "strongest 5 and 30 seconds, and the length": (2, ["voice_top_5s", "voice_top_30s", "length"]),
+    "strongest 10 seconds and the length": (2, ["voice_top_10s", "length"]),
+    "the shipped choice, and the means of speech and choir": (2, [*DECIDING, "speech_mean", "choir_mean"]),
+    "mean, 90th percentile and longest run of the voice": (1, ["voice_mean", "voice_q90", "voice_longest"]),
 }
+"""Sums of weights, see `songscore.model.Linear`, and features."""
+
 KINDS = ("recording", "pair", "mix", "excerpt", "composed")
 
 
-def judged(data: Folds, names: list[str]) -> NDArray[np.float64]:
+def judged(data: Folds, n_sums: int, names: list[str]) -> NDArray[np.float64]:
     """Log-odds of every example by weights fitted to other folds."""
     given = data.given
     features = np.array([list(track_vector(example.activity, names).values()) for example in data.examples])
@@ -49,7 +54,7 @@ def judged(data: Folds, names: list[str]) -> NDArray[np.float64]:
         here = given.fold == part
         used = ~here & given.trusted & given.is_music
         weight = balanced_weights(given.song[used], given.kind[used])
-        linear = fit_linear(names, features[used], given.song[used], weight, rising)
+        linear = fit_linear(names, features[used], given.song[used], weight, rising, n_sums=n_sums)
         log_odds[here] = log_odds_of(linear, features[here])
     return log_odds
 
@@ -60,8 +65,8 @@ def accuracy_table(data: Folds) -> Iterator[str]:
     yield f"| features | {' | '.join(heads)} |"
     yield "|---" * (len(heads) + 1) + "|"
     given = data.given
-    for name, features in CHOICES.items():
-        log_odds = judged(data, features)
+    for name, choice in CHOICES.items():
+        log_odds = judged(data, *choice)
         chosen = {kind: given.trusted & given.is_music & (given.kind == kind) for kind in KINDS}
         cells = [roc_auc_score(given.song[chosen["recording"]], log_odds[chosen["recording"]])]
         cells += [balanced_accuracy(given.song[c], (log_odds[c] >= 0).astype(float)) for c in chosen.values()]

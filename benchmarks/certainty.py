@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from songscore.decision import SHORTEST_CERTAIN, Question, stays
 from songscore.model import MODEL, Bounds, load_model
-from songscore.model.bounds import LONG
+from songscore.model.bounds import VERY_LONG
 from songscore.training.decision.bounds import Answers, DecisionSet, calibrate, cross_validated
 from songscore.training.decision.lessons import lessons_of
 
@@ -53,26 +53,30 @@ class Judged:
 def answered(data: Judged, question: Question, *, thorough: bool) -> tuple[Booleans, Booleans, Booleans]:
     """Whether each example is called a song, whether that is certain, and whether it is heard in part."""
     song, certain, left = np.zeros((3, len(data.given.song)), np.bool_)
+    very_long = data.given.seconds >= VERY_LONG
     for part, bounds in enumerate(data.bounds):
-        here = data.given.fold == part
-        song[here], certain[here], left[here] = _answered(data, here, bounds, question, thorough)
+        for here in (data.given.fold == part) & np.array([very_long, ~very_long]):
+            song[here], certain[here], left[here] = _answered(data, here, bounds, question, thorough)
     return song, certain & (data.given.seconds >= SHORTEST_CERTAIN), left
 
 
 def _answered(
     data: Judged, here: Booleans, bounds: Mapping[str, Any], question: Question, thorough: bool
 ) -> tuple[Booleans, Booleans, Booleans]:
+    """`answered` for some tracks, which are very long all of them, or none."""
     limits = Bounds.from_dict(bounds)
     whole, heard = data.answers.whole[here], data.answers.part[here]
     sung = data.given.speech[here] < limits.song_speech_below
     played = data.given.spoken[here] < limits.score_spoken_below
     played_part = data.given.spoken_part[here] < limits.score_spoken_below
-    low = np.where(data.given.seconds[here] >= LONG, limits.long_score_below, limits.score_below)
-    settled = stays(heard, limits.part, question.cut, limits.song_above, low, played_part)
+    seconds = data.given.seconds[here]
+    part = limits.part_at(float(seconds.max(initial=0)))
+    low = np.array([limits.score_below_at(length) for length in seconds.tolist()])
+    settled = stays(heard, part, question.cut, limits.song_above, low, played_part)
     left = data.given.early[here] & settled & (not thorough)
     log_odds = np.where(left, heard, whole)
     song = log_odds >= question.cut
-    is_score = np.where(left, played_part & (heard <= limits.part.score_below), played & (whole <= low))
+    is_score = np.where(left, played_part & (heard <= part.score_below), played & (whole <= low))
     certain = np.where(song, sung & (log_odds >= limits.song_above), is_score)
     return song, certain & (data.answers.music[here] >= limits.music_above), left
 

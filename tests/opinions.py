@@ -36,4 +36,4 @@ def opinion(log_odds: float, bounds: Bounds = BOUNDS) -> TrackModel:
 def constant(value: float) -> Linear:
     """A weighted sum of nothing."""
     nothing = np.empty(0)
-    return Linear((), nothing, nothing, nothing, value)
+    return Linear((), nothing, nothing, np.empty((1, 0)), np.array([value]))

@@ -170,7 +170,7 @@ def test_no_weight_of_the_strongest_seconds_becomes_negative(seed: int) -> None:
     marks, _ = marked(shifted(seed=seed), 60)
     marks = replace(marks, whole=marks.whole * np.array([-1, 1, 1, 1, 1]))
     after = adapted(BASE, LESSONS, marks, everything(marks))
-    assert (after.weight[[name in RISING for name in after.names]] >= 0).all()
+    assert (after.weight[:, [name in RISING for name in after.names]] >= 0).all()
 
 
 def test_many_marks_of_both_classes_weigh_the_same_and_a_single_one_little() -> None:
@@ -293,7 +293,7 @@ def test_bounds_keep_their_promise_in_the_collection_that_was_marked() -> None:
             wrong = is_certain(rest, log_odds, all_music(rest), limits) & ((log_odds >= 0) != rest.song)
             shares.append([wrong[rest.song].mean(), wrong[~rest.song].mean()])
     before, after_all = np.mean(shares[::2], axis=0), np.mean(shares[1::2], axis=0)
-    assert before.max() > 2 * ERROR_RATE
+    assert before.max() > 1.5 * ERROR_RATE
     assert (after_all <= 1.5 * ERROR_RATE).all()
 
 
@@ -303,8 +303,13 @@ def test_new_bounds_are_never_laxer_for_parts_and_choirs_than_for_the_whole() ->
     bounds = adapted_bounds(BEFORE, after, LESSONS, marks, cross_validated(BASE, LESSONS, marks))
     assert bounds["song_above_with_choir"] >= bounds["song_above"] >= BEFORE["song_above"]
     assert bounds["part"]["score_below"] <= bounds["long_score_below"] <= BEFORE["long_score_below"]
+    assert bounds["very_long_part"]["score_below"] <= bounds["very_long_score_below"]
+    assert bounds["very_long_score_below"] <= BEFORE["very_long_score_below"]
     for rise in ("rise", "rise_in_doubt"):
         assert bounds["part"][rise] >= BEFORE["part"][rise]
+    older = {name: value for name, value in BEFORE.items() if not name.startswith("very_long")}
+    again = adapted_bounds(older, after, LESSONS, marks, cross_validated(BASE, LESSONS, marks))
+    assert again["very_long_score_below"] <= older["long_score_below"]
     assert bounds["music_above"] == BEFORE["music_above"]
     scores, _ = bounds["calibrated_on"]["song_above"].values()
     assert scores == (~LESSONS.song).sum() + (~marks.song).sum()
@@ -314,7 +319,7 @@ def test_lessons_that_know_no_parts_leave_no_score_early() -> None:
     blind = replace(LESSONS, part=LESSONS.whole)
     marks, _ = marked(shifted())
     bounds = adapted_bounds(BEFORE, BASE, blind, marks, cross_validated(BASE, blind, marks))
-    assert bounds["part"]["score_below"] == -NEVER
+    assert bounds["part"]["score_below"] == bounds["very_long_part"]["score_below"] == -NEVER
 
 
 # What to mark next

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from math import log2, sqrt
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from scipy.special import logit
 from songscore.features.detector import KINDS, STEP
 from songscore.features.track_vector import Activity
 from songscore.model import Bounds
+from songscore.model.linear import LONG_FROM, SHORT_UNTIL
 from songscore.training.decision.bounds import (
     CHANGED,
     DECIDING,
@@ -107,15 +109,37 @@ def test_a_rising_feature_has_no_negative_weight() -> None:
     x = np.random.default_rng(0).normal(size=(200, 2))
     positive = x @ [1.0, -1.0] > 0
     free, held = (fit_linear(["a", "b"], x, positive, np.ones(200), rising) for rising in ([], ["a", "b"]))
-    assert free.weight[0] > 0 > free.weight[1]
-    assert held.weight[0] > 0
-    assert held.weight[1] == 0
+    assert free.weight[0, 0] > 0 > free.weight[0, 1]
+    assert held.weight[0, 0] > 0
+    assert held.weight[0, 1] == 0
+
+
+def test_each_length_has_its_own_sum_and_between_them_they_are_mixed() -> None:
+    """A song of a minute is told by the first feature, one of five by the second."""
+    random = np.random.default_rng(0)
+    long = np.arange(400) % 2 == 1
+    x = np.column_stack([random.normal(size=(400, 2)), np.where(long, log2(LONG_FROM), log2(SHORT_UNTIL))])
+    positive = np.where(long, x[:, 1], x[:, 0]) > 0
+    names = ["a", "b", "length"]
+    one, two = (fit_linear(names, x, positive, np.ones(400), ["a", "b"], n_sums=n) for n in (1, 2))
+    assert ((log_odds_of(one, x) > 0) == positive).mean() < 0.9
+    assert ((log_odds_of(two, x) > 0) == positive).mean() > 0.98
+    (a_short, b_short, _), (a_long, b_long, _) = two.weight
+    assert a_short > 5 * b_short >= 0
+    assert b_long > 5 * a_long >= 0
+    seconds = [1, SHORT_UNTIL, sqrt(SHORT_UNTIL * LONG_FROM), LONG_FROM, 36_000]
+    tracks = np.array([[1.0, 2.0, log2(s)] for s in seconds])
+    np.testing.assert_allclose(two.shares(tracks)[:, 1], [0, 0, 0.5, 1, 1])
+    alone = [two(dict(zip(names, row, strict=True))) for row in tracks]
+    np.testing.assert_allclose(alone, log_odds_of(two, tracks))
+    z = (tracks[2] - two.mean) / two.scale
+    assert alone[2] == pytest.approx((two.weight @ z + two.bias).mean())
 
 
 def test_a_feature_that_never_changes_does_no_harm() -> None:
     x = np.c_[np.arange(20.0), np.full(20, 3.0)]
     linear = fit_linear(["a", "b"], x, np.arange(20) > 9, np.ones(20))
-    assert (linear.scale[1], linear.weight[1]) == (1, 0)
+    assert (linear.scale[1], linear.weight[0, 1]) == (1, 0)
     assert np.isfinite(log_odds_of(linear, x)).all()
 
 
@@ -166,7 +190,7 @@ def test_the_decision_favours_songs_and_never_falls_while_more_is_heard() -> Non
     decision = fit_decision(GIVEN, EVERYTHING)
     told = log_odds_of(decision, GIVEN.whole) > 0
     assert (told == GIVEN.song)[GIVEN.is_music].mean() > 0.95
-    assert (decision.weight[: len(RISING)] >= 0).all()
+    assert (decision.weight[:, : len(RISING)] >= 0).all()
 
 
 def test_music_is_told_from_other_sounds_and_hardly_ever_refused() -> None:
@@ -222,6 +246,10 @@ def test_each_bound_rests_on_the_trusted_tracks_of_the_other_class() -> None:
     assert (found["part"]["rise"], found["part"]["rise_in_doubt"]) == (0, pytest.approx(1))
     assert found["calibrated_on"]["long_score_below"] == {"tracks": ENOUGH, "groups": ENOUGH}
     Bounds.from_dict(found)
+    very_long = calibrate(replace(given, seconds=np.where(short, 60.0, 600.0)), answers)
+    assert (very_long["long_score_below"], very_long["very_long_score_below"]) == pytest.approx((-4, -5))
+    assert (very_long["part"]["score_below"], very_long["very_long_part"]["score_below"]) == pytest.approx((-5, -6))
+    assert very_long["calibrated_on"]["very_long_part"] == {"tracks": ENOUGH, "groups": ENOUGH}
     all_long = calibrate(replace(given, seconds=np.full(n, 60.0)), answers)
     assert (all_long["score_below"], all_long["long_score_below"]) == pytest.approx((-5, -5))
     too_short = calibrate(replace(given, seconds=np.full(n, 5.0)), answers)
@@ -250,14 +278,15 @@ def spoken(speech: Sequence[float] | NDArray[np.float64]) -> NDArray[np.float64]
 def test_certain_is_what_lies_on_a_bound_or_beyond_is_music_long_enough_and_not_spoken() -> None:
     bounds = {"song_above": 2.5, "score_below": -2.0, "long_score_below": -3.0, "music_above": 0.0}
     bounds |= {"song_speech_below": 0.2, "score_spoken_below": 0.05}
-    log_odds = np.array([-3.0, -2.0, -1.9, 2.4, 2.5, 9.0, 9.0, 9.0, 9.0, 9.0, -9.0, -9.0, -2.9, -3.0])
-    music = np.array([0.0, 1, 1, 1, 1, 1, -1, 1, 1, 1, 1, 1, 1, 1])
-    speech = spoken([0.01] * 8 + [0.19, 0.21, 0.04, 0.06] + [0.01] * 2)
-    seconds = np.array([10.0] * 7 + [9.9] + [10.0] * 4 + [60.0] * 2)
-    given = replace(GIVEN, seconds=seconds, music=speech, spoken=np.array([0.0] * 10 + [0.04, 0.06] + [0.0] * 2))
-    found = is_certain(given, log_odds, music, bounds)
+    log_odds = np.array([-3.0, -2.0, -1.9, 2.4, 2.5, 9.0, 9.0, 9.0, 9.0, 9.0, -9.0, -9.0, -2.9, -3.0, -3.9, -4.0])
+    music = np.array([0.0, 1, 1, 1, 1, 1, -1, 1, 1, 1, 1, 1, 1, 1, 1, 1])
+    speech = spoken([0.01] * 8 + [0.19, 0.21, 0.04, 0.06] + [0.01] * 4)
+    seconds = np.array([10.0] * 7 + [9.9] + [10.0] * 4 + [60.0] * 2 + [600.0] * 2)
+    given = replace(GIVEN, seconds=seconds, music=speech, spoken=np.array([0.0] * 10 + [0.04, 0.06] + [0.0] * 4))
+    found = is_certain(given, log_odds, music, bounds | {"very_long_score_below": -4.0})
     assert found[:8].tolist() == [True, True, False, False, True, True, False, False]
-    assert found[8:].tolist() == [True, False, True, False, False, True]
+    assert found[8:].tolist() == [True, False, True, False, False, True, False, True]
+    assert is_certain(given, log_odds, music, bounds)[-2:].all(), "models that were made before that was known"
 
 
 def test_what_speech_keeps_from_being_certain_moves_no_bound() -> None:

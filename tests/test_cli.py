@@ -643,11 +643,11 @@ def test_info_shows_the_main_figures_and_when_an_answer_is_certain(monkeypatch: 
             "recording": {"brier": [0.1, 0, 1], "auc": [0.98, 0.97, 0.99], "balanced_accuracy": [0.95, 0.9, 1]}
         },
     }
-    bounds = SimpleNamespace(song_above=2.0, score_below=-1e6, long_score_below=-3.0)
+    bounds = SimpleNamespace(song_above=2.0, score_below=-1e6, score_below_at=lambda seconds: -3.0 - (seconds > 60))
     monkeypatch.setattr(model, "load_model", lambda name: SimpleNamespace(metadata=metadata, bounds=bounds))
     text = run("info").stdout
     assert "on recording  balanced accuracy 0.950 [0.900, 1.000], AUC 0.980 [0.970, 0.990]\n" in text
-    assert "song from 0.8808, score up to 0.0000 (from a minute of length 0.0474)" in text
+    assert "song from 0.8808, score up to 0.0000 (from a minute of length 0.0474, from ten 0.0180)" in text
     assert "brier" not in text
 
 

@@ -178,6 +178,22 @@ def test_without_bounds_of_parts_no_part_is_a_certain_score(model: TrackModel) -
     assert not is_settled(part, partless, Question())
 
 
+def test_a_very_long_score_has_bounds_of_its_own(model: TrackModel) -> None:
+    strict = BOUNDS | {"very_long_score_below": -4.0, "very_long_part": BOUNDS["part"] | {"score_below": -5.0}}
+    stricter = other(model, bounds=Bounds.from_dict(strict))
+    for seconds, gap, log_odds, certain in (
+        (590, 0, -3.9, True),
+        (600, 0, -3.9, False),
+        (600, 0, -4.1, True),
+        (590, SHORT_GAP, -4.9, True),
+        (610, SHORT_GAP, -4.9, False),
+        (610, SHORT_GAP, -5.1, True),
+    ):
+        track = heard(sung=p(log_odds), seconds=seconds, gap=gap)
+        assert answer(track, stricter).certain is certain
+        assert answer(track, model).certain, "without them those of long tracks hold"
+
+
 # Voices
 
 

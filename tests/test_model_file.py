@@ -68,7 +68,7 @@ def test_what_was_written_is_read_back(folder: Path) -> None:
 def test_contributions_and_bias_add_up_to_the_log_odds_strongest_first(folder: Path) -> None:
     decided = read_model(folder, "tiny").decide(heard(sung=0.8, choir=0.3))
     parts = [part.log_odds for part in decided.contributions]
-    assert sum(parts) + float(read(folder)[0]["decision.bias"]) == pytest.approx(decided.log_odds)
+    assert sum(parts) + read(folder)[0]["decision.bias"].item() == pytest.approx(decided.log_odds)
     assert [abs(part) for part in parts] == sorted((abs(part) for part in parts), reverse=True)
     assert {part.feature: part.value for part in decided.contributions} == decided.features
     assert decided.log_odds == pytest.approx(log(0.8 / 0.2), abs=1e-3)

@@ -47,7 +47,7 @@ def detector_arrays() -> dict[str, NDArray[np.float32]]:
 
 def linear(names: list[str], *weights: float, bias: float = 0.0) -> Linear:
     n = len(names)
-    return Linear(names, np.zeros(n), np.ones(n), np.array(weights, np.float64), bias)
+    return Linear(names, np.zeros(n), np.ones(n), np.array([weights], np.float64), np.array([bias]))
 
 
 def write_tiny(folder: Path, name: str = "tiny", *, weight: float = 1.0, **about: Any) -> Path:

@@ -118,11 +118,13 @@ def is_settled(activity: Activity, model: TrackModel, question: Question) -> boo
     if log_odds >= max(question.cut, song_above):
         at_once = log_odds >= bounds.song_left_above and _speech(activity) < bounds.song_speech_below
         return at_once or _is_heard_evenly(activity, model)
-    if bounds.part is None or not _is_heard_enough(activity, model, question):
+    seconds = activity.n_steps * STEP
+    part = bounds.part_at(seconds)
+    if part is None or not _is_heard_enough(activity, model, question):
         return False
-    score_below = bounds.score_below_at(activity.n_steps * STEP)
+    score_below = bounds.score_below_at(seconds)
     may_be_certain = not _may_be_rap(activity, bounds)
-    return bool(stays(log_odds, bounds.part, question.cut, song_above, score_below, may_be_certain))
+    return bool(stays(log_odds, part, question.cut, song_above, score_below, may_be_certain))
 
 
 def stays(
@@ -170,7 +172,7 @@ def suspected(
     first, after : (n,) int64
         First step of each stretch, and the step after its last.
     """
-    part = model.bounds.part
+    part = model.bounds.part_at(activity.n_steps * STEP)
     if part is None:
         return np.zeros(len(first), np.bool_)
     vocal = np.maximum(voice_curve(activity.kinds, choir=question.counts_choir), activity.kinds[:, SPEECH])
@@ -228,9 +230,10 @@ def _is_certain(
         return log_odds >= _song_above(model, question) and _speech(activity) < bounds.song_speech_below
     if _may_be_rap(activity, bounds) or (not question.counts_choir and voices["choir"] >= CHOIR_HEARD):
         return False
+    seconds = activity.n_steps * STEP
     if activity.is_whole:
-        return log_odds <= bounds.score_below_at(activity.n_steps * STEP)
-    part = bounds.part
+        return log_odds <= bounds.score_below_at(seconds)
+    part = bounds.part_at(seconds)
     return part is not None and _is_heard_enough(activity, model, question) and log_odds <= part.score_below
 
 

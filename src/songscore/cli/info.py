@@ -89,7 +89,8 @@ def _about(model: TrackModel) -> Iterator[tuple[str, str]]:
     yield (
         "certain",
         f"song from {expit(bounds.song_above):.4f}, score up to {expit(bounds.score_below):.4f}"
-        f" (from a minute of length {expit(bounds.long_score_below):.4f})",
+        f" (from a minute of length {expit(bounds.score_below_at(60)):.4f},"
+        f" from ten {expit(bounds.score_below_at(600)):.4f})",
     )
     if adapted:
         for when in ("before", "after"):

@@ -13,14 +13,17 @@ from typing import Any, Self
 
 import numpy as np
 
-LONG = 60.0
-"""Seconds from which a track is long."""
+LONG, VERY_LONG = 60.0, 600.0
+"""Seconds from which a track is long, and very long."""
 
 NO_LIMIT = 1.1
 """A share that no track reaches."""
 
 _EITHER = {"score_spoken_below", "score_speech_below"}
 """Limits of which a model has one."""
+
+_LATER = {"very_long_score_below"}
+"""Bounds that older models lack."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,9 +59,10 @@ class Bounds:
     ----------
     song_above, song_above_with_choir : float
         Log-odds from which "song" is certain, the second where voices without words count as a voice.
-    score_below, long_score_below : float
+    score_below, long_score_below, very_long_score_below : float
         Log-odds up to which "instrumental score" is certain, for a track that was heard whole; the second from `LONG`
-        seconds, since a long track may hold a short verse.
+        seconds and the third from `VERY_LONG`, since a long track may hold a short verse. Without the third the second
+        holds.
     song_left_above : float
         Log-odds from which a song need not be heard to its end.
     music_above : float
@@ -70,8 +74,9 @@ class Bounds:
         spoken may be rapped.
     score_speech_below : float
         The same over the whole track, for models that were made before that was known.
-    part : PartBounds or None
-        Bounds of a score that was heard in part; None where all of a score has to be heard.
+    part, very_long_part : PartBounds or None
+        Bounds of a score that was heard in part, the second from `VERY_LONG` seconds; without it the first holds. None
+        where all of a score has to be heard.
     """
 
     song_above: float
@@ -84,6 +89,8 @@ class Bounds:
     part: PartBounds | None
     score_spoken_below: float = NO_LIMIT
     score_speech_below: float = NO_LIMIT
+    very_long_score_below: float | None = None
+    very_long_part: PartBounds | None = None
 
     @classmethod
     def from_dict(cls, fields: Mapping[str, Any]) -> Self:
@@ -98,26 +105,35 @@ class Bounds:
         """
         if not _EITHER & fields.keys():
             raise KeyError("score_spoken_below")
-        part = fields.get("part")
+        parts = {name: _part(fields[name]) for name in ("part", "very_long_part") if fields.get(name) is not None}
+        missing = (_EITHER | _LATER) - fields.keys()
         bounds = cls(
-            **{name: _finite(fields, name) for name in {*cls.__slots__} - {"part"} - (_EITHER - fields.keys())},
-            part=None if part is None else PartBounds(**{name: _finite(part, name) for name in _of_part(part)}),
+            **{name: _finite(fields, name) for name in {*cls.__slots__} - {"part", "very_long_part"} - missing},
+            part=parts.get("part"),
+            very_long_part=parts.get("very_long_part"),
         )
-        parts = [bounds.part.score_below] if bounds.part else []
-        low = max(bounds.score_below, bounds.long_score_below, *parts)
+        whole = [bounds.score_below_at(seconds) for seconds in (0, LONG, VERY_LONG)]
+        low = max(*whole, *(part.score_below for part in parts.values()))
         high = min(bounds.song_above, bounds.song_above_with_choir, bounds.song_left_above)
-        if not low < 0 < high or (bounds.part and min(bounds.part.rise, bounds.part.rise_in_doubt) < 0):
+        if not low < 0 < high or any(min(part.rise, part.rise_in_doubt) < 0 for part in parts.values()):
             raise ValueError(f"bounds of certainty on the wrong side: {fields}")
         return bounds
 
     def score_below_at(self, seconds: float) -> float:
         """Log-odds up to which a track of that length, heard whole, is a certain score."""
+        if seconds >= VERY_LONG and self.very_long_score_below is not None:
+            return self.very_long_score_below
         return self.long_score_below if seconds >= LONG else self.score_below
 
+    def part_at(self, seconds: float) -> PartBounds | None:
+        """Bounds of a score of that length that was heard in part."""
+        return self.very_long_part if seconds >= VERY_LONG and self.very_long_part else self.part
 
-def _of_part(part: Mapping[str, Any]) -> set[str]:
-    """Bounds of a part; older models lack the last two."""
-    return {"score_below", "rise"} | ({"rise_in_doubt", "beside_below"} & part.keys())
+
+def _part(fields: Mapping[str, Any]) -> PartBounds:
+    """Bounds of a part; older models lack two of them."""
+    names = {"score_below", "rise"} | ({"rise_in_doubt", "beside_below"} & fields.keys())
+    return PartBounds(**{name: _finite(fields, name) for name in names})
 
 
 def _finite(fields: Mapping[str, Any], key: str) -> float:

@@ -106,10 +106,10 @@ class TrackModel:
     def decide(self, activity: Activity, *, choir: bool = False) -> Decided:
         """Weigh the features of what was heard; with `choir`, voices without words count as a voice."""
         features = track_vector(activity, self.features, choir=choir, feature_set=self.feature_set)
-        parts = self.decision.parts(features)
+        parts, bias = self.decision.parts(features)
         shown = sorted(zip(features.items(), parts, strict=True), key=lambda item: -abs(item[1]))
         contributions = tuple(Contribution(n, v, float(part), MEANINGS[n]) for (n, v), part in shown)
-        return Decided(float(parts.sum() + self.decision.bias), features, contributions)
+        return Decided(float(parts.sum() + bias), features, contributions)
 
     def log_odds(self, activity: Activity, *, choir: bool = False) -> float:
         """Log-odds of "song", songs and instrumental scores equally expected."""
@@ -190,7 +190,7 @@ def _under(prefix: str, arrays: Arrays) -> dict[str, NDArray[Any]]:
 def _rises(decision: Linear) -> bool:
     """Whether the log-odds never fall while more of a track is heard, so that listening may stop early."""
     rising = np.array([name in RISING for name in decision.names])
-    return {*decision.names} <= RISING | FIXED and bool((decision.weight[rising] >= 0).all())
+    return {*decision.names} <= RISING | FIXED and bool((decision.weight[:, rising] >= 0).all())
 
 
 def _window(frames: Any) -> int:

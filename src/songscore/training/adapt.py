@@ -240,7 +240,7 @@ def _write(stem: Path, base: TrackModel, trial: Trial, found: Mapping[str, Any])
     kept = {name: array for name, array in base.arrays.items() if not name.startswith("canary.samples")}
     arrays = kept | {
         "decision.weight": linear.weight,
-        "decision.bias": np.asarray(linear.bias),
+        "decision.bias": linear.bias,
         "canary.log_odds": np.array([linear(dict(zip(linear.names, row, strict=True))) for row in canary]),
     }
     described = {"sha256", "metrics", "coverage", "provenance"}

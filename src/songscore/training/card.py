@@ -171,10 +171,13 @@ def _calibrated(bounds: Mapping[str, Any]) -> Iterator[str]:
     values = {
         "song_above": ("song from", bounds["song_above"]),
         "score_below": ("score up to, shorter than a minute", bounds["score_below"]),
-        "long_score_below": ("score up to, longer", bounds["long_score_below"]),
+        "long_score_below": ("score up to, one minute to ten", bounds["long_score_below"]),
+        "very_long_score_below": ("score up to, longer", bounds["very_long_score_below"]),
     }
-    if bounds["part"] and bounds["part"]["score_below"] > -NEVER_BELOW:
-        values["part"] = ("score up to, longer, heard in part", bounds["part"]["score_below"])
+    lengths = {"part": "a minute or more, heard in part", "very_long_part": "ten minutes or more, heard in part"}
+    for name, length in lengths.items():
+        if bounds[name] and bounds[name]["score_below"] > -NEVER_BELOW:
+            values[name] = (f"score up to, {length}", bounds[name]["score_below"])
     for key, (text, value) in values.items():
         behind = bounds["calibrated_on"][key]
         yield f"| {text} | {value:.2f} | {behind['tracks']} | {behind['groups']} |"

@@ -20,6 +20,7 @@ from songscore.training.decision.bounds import (
     CALIBRATED,
     ERROR_RATE,
     NEVER,
+    PARTS,
     RISING,
     Answers,
     DecisionSet,
@@ -36,7 +37,7 @@ from songscore.training.decision.linear import (
     balanced_weights,
     log_odds_of,
     refit_linear,
-    with_ones,
+    terms,
 )
 
 MARKED = "marked"
@@ -120,19 +121,19 @@ def adapted_bounds(
     """
     heard = answers_of(linear, lessons)
     ours, theirs = evidence(lessons, heard), evidence(marks, answers, chosen)
-    part = before["part"]
+    before = {"very_long_score_below": before["long_score_below"], "very_long_part": before["part"], **before}
+    parts = {name: before[name] for name in PARTS}
     known = {name: before[name] for name in ("song_above", "song_above_with_choir")}
-    known |= {name: -before[name] for name in ("score_below", "long_score_below")}
-    known |= {"part": -part["score_below"] if part else NEVER}
+    known |= {name: -before[name] for name in ("score_below", "long_score_below", "very_long_score_below")}
+    known |= {name: -part["score_below"] if part else NEVER for name, part in parts.items()}
     found = {name: supported_bound(ours[name], theirs[name], known[name]) for name in known}
     # Counting choirs as voices raises log-odds, and hearing only a part lowers them, so these bounds are no laxer.
     found["song_above_with_choir"] = max(found["song_above_with_choir"], found["song_above"])
     found["part"] = max(found["part"], found["long_score_below"])
-    known_rises = (part["rise"], part.get("rise_in_doubt", 0.0)) if part else (0.0, 0.0)
-    new_rises = map(max, known_rises, rises(lessons, heard, -found["part"]))
+    found["very_long_part"] = max(found["very_long_part"], found["very_long_score_below"])
     return as_metadata(found) | {
         "music_above": before["music_above"],
-        "part": part_as_metadata(-found["part"], *new_rises) if part else None,
+        **{name: _part(part, lessons, heard, -found[name]) for name, part in parts.items()},
         "calibrated_on": {
             name: {
                 "tracks": len(ours[name][0]) + len(theirs[name][0]),
@@ -141,6 +142,16 @@ def adapted_bounds(
             for name in CALIBRATED
         },
     }
+
+
+def _part(
+    before: Mapping[str, float] | None, lessons: DecisionSet, heard: Answers, score_below: float
+) -> dict[str, float] | None:
+    """Bounds of tracks heard in part, whose log-odds may rise no less than they might before; None as before."""
+    if before is None:
+        return None
+    known = before["rise"], before.get("rise_in_doubt", 0.0)
+    return part_as_metadata(score_below, *map(max, known, rises(lessons, heard, score_below)))
 
 
 def supported_bound(
@@ -175,13 +186,12 @@ def to_mark_next(
     """
     used, weight = _fitted_lessons(lessons)
     rows = [(lessons.whole[used], weight), (marks.whole, mark_weights(marks.song) * STRENGTH)]
-    n_weights = len(base.weight) + 1
-    known = PENALTY * np.eye(n_weights)
+    known = PENALTY * np.eye(base.weight.size + base.bias.size)
     for some, weights in rows:
-        x = with_ones(base, some)
+        x = terms(base, some)
         known += (x.T * (weights * _doubt(base, some))) @ x
     spread: Floats = np.linalg.inv(known).astype(np.float64)
-    x = with_ones(base, features)
+    x = terms(base, features)
     informative = _doubt(base, features) * STRENGTH / 2 / HALF
     return list(_greedy(x, informative, spread, folder, n))
 

@@ -18,7 +18,7 @@ from songscore.decision import SHORTEST_CERTAIN
 from songscore.features.detector import STEP
 from songscore.features.track_vector import Activity, plainest_speech, track_vector
 from songscore.model import Linear
-from songscore.model.bounds import LONG
+from songscore.model.bounds import LONG, VERY_LONG
 from songscore.training.decision.compose import (
     BESIDE_BELOW,
     Example,
@@ -66,7 +66,10 @@ REFUSED = 0.001
 RECORDED = ("recording", "generated", "pair", "excerpt")
 """Kinds of tracks like those in people's collections."""
 
-CALIBRATED = ("song_above", "score_below", "long_score_below", "part")
+PARTS = ("part", "very_long_part")
+"""Bounds of tracks that are heard in part."""
+
+CALIBRATED = ("song_above", "score_below", "long_score_below", "very_long_score_below", "part", "very_long_part")
 """Bounds for which the metadata gives the numbers of tracks and groups that they were calibrated on."""
 
 CHANGED = 0.005
@@ -173,7 +176,7 @@ def fit_decision(given: DecisionSet, chosen: Booleans) -> Linear:
     """Weights for song against score, fitted to the trusted music among the chosen tracks."""
     used = chosen & given.trusted & given.is_music
     weight = balanced_weights(given.song[used], given.kind[used])
-    return fit_linear(DECIDING, given.whole[used], given.song[used], weight, RISING)
+    return fit_linear(DECIDING, given.whole[used], given.song[used], weight, RISING, n_sums=2)
 
 
 def fit_music(given: DecisionSet, chosen: Booleans) -> Linear:
@@ -205,9 +208,10 @@ def calibrate(given: DecisionSet, answers: Answers, chosen: Booleans | None = No
     """
     behind = evidence(given, answers, chosen)
     found = {name: upper_bound(*found) for name, found in behind.items()}
+    parts = {name: (-found[name], *rises(given, answers, -found[name], chosen)) for name in PARTS}
     return as_metadata(found) | {
         "music_above": _music_above(given, answers),
-        "part": part_as_metadata(-found["part"], *rises(given, answers, -found["part"], chosen)),
+        **{name: part_as_metadata(*numbers) for name, numbers in parts.items()},
         "calibrated_on": {
             name: {"tracks": len(behind[name][0]), "groups": len(np.unique(behind[name][1]))} for name in CALIBRATED
         },
@@ -227,15 +231,17 @@ def evidence(
         used = used & chosen
     songs, scores = used & given.song, used & ~given.song
     no_choir, early = scores & np.isin(given.kind, CHOIRLESS), songs & given.early
-    long = given.seconds >= LONG
+    long, very_long = given.seconds >= LONG, given.seconds >= VERY_LONG
     sung = given.speech < SONG_SPEECH_BELOW
     played, played_part = given.spoken < SCORE_SPOKEN_BELOW, given.spoken_part < SCORE_SPOKEN_BELOW
     towards = {
         "song_above": (answers.whole, sung, scores),
         "song_above_with_choir": (answers.choir, sung, no_choir),
         "score_below": (-answers.whole, played, _enough(songs & ~long, songs)),
-        "long_score_below": (-answers.whole, played, _enough(songs & long, songs)),
-        "part": (-answers.part, played_part, early),
+        "long_score_below": (-answers.whole, played, _enough(songs & long & ~very_long, songs & long, songs)),
+        "very_long_score_below": (-answers.whole, played, _enough(songs & very_long, songs & long, songs)),
+        "part": (-answers.part, played_part, _enough(early & ~very_long, early)),
+        "very_long_part": (-answers.part, played_part, _enough(early & very_long, early)),
     }
     return {
         name: (np.where(possible, far, -NEVER)[here], given.group[here])
@@ -243,9 +249,9 @@ def evidence(
     }
 
 
-def _enough(some: Booleans, every: Booleans) -> Booleans:
-    """`some` of the tracks, or if these are too few to promise `ERROR_RATE`, `every` one of their class."""
-    return some if some.sum() + 1 >= 1 / ERROR_RATE else every
+def _enough(*choices: Booleans) -> Booleans:
+    """The first choice of tracks that are enough to promise `ERROR_RATE`, or else the last."""
+    return next((some for some in choices if some.sum() + 1 >= 1 / ERROR_RATE), choices[-1])
 
 
 def as_metadata(found: Mapping[str, float]) -> dict[str, Any]:
@@ -255,6 +261,7 @@ def as_metadata(found: Mapping[str, float]) -> dict[str, Any]:
         "song_above_with_choir": found["song_above_with_choir"],
         "score_below": -found["score_below"],
         "long_score_below": -found["long_score_below"],
+        "very_long_score_below": -found["very_long_score_below"],
         "song_left_above": max(found["song_above"], LEFT_ABOVE),
         "song_speech_below": SONG_SPEECH_BELOW,
         "score_spoken_below": SCORE_SPOKEN_BELOW,
@@ -308,7 +315,9 @@ def is_certain(given: DecisionSet, log_odds: Floats, music: Floats, bounds: Mapp
         As `calibrate` makes them.
     """
     sung = (log_odds >= bounds["song_above"]) & (given.speech < bounds["song_speech_below"])
-    low = np.where(given.seconds >= LONG, bounds["long_score_below"], bounds["score_below"])
+    long, very_long = given.seconds >= LONG, given.seconds >= VERY_LONG
+    longest = bounds.get("very_long_score_below", bounds["long_score_below"])
+    low = np.select([very_long, long], [longest, bounds["long_score_below"]], bounds["score_below"])
     played = (log_odds <= low) & (given.spoken < bounds["score_spoken_below"])
     return np.asarray((sung | played) & (given.seconds >= SHORTEST_CERTAIN) & (music >= bounds["music_above"]))
 

@@ -1,5 +1,7 @@
 """Logistic regression on standardised features, with weights that may be held at zero or more.
 
+With two sums of features (`songscore.model.Linear`) it is still one regression, on each sum's share of every feature.
+
 Features have the shape ``(n_tracks, n_features)``; labels and weights of tracks have the shape ``(n_tracks,)``.
 """
 
@@ -23,7 +25,13 @@ Booleans = NDArray[np.bool_]
 
 
 def fit_linear(
-    names: Sequence[str], features: Floats, positive: Booleans, weight: Floats, rising: Sequence[str] = ()
+    names: Sequence[str],
+    features: Floats,
+    positive: Booleans,
+    weight: Floats,
+    rising: Sequence[str] = (),
+    *,
+    n_sums: int = 1,
 ) -> Linear:
     """Logistic regression on standardised features, with weights that may not be negative for the names `rising`.
 
@@ -34,13 +42,15 @@ def fit_linear(
     positive : (n_tracks,) bool
     weight : (n_tracks,) float64
     rising : sequence of str
+    n_sums : {1, 2}
+        Whether there is one sum for all tracks, or one for short and one for long tracks.
     """
     weight = weight / weight.sum()
     mean = weight @ features
     scale = np.sqrt(weight @ (features - mean) ** 2)
     scale[scale == 0] = 1.0
-    blank = Linear(list(names), mean, scale, np.zeros(len(names)), 0.0)
-    return _minimise(blank, features, positive, weight, rising, pull=np.zeros(len(names) + 1))
+    blank = Linear(list(names), mean, scale, np.zeros((n_sums, len(names))), np.zeros(n_sums))
+    return _minimise(blank, features, positive, weight, rising, pull=np.zeros(n_sums * (len(names) + 1)))
 
 
 def refit_linear(
@@ -62,14 +72,14 @@ def refit_linear(
     rising : sequence of str
         Names whose weights may not be negative.
     """
-    _, slope = _loss(with_ones(linear, old[0]), old[1], old[2], np.append(linear.weight, linear.bias))
+    _, slope = _loss(terms(linear, old[0]), old[1], old[2], _parameters(linear))
     features, positive, weight = (np.concatenate(pair) for pair in zip(old, new, strict=True))
     return _minimise(linear, features, positive, weight, rising, pull=slope)
 
 
 def log_odds_of(linear: Linear, features: Floats) -> Floats:
     """Log-odds by a fitted `Linear` of each row of features."""
-    return np.asarray((features - linear.mean) / linear.scale @ linear.weight + linear.bias)
+    return np.asarray(terms(linear, features) @ _parameters(linear))
 
 
 def balanced_weights(positive: Booleans, kind: NDArray[np.str_]) -> Floats:
@@ -87,17 +97,17 @@ def _minimise(
     near: Linear, features: Floats, positive: Booleans, weight: Floats, rising: Sequence[str], pull: Floats
 ) -> Linear:
     """Minimise the loss minus `pull` times the parameters, plus a penalty on the distance from `near`'s weights."""
-    x, start = with_ones(near, features), np.append(near.weight, near.bias)
-    penalty = np.append(np.full(len(near.weight), PENALTY), 0.0)
+    x, start, n_sums = terms(near, features), _parameters(near), len(near.bias)
+    penalty = np.tile([PENALTY] * len(near.names) + [0.0], n_sums)
 
     def objective(parameters: Floats) -> tuple[float, Floats]:
         value, slope = _loss(x, positive, weight, parameters)
         away = parameters - start
         return value + float(penalty @ away**2 / 2 - pull @ parameters), slope + penalty * away - pull
 
-    limits = [(0.0 if name in rising else None, None) for name in near.names]
-    found = minimize(objective, start, jac=True, method="L-BFGS-B", bounds=[*limits, (None, None)])
-    return replace(near, weight=found.x[:-1], bias=float(found.x[-1]))
+    limits = [*((0.0 if name in rising else None, None) for name in near.names), (None, None)]
+    found = minimize(objective, start, jac=True, method="L-BFGS-B", bounds=limits * n_sums).x.reshape(n_sums, -1)
+    return replace(near, weight=found[:, :-1], bias=found[:, -1])
 
 
 def _loss(x: Floats, positive: Booleans, weight: Floats, parameters: Floats) -> tuple[float, Floats]:
@@ -107,6 +117,17 @@ def _loss(x: Floats, positive: Booleans, weight: Floats, parameters: Floats) -> 
     return float(weight @ np.logaddexp(0, -margin)), x.T @ (-weight * sign * expit(-margin))
 
 
-def with_ones(linear: Linear, features: Floats) -> Floats:
-    """Standardised features, and a column of ones for the bias."""
-    return np.column_stack([(features - linear.mean) / linear.scale, np.ones(len(features))])
+def terms(linear: Linear, features: Floats) -> Floats:
+    """What the parameters multiply: for each sum its share of the standardised features, and of 1 for its bias.
+
+    Returns
+    -------
+    (n_tracks, n_sums * (n_features + 1)) float64
+    """
+    x = np.column_stack([(features - linear.mean) / linear.scale, np.ones(len(features))])
+    return np.hstack([share[:, None] * x for share in linear.shares(features).T])
+
+
+def _parameters(linear: Linear) -> Floats:
+    """Weights and bias of each sum in turn."""
+    return np.column_stack([linear.weight, linear.bias]).ravel()
