@@ -52,7 +52,7 @@ class Asked:
 
 
 @click.command()
-@click.option("--draws", default=6, show_default=True, help="Short scores made for each song; a long one for each.")
+@click.option("--draws", default=3, show_default=True, help="Short scores made for each song; a long one for each.")
 @click.option("--seed", default=0, show_default=True)
 @click.option("--model", default=MODEL, show_default=True, help="Name or path.")
 def main(place: Place, draws: int, seed: int, model: str) -> Iterator[str]:

@@ -8,11 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from tiny import detector_arrays
 
 from songscore.features.detector import FRAMES_PER_STEP, KINDS, MUSIC, SPEECH, STEP, SUNG
-from songscore.features.spectrum import N_MELS, WINDOW
+from songscore.features.spectrum import N_MELS, WINDOW, FloatArray
 from songscore.features.track_vector import Activity
-from songscore.training.data.corpus import Clip, Corpus
+from songscore.training.data.corpus import Clip as CorpusClip
+from songscore.training.data.corpus import Corpus
 from songscore.training.data.manifest import Row
 from songscore.training.decision.compose import (
     ALONE,
@@ -22,6 +24,7 @@ from songscore.training.decision.compose import (
     N_LONG,
     NO_MUSIC,
     SUNG_SHARE,
+    Clip,
     Example,
     collect,
     excerpts,
@@ -31,6 +34,7 @@ from songscore.training.decision.compose import (
     whole,
     with_verse,
 )
+from songscore.training.decision.crossval import Trained
 
 STEPS_PER_WINDOW = WINDOW // FRAMES_PER_STEP
 
@@ -47,11 +51,24 @@ def silent(seconds: float) -> Example:
     return replace(score, activity=whole(np.zeros_like(score.activity.kinds)))
 
 
-def sung_between(example: Example, first: float, last: float) -> NDArray[np.uint8]:
-    """A teacher that hears singing from one second to another."""
-    teacher = np.zeros((len(example.activity.kinds), 3), np.uint8)
-    teacher[round(first / STEP) : round(last / STEP), 0] = 200
-    return teacher
+def clip(example: Example, sung: tuple[float, float] = (0, 0)) -> Clip:
+    """The clip of a sound in which a teacher hears singing from one second to another.
+
+    The spectrum of a score lies in the lowest band, that of a song in the next two: the higher one while it is sung.
+    """
+    n = len(example.activity.kinds)
+    teacher = np.zeros((n, 3), np.uint8)
+    teacher[round(sung[0] / STEP) : round(sung[1] / STEP), 0] = 200
+    band = np.where(teacher[:, 0] > 0, 2, 1) if example.song else np.zeros(n, np.int64)
+    mel = np.zeros((n * FRAMES_PER_STEP, N_MELS), np.uint8)
+    mel[np.arange(len(mel)), np.repeat(band, FRAMES_PER_STEP)] = 255
+    return Clip(example, mel, teacher)
+
+
+def bands(mel: FloatArray) -> FloatArray:
+    """A detector that hears in which band each step is loudest."""
+    loudest = mel.argmax(axis=1)[::FRAMES_PER_STEP]
+    return np.repeat(loudest[:, None], len(KINDS), axis=1).astype(np.float32)
 
 
 def in_windows(n_windows: int, rest: int = 0) -> NDArray[np.float32]:
@@ -97,33 +114,31 @@ def test_only_a_long_track_is_left_early() -> None:
 
 
 def test_an_excerpt_of_a_song_holds_the_voice_that_the_teacher_hears() -> None:
-    song, rng = numbered(120, song=True), np.random.default_rng(0)
-    teacher = sung_between(song, 60, 75)
-    made = [example for _ in range(50) for example in excerpts(song, teacher, rng)]
+    song, rng = clip(numbered(120, song=True), (60, 75)), np.random.default_rng(0)
+    made = [example for _ in range(50) for example in excerpts(song, bands, rng)]
     assert len(made) == 50
     for example in made:
-        place = example.activity.kinds[:, 0].astype(int) - 1
-        assert (np.diff(place) == 1).all()
-        assert (teacher[place, 0] > 127).mean() >= SUNG_SHARE
-        assert EXCERPT[0] - STEP <= len(place) * STEP <= EXCERPT[1] + STEP
+        heard = example.activity.kinds[:, 0]
+        assert set(heard) <= {1, 2}
+        assert (heard == 2).mean() >= SUNG_SHARE
+        assert EXCERPT[0] - STEP <= len(heard) * STEP <= EXCERPT[1] + STEP
         assert (example.song, example.kind, example.group) == (True, "excerpt", "Ann")
 
 
 def test_there_is_no_excerpt_of_a_song_without_a_voice_and_of_a_short_sound() -> None:
-    song, rng = numbered(60, song=True), np.random.default_rng(0)
-    assert not list(excerpts(song, sung_between(song, 0, 0), rng))
-    assert not list(excerpts(numbered(8), sung_between(numbered(8), 0, 8), rng))
+    rng = np.random.default_rng(0)
+    assert not list(excerpts(clip(numbered(60, song=True)), bands, rng))
+    assert not list(excerpts(clip(numbered(8, song=True), (0, 8)), bands, rng))
 
 
 def test_an_excerpt_of_a_score_needs_no_voice() -> None:
-    score = numbered(60)
-    (made,) = excerpts(score, sung_between(score, 0, 0), np.random.default_rng(0))
+    (made,) = excerpts(clip(numbered(60)), bands, np.random.default_rng(0))
     assert not made.song
 
 
 def test_long_scores_last_a_minute_to_an_hour_evenly_in_octaves() -> None:
-    cues = [numbered(30, group="Ann"), numbered(40, group="Ben")]
-    made = list(long_scores(cues, 300, np.random.default_rng(0)))
+    cues = [clip(numbered(30, group="Ann")), clip(numbered(40, group="Ben"))]
+    made = [score.example for score in long_scores(cues, 300, np.random.default_rng(0))]
     seconds = np.array([score.activity.n_steps * STEP for score in made])
     assert len(made) == 300
     assert LONG[0] - STEP <= seconds.min() < 70
@@ -134,37 +149,63 @@ def test_long_scores_last_a_minute_to_an_hour_evenly_in_octaves() -> None:
 
 
 def test_long_scores_are_loops_and_medleys() -> None:
-    cues = [replace(silent(30), group=str(i), activity=whole(silent(30).activity.kinds + i)) for i in range(4)]
+    cues = [clip(replace(silent(30), activity=whole(silent(30).activity.kinds + i))) for i in range(4)]
+    for i, cue in enumerate(cues):
+        cue.mel[:] = i
     made = list(long_scores(cues, 100, np.random.default_rng(0)))
-    cues_in = [len(np.unique(score.activity.kinds[:, 0])) for score in made]
+    cues_in = [len(np.unique(score.example.activity.kinds[:, 0])) for score in made]
     assert 30 < cues_in.count(1) < 70
+    for score in made:
+        np.testing.assert_array_equal(score.mel[::FRAMES_PER_STEP, 0], score.example.activity.kinds[:, 0])
 
 
 def test_a_verse_is_one_passage_of_the_song_anywhere_in_the_score() -> None:
-    song, score, rng = numbered(120, song=True), silent(300), np.random.default_rng(0)
-    teacher = sung_between(song, 50, 80)
+    song, score, rng = clip(numbered(120, song=True), (50, 80)), clip(silent(300)), np.random.default_rng(0)
     places = []
     for _ in range(50):
-        made = with_verse(score, song, teacher, rng)
+        made = with_verse(score, song, bands, rng)
         assert made is not None
         assert (made.song, made.kind, made.group) == (True, "composed", "Ann")
-        assert made.activity.n_steps == score.activity.n_steps
+        assert made.activity.n_steps == score.example.activity.n_steps
         heard = np.flatnonzero(made.activity.kinds[:, 0])
-        of_song = made.activity.kinds[heard, 0].astype(int) - 1
         assert (np.diff(heard) == 1).all()
-        assert (np.diff(of_song) == 1).all()
         assert 8 - STEP <= len(heard) * STEP <= 40 + STEP
-        assert (teacher[of_song, 0] > 127).mean() >= SUNG_SHARE
-        places.append(heard[0] / score.activity.n_steps)
+        assert (made.activity.kinds[heard, 0] == 2).mean() >= SUNG_SHARE
+        places.append(heard[0] / made.activity.n_steps)
     assert min(places) < 0.2
     assert max(places) > 0.7
-    assert not score.activity.kinds.any()
+    assert not score.example.activity.kinds.any()
+    assert set(score.mel.argmax(axis=1)) == {0}
+
+
+def test_a_verse_is_heard_again_in_the_windows_that_it_shares_with_the_score() -> None:
+    """From where the first of them begins to where the last ends; it is about as loud as the score around it."""
+    song, rng, windows = clip(numbered(60, song=True), (0, 60)), np.random.default_rng(0), []
+
+    def detector(mel: FloatArray) -> FloatArray:
+        windows.append(mel)
+        return np.full((len(mel) // FRAMES_PER_STEP, len(KINDS)), 7, np.float32)
+
+    for _ in range(20):
+        windows.clear()
+        made = with_verse(clip(silent(90)), song, detector, rng, (10, 10))
+        assert made is not None
+        again = np.flatnonzero(made.activity.kinds[:, 0] == 7)
+        assert again[0] % STEPS_PER_WINDOW == 0
+        assert (again[-1] + 1) % STEPS_PER_WINDOW == 0 or again[-1] + 1 == made.activity.n_steps
+        mel = np.concatenate(windows)
+        assert len(mel) == len(again) * FRAMES_PER_STEP
+        sung, played = mel[:, 2] > 1e-6, mel[:, 0]
+        assert np.count_nonzero(sung) == round(10 / STEP) * FRAMES_PER_STEP
+        assert np.count_nonzero(sung[: STEPS_PER_WINDOW * FRAMES_PER_STEP])
+        assert np.count_nonzero(sung[-STEPS_PER_WINDOW * FRAMES_PER_STEP :])
+        assert 10**-0.61 < mel[:, 2].max() / played.max() < 10**0.61
 
 
 def test_there_is_no_verse_without_a_voice_or_longer_than_the_score() -> None:
     song, rng = numbered(60, song=True), np.random.default_rng(0)
-    assert with_verse(silent(300), song, sung_between(song, 0, 0), rng) is None
-    assert with_verse(silent(10), song, sung_between(song, 0, 60), rng, (20, 20)) is None
+    assert with_verse(clip(silent(300)), clip(song), bands, rng) is None
+    assert with_verse(clip(silent(10)), clip(song, (0, 60)), bands, rng, (20, 20)) is None
 
 
 def test_everything_that_the_decision_learns_from_is_collected() -> None:
@@ -176,13 +217,14 @@ def test_everything_that_the_decision_learns_from_is_collected() -> None:
         for role, doubted in [*((role, False) for role in roles), ("song", True)]
     ]
     mel, teacher = np.full((n_frames, N_MELS), 200, np.uint8), np.full((n_frames // 2, 3), 200, np.uint8)
-    corpus = Corpus.of([Clip(i, row.role, mel, teacher) for i, row in enumerate(rows)], rows)
+    corpus = Corpus.of([CorpusClip(i, row.role, mel, teacher) for i, row in enumerate(rows)], rows)
     fold = np.repeat([0, 1], len(rows) // 2)
     curves = {i: np.full((n_frames // 2, len(KINDS)), i, np.float32) for i in range(len(rows))}
     scenes = {("mix", 1): [(7, curves[7])], ("speech", 1): [(8, curves[8])], ("narration", 0): [(3, curves[3])]}
-    examples, clip = collect(rows, corpus, curves, scenes, fold, seed=1)
-    clips, mixtures, made = examples[: len(clip)], examples[len(clip) : len(clip) + 3], examples[len(clip) + 3 :]
-    assert [float(example.activity.kinds[0, 0]) for example in clips] == clip.tolist() == list(range(len(rows)))
+    trained = Trained(dict.fromkeys(range(2), detector_arrays()), curves, scenes)
+    examples, index = collect(rows, corpus, trained, fold, seed=1)
+    clips, mixtures, made = np.split(np.array(examples, object), [len(index), len(index) + 3])
+    assert [float(example.activity.kinds[0, 0]) for example in clips] == index.tolist() == list(range(len(rows)))
     assert [(e.song, e.music, e.kind, e.trusted) for e in clips[:5]] == [
         (True, True, "recording", True),
         (False, True, "recording", True),

@@ -81,7 +81,7 @@ def read_folds(place: Place) -> Folds:
     rows, corpus = read_corpus(place)
     fold = folds(rows, N_FOLDS)[corpus.row]
     trained = cross_validate(corpus, fold, place.settings, place.work / "cache", 1, lambda _: None)
-    examples, clip = collect(rows, corpus, trained.curves, trained.scenes, fold, place.settings.seed)
+    examples, clip = collect(rows, corpus, trained, fold, place.settings.seed)
     given = DecisionSet.of(examples)
     answers = cross_validated(given)
     bounds = [calibrate(given, answers, chosen=given.fold != part) for part in range(N_FOLDS)]

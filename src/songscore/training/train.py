@@ -107,7 +107,7 @@ def train(
         _check_roles(corpus)
         fold = folds(rows, n_folds)[corpus.row]
         trained = cross_validate(corpus, fold, settings, kept, jobs, report)
-    examples, clip = collect(rows, corpus, trained.curves, trained.scenes, fold, settings.seed)
+    examples, clip = collect(rows, corpus, trained, fold, settings.seed)
     given = DecisionSet.of(examples)
     answers = cross_validated(given)
     bounds = calibrate(given, answers)

@@ -17,21 +17,27 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from songscore.analysis.sampling import FEWEST
-from songscore.features.detector import FRAMES_PER_STEP, SPEECH, STEP, SUNG
+from songscore.features.detector import FRAMES_PER_STEP, SPEECH, STEP, SUNG, VoiceDetector
 from songscore.features.spectrum import WINDOW, FloatArray, window_ends
 from songscore.features.track_vector import Activity, plainest_beside
-from songscore.training.data.corpus import Corpus
+from songscore.training.data.corpus import Codes, Corpus, dequantise
 from songscore.training.data.manifest import Row
-from songscore.training.decision.crossval import Curves, Scenes
+from songscore.training.decision.crossval import Trained, curve
 
 EXCERPT = (10.0, 20.0)
 LONG = (60.0, 3600.0)
 VERSE = (8.0, 40.0)
 """Shortest and longest excerpt, composed score, and passage of a song in one, in seconds."""
 
-BESIDE_BELOW = 0.5
+BESIDE_BELOW = 0.35
 """Mean probability of singing or speech over a second in the window on either side, from which no window of a score may
 be missed."""
+
+VERSE_LEVEL = (-6.0, 6.0)
+"""Lowest and highest level of a verse, in decibels above the score around it."""
+
+QUIETEST = 1e-12
+"""Mean power, beside the loudest cell of a clip, as which silence counts."""
 
 SUNG_SHARE = 0.4
 """Least share of an excerpt or a verse in which the teacher hears a voice."""
@@ -77,6 +83,24 @@ class Example:
     trusted: bool = True
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Clip:
+    """A clip of which others are made, or a score that was.
+
+    Attributes
+    ----------
+    example : Example
+        Heard whole.
+    mel : (2 * n_steps, N_MELS) uint8
+    teacher : (n_steps, 3) uint8
+        The teacher's probabilities of singing, speech and music, times 255; not used of a score.
+    """
+
+    example: Example
+    mel: Codes
+    teacher: NDArray[np.uint8]
+
+
 def whole(kinds: FloatArray) -> Activity:
     """The activity of a sound that was heard from start to end."""
     return Activity(np.arange(len(kinds)), kinds, len(kinds), 1.0)
@@ -104,69 +128,81 @@ def _of_windows(activity: Activity, after: NDArray[np.int64], heard: NDArray[np.
     return replace(activity, step=activity.step[known], kinds=activity.kinds[known])
 
 
-def excerpts(example: Example, teacher: NDArray[np.uint8], rng: Generator) -> Iterator[Example]:
-    """Yield an excerpt of a clip, from a song one in which somebody sings; yield nothing if there is none.
-
-    Parameters
-    ----------
-    example : Example
-        A clip that was heard whole.
-    teacher : (n_steps, 3) uint8
-        The teacher's probabilities of singing, speech and music, times 255.
-    """
+def excerpts(clip: Clip, detector: VoiceDetector, rng: Generator) -> Iterator[Example]:
+    """Yield an excerpt of a clip, from a song one in which somebody sings; yield nothing if there is none."""
     length = round(rng.uniform(*EXCERPT) / STEP)
-    starts = _starts(example, teacher, length)
+    starts = _starts(clip, length)
     if len(starts):
         first = int(rng.choice(starts))
-        yield replace(example, activity=whole(example.activity.kinds[first : first + length]), kind="excerpt")
+        heard = curve(dequantise(_steps(clip.mel, first, first + length)), detector)
+        yield replace(clip.example, activity=whole(heard), kind="excerpt")
 
 
-def _starts(example: Example, teacher: NDArray[np.uint8], length: int) -> NDArray[np.int64]:
+def _starts(clip: Clip, length: int) -> NDArray[np.int64]:
     """Steps at which a passage of `length` steps may begin; in a song, one in which somebody sings."""
-    n = len(example.activity.kinds) - length + 1
+    n = len(clip.example.activity.kinds) - length + 1
     if n < 1:
         return np.empty(0, np.int64)
-    if not example.song:
+    if not clip.example.song:
         return np.arange(n)
-    sings = np.concatenate([[0], np.cumsum(teacher[:, 0] > 127)])
+    sings = np.concatenate([[0], np.cumsum(clip.teacher[:, 0] > 127)])
     return np.flatnonzero(sings[length : length + n] - sings[:n] >= SUNG_SHARE * length)
 
 
-def long_scores(scores: Sequence[Example], n: int, rng: Generator) -> Iterator[Example]:
+def _steps(mel: Codes, first: int, after: int) -> Codes:
+    return mel[first * FRAMES_PER_STEP : after * FRAMES_PER_STEP]
+
+
+def long_scores(cues: Sequence[Clip], n: int, rng: Generator) -> Iterator[Clip]:
     """Compose `n` scores of one minute to an hour; the logarithms of their lengths are uniform."""
     for _ in range(n):
         seconds = float(np.exp(rng.uniform(*np.log(LONG))))
-        first = scores[int(rng.integers(len(scores)))]
-        cues = [first] if rng.random() < LOOPED else [first, *(scores[i] for i in rng.permutation(len(scores)))]
-        yield replace(first, activity=whole(_repeated(cues, round(seconds / STEP), rng)), kind="composed")
+        first = cues[int(rng.integers(len(cues)))]
+        chosen = [first] if rng.random() < LOOPED else [first, *(cues[i] for i in rng.permutation(len(cues)))]
+        kinds, mel = _repeated(chosen, round(seconds / STEP), rng)
+        yield Clip(replace(first.example, activity=whole(kinds), kind="composed"), mel, first.teacher[:0])
 
 
-def _repeated(cues: Sequence[Example], n_steps: int, rng: Generator) -> FloatArray:
+def _repeated(cues: Sequence[Clip], n_steps: int, rng: Generator) -> tuple[FloatArray, Codes]:
     """Repeat cues in turn up to `n_steps`; each begins at a random step and wraps around."""
-    parts: list[FloatArray] = []
+    kinds: list[FloatArray] = []
+    mel: list[Codes] = []
     left = n_steps
     while left > 0:
         for cue in cues:
-            part = np.roll(cue.activity.kinds, int(rng.integers(len(cue.activity.kinds))), axis=0)[:left]
-            parts.append(part)
-            left -= len(part)
+            heard = cue.example.activity.kinds
+            shift = int(rng.integers(len(heard)))
+            kinds.append(np.roll(heard, shift, axis=0)[:left])
+            mel.append(_steps(np.roll(cue.mel, shift * FRAMES_PER_STEP, axis=0), 0, left))
+            left -= len(kinds[-1])
             if left <= 0:
                 break
-    return np.concatenate(parts)
+    return np.concatenate(kinds), np.concatenate(mel)
 
 
 def with_verse(
-    score: Example, song: Example, teacher: NDArray[np.uint8], rng: Generator, verse: tuple[float, float] = VERSE
+    score: Clip, song: Clip, detector: VoiceDetector, rng: Generator, verse: tuple[float, float] = VERSE
 ) -> Example | None:
-    """The score with one passage of a song at a random place; None if the song has none of the length drawn."""
-    length = round(rng.uniform(*verse) / STEP)
-    starts = _starts(song, teacher, length)
-    if not len(starts) or length >= score.activity.n_steps:
+    """The score with one passage of a song at a random place; None if the song has none of the length drawn.
+
+    The windows that hold some of it are heard again: a verse begins and ends within a window, beside the score.
+    """
+    length, n_steps = round(rng.uniform(*verse) / STEP), score.example.activity.n_steps
+    starts = _starts(song, length)
+    if not len(starts) or length >= n_steps:
         return None
-    first, place = int(rng.choice(starts)), int(rng.integers(score.activity.n_steps - length))
-    kinds = score.activity.kinds.copy()
-    kinds[place : place + length] = song.activity.kinds[first : first + length]
-    return replace(song, activity=whole(kinds), kind="composed")
+    first, place = int(rng.choice(starts)), int(rng.integers(n_steps - length))
+    after = window_ends(n_steps * FRAMES_PER_STEP, WINDOW) // FRAMES_PER_STEP
+    begin = int(np.append(0, after)[np.searchsorted(after, place, side="right")])
+    end = int(after[np.searchsorted(after, place + length)])
+    around = dequantise(_steps(score.mel, begin, end))
+    sung = dequantise(_steps(song.mel, first, first + length))
+    level = 10 ** (rng.uniform(*VERSE_LEVEL) / 10) * around.mean() / max(float(sung.mean()), QUIETEST)
+    from_frame = (place - begin) * FRAMES_PER_STEP
+    around[from_frame : from_frame + len(sung)] = sung * np.float32(level)
+    kinds = score.example.activity.kinds.copy()
+    kinds[begin:end] = curve(around, detector)
+    return replace(song.example, activity=whole(kinds), kind="composed")
 
 
 def leaves_early(activity: Activity) -> bool:
@@ -175,7 +211,7 @@ def leaves_early(activity: Activity) -> bool:
 
 
 def collect(
-    rows: Sequence[Row], corpus: Corpus, curves: Curves, scenes: Scenes, fold: NDArray[np.int64], seed: int
+    rows: Sequence[Row], corpus: Corpus, trained: Trained, fold: NDArray[np.int64], seed: int
 ) -> tuple[list[Example], NDArray[np.int64]]:
     """All examples that the decision is fitted to: clips, mixtures, excerpts and composed scores.
 
@@ -183,8 +219,7 @@ def collect(
     ----------
     rows : sequence of Row
     corpus : Corpus
-    curves, scenes
-        Attributes of `songscore.training.decision.crossval.Trained`.
+    trained : Trained
     fold : (n_clips,) int64
     seed : int
 
@@ -195,33 +230,38 @@ def collect(
     clip : (n_clips,) int64
         Index into the corpus of each of the clips.
     """
-    clip = np.array(sorted(curves), np.int64)
-    examples = [_clip(rows[corpus.row[i]], str(corpus.role[i]), curves[i], int(fold[i])) for i in clip]
+    clip = np.array(sorted(trained.curves), np.int64)
+    examples = [_example(rows[corpus.row[i]], str(corpus.role[i]), trained.curves[i], int(fold[i])) for i in clip]
     mixtures = [
         _mixture(recipe, part, rows[corpus.row[i]].group, kinds)
-        for (recipe, part), found in scenes.items()
+        for (recipe, part), found in trained.scenes.items()
         for i, kinds in found
     ]
     made: list[Example] = []
-    taught = {id(example): corpus.teaching(i) for i, example in zip(clip, examples, strict=True)}
+    clips = [Clip(example, corpus.clip(i), corpus.teaching(i)) for i, example in zip(clip, examples, strict=True)]
     for part in np.unique(fold):
-        rng = np.random.default_rng([seed, int(part)])
-        here = [example for example in examples if example.fold == part and example.trusted]
-        songs = [example for example in here if example.song and example.kind != ALONE]
-        scores = [example for example in here if example.music and not example.song and example.kind not in SUNG_IN]
+        rng, detector = np.random.default_rng([seed, int(part)]), VoiceDetector(trained.detectors[int(part)])
+        here = [one for one in clips if one.example.fold == part and one.example.trusted]
+        songs = [one for one in here if one.example.song and one.example.kind != ALONE]
+        scores = [one for one in here if _is_plain_score(one.example)]
         some = [scores[i] for i in rng.permutation(len(scores))[: 2 * len(songs)]]
-        for example in [*songs, *songs, *some]:
-            made += excerpts(example, taught[id(example)], rng)
+        for one in [*songs, *songs, *some]:
+            made += excerpts(one, detector, rng)
         if songs and scores:
-            made += long_scores(scores, N_LONG, rng)
+            made += (score.example for score in long_scores(scores, N_LONG, rng))
             for score in long_scores(scores, N_LONG, rng):
                 order = (songs[i] for i in rng.permutation(len(songs)))
-                sung = (with_verse(score, song, taught[id(song)], rng) for song in order)
+                sung = (with_verse(score, song, detector, rng) for song in order)
                 made += islice((track for track in sung if track is not None), 1)
     return [*examples, *mixtures, *made], clip
 
 
-def _clip(row: Row, role: str, kinds: FloatArray, fold: int) -> Example:
+def _is_plain_score(example: Example) -> bool:
+    """Whether it is a score in which nobody is expected to sing."""
+    return example.music and not example.song and example.kind not in SUNG_IN
+
+
+def _example(row: Row, role: str, kinds: FloatArray, fold: int) -> Example:
     sings, plays = role in {"song", "voice"}, role in {"instrumental", "choir"}
     kind = ALONE if role == "voice" else row.kind.removesuffix(" (more)") if sings or plays else NO_MUSIC
     return Example(whole(kinds), sings, sings or plays, kind, row.group, fold, row.weight > 0 and not row.doubt)
