@@ -1,4 +1,4 @@
-"""One verse in a long score, of music that no training has met: is it found, and is what misses it ever certain?
+"""How often one verse in a long score, of music that no training has met, is found, and how often certainly missed.
 
     python -m benchmarks verses --markdown docs/figures/verses.md
 
@@ -30,6 +30,7 @@ from songscore.training.decision.compose import LOOPED, SUNG_SHARE
 from .material.library import samples
 from .material.place import Place, Skipped
 
+QUICK = {"draws": 1}
 THRESHOLDS = (0.5, 0.9, 0.97)
 VERSES = {"a verse of 10 to 20 s in 1 to 10 min": (10, 20, 60, 600), "25 s of a song in 30 min": (25, 25, 1800, 1800)}
 """Shortest and longest passage, shortest and longest score, in seconds."""
@@ -82,6 +83,7 @@ def main(place: Place, draws: int, seed: int, model: str) -> Iterator[str]:
 
 
 def kind(row: Row) -> str:
+    """Of song, as the table has it."""
     return "choirs, opera, classical, held vowels" if any(word in row.kind for word in OTHER) else "songs"
 
 
@@ -104,6 +106,7 @@ def score(beds: list[Samples], seconds: float, rng: Generator) -> Samples:
 
 
 def within(bed: Samples, verse: Samples, rng: Generator) -> Samples:
+    """The score with the verse somewhere in it."""
     y = bed.copy()
     first = int(rng.integers(len(bed) - len(verse)))
     y[first : first + len(verse)] = verse / level(verse)
@@ -111,6 +114,7 @@ def within(bed: Samples, verse: Samples, rng: Generator) -> Samples:
 
 
 def level(y: Samples) -> np.float32:
+    """What to divide by, so that the root mean square is 0.1."""
     return np.float32(10 * np.sqrt(np.mean(np.square(y, dtype=np.float64)) + 1e-12))
 
 
@@ -125,7 +129,7 @@ def ask(kind: str, y: Samples, model: TrackModel) -> Iterator[Asked]:
 
 
 def table(found: dict[str, list[Asked]]) -> Iterator[str]:
-    yield "| what, read | number | right | certain | certainly wrong, at thresholds of 0.5, 0.9, 0.97 |"
+    yield f"| what, read | number | right | certain | certainly wrong, at {', '.join(map(str, THRESHOLDS))} |"
     yield "|---|---|---|---|---|"
     for name, answers in found.items():
         for what in sorted({answer.kind for answer in answers}):

@@ -67,12 +67,12 @@ from the same origin. In brackets: 95 % interval over resampled artists and sour
 The probability is calibrated for a collection of as many songs as instrumental scores; `prior` shifts it for others.
 
 `certain` belongs to the label: among the tracks of the other class at most {error_rate:.0%} look like this one, by
-track and averaged over groups, and the odds are nine to one or better, whatever the threshold and the prior. A score
-that was left early has a bound of its own. Speech keeps a label from being certain: a song from a mean probability of
-{song_speech_below:g}, since somebody may speak over music; a score from {score_spoken_below:g} over the plainest second
-of speech, since rap may sound so. These limits were chosen on the tracks of `track-v2`, so they are least sure on other
-music. The bounds were calibrated on the following tracks, of ten seconds
-to an hour, none of whose groups the detector and the weights behind its answer had met:
+track and averaged over groups, and the odds are nine to one or better, whatever the threshold and the prior. Scores
+from a minute, from ten, and those that were left early have bounds of their own. Speech keeps a label from being
+certain: a song from a mean probability of {song_speech_below:g}, since somebody may speak over music; a score from
+{score_spoken_below:g} over the plainest second of speech, since rap may sound so. These limits were chosen on the
+tracks of `track-v2`, so they are least sure on other music. The bounds were calibrated on the following tracks, of ten
+seconds to an hour, none of whose groups the detector and the weights behind its answer had met:
 
 | bound | log-odds | tracks | groups |
 |---|---|---|---|
@@ -84,7 +84,8 @@ to an hour, none of whose groups the detector and the weights behind its answer 
 Training music is mostly of openly licensed games, bands and singers: a few dozen singers in mixes, mostly of Western
 and Chinese popular styles; little opera, little metal, little rap, very few recorded choirs: voices without words were
 rendered from sound fonts, and a recorded choir on "aah" may be taken for words. Growled and whispered voices, and
-voices far below the band, are the most frequent misses.
+voices far below the band, are the most frequent misses. A lone verse in a long score, by a singer unlike those of the
+training, may be missed certainly more often than the bounds say.
 """
 
 _ADAPTED = """# {name}

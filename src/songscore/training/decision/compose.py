@@ -3,7 +3,8 @@
 Most labelled clips last half a minute; the tracks of a collection last from ten seconds to hours, people speak over
 some of them, and a verse in eight minutes of instrumental music makes a song. So beside the clips there are mixtures
 (made by `songscore.training.decision.crossval`), excerpts of ten to twenty seconds, and scores of one minute to an
-hour, looped or medleys, half of them with a single passage of a song in them.
+hour, looped or medleys, half of them with a single passage of a song in them. What a detector heard of a clip serves
+wherever the clip lies; only the windows of an excerpt, and those that hold some of a verse, are heard again.
 """
 
 from __future__ import annotations
@@ -32,9 +33,6 @@ VERSE = (8.0, 40.0)
 BESIDE_BELOW = 0.35
 """Mean probability of singing or speech over a second in the window on either side, from which no window of a score may
 be missed."""
-
-VERSE_LEVEL = (-6.0, 6.0)
-"""Lowest and highest level of a verse, in decibels above the score around it."""
 
 QUIETEST = 1e-12
 """Mean power, beside the loudest cell of a clip, as which silence counts."""
@@ -185,7 +183,8 @@ def with_verse(
 ) -> Example | None:
     """The score with one passage of a song at a random place; None if the song has none of the length drawn.
 
-    The windows that hold some of it are heard again: a verse begins and ends within a window, beside the score.
+    It is as loud as the score around it. The windows that hold some of it are heard again: a verse begins and ends
+    within a window, beside the score.
     """
     length, n_steps = round(rng.uniform(*verse) / STEP), score.example.activity.n_steps
     starts = _starts(song, length)
@@ -197,9 +196,8 @@ def with_verse(
     end = int(after[np.searchsorted(after, place + length)])
     around = dequantise(_steps(score.mel, begin, end))
     sung = dequantise(_steps(song.mel, first, first + length))
-    level = 10 ** (rng.uniform(*VERSE_LEVEL) / 10) * around.mean() / max(float(sung.mean()), QUIETEST)
     from_frame = (place - begin) * FRAMES_PER_STEP
-    around[from_frame : from_frame + len(sung)] = sung * np.float32(level)
+    around[from_frame : from_frame + len(sung)] = sung * (around.mean() / max(float(sung.mean()), QUIETEST))
     kinds = score.example.activity.kinds.copy()
     kinds[begin:end] = curve(around, detector)
     return replace(song.example, activity=whole(kinds), kind="composed")

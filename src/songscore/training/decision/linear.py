@@ -1,6 +1,7 @@
 """Logistic regression on standardised features, with weights that may be held at zero or more.
 
 With two sums of features (`songscore.model.Linear`) it is still one regression, on each sum's share of every feature.
+The second is held near the first, so without long tracks both are the same.
 
 Features have the shape ``(n_tracks, n_features)``; labels and weights of tracks have the shape ``(n_tracks,)``.
 """
@@ -19,6 +20,9 @@ from songscore.model import Linear
 
 PENALTY = 0.001
 """Strength of the L2 penalty on the standardised weights, per unit of mean loss."""
+
+HELD = 0.1
+"""Strength of the penalty on what the second sum differs from the first, beside that on the weights of the first."""
 
 Floats = NDArray[np.float64]
 Booleans = NDArray[np.bool_]
@@ -98,16 +102,26 @@ def _minimise(
 ) -> Linear:
     """Minimise the loss minus `pull` times the parameters, plus a penalty on the distance from `near`'s weights."""
     x, start, n_sums = terms(near, features), _parameters(near), len(near.bias)
-    penalty = np.tile([PENALTY] * len(near.names) + [0.0], n_sums)
+    penalty = _penalty(n_sums, len(near.names))
 
     def objective(parameters: Floats) -> tuple[float, Floats]:
         value, slope = _loss(x, positive, weight, parameters)
         away = parameters - start
-        return value + float(penalty @ away**2 / 2 - pull @ parameters), slope + penalty * away - pull
+        return value + float(away @ penalty @ away / 2 - pull @ parameters), slope + penalty @ away - pull
 
     limits = [*((0.0 if name in rising else None, None) for name in near.names), (None, None)]
     found = minimize(objective, start, jac=True, method="L-BFGS-B", bounds=limits * n_sums).x.reshape(n_sums, -1)
     return replace(near, weight=found[:, :-1], bias=found[:, -1])
+
+
+def _penalty(n_sums: int, n_features: int) -> Floats:
+    """Matrix of a quadratic penalty: on the weights of the first sum, and on what the second differs from the first."""
+    n = n_features + 1
+    penalised = np.eye(n_sums * n)
+    penalised[n:, :-n] -= np.eye((n_sums - 1) * n)
+    penalised[n:] *= np.sqrt(HELD)
+    penalised[n - 1] = 0.0
+    return PENALTY * penalised.T @ penalised
 
 
 def _loss(x: Floats, positive: Booleans, weight: Floats, parameters: Floats) -> tuple[float, Floats]:
