@@ -136,6 +136,14 @@ def test_each_length_has_its_own_sum_and_between_them_they_are_mixed() -> None:
     assert alone[2] == pytest.approx((two.weight @ z + two.bias).mean())
 
 
+def test_without_long_tracks_their_sum_is_that_of_the_short_ones() -> None:
+    x = np.random.default_rng(0).normal(size=(200, 3))
+    x[:, 2] = log2(SHORT_UNTIL) - abs(x[:, 2])
+    two = fit_linear(["a", "b", "length"], x, x[:, 0] > 0, np.ones(200), n_sums=2)
+    np.testing.assert_allclose(two.weight[1], two.weight[0], rtol=1e-2, atol=1e-2)
+    np.testing.assert_allclose(two.bias[1], two.bias[0], rtol=1e-2, atol=1e-2)
+
+
 def test_a_feature_that_never_changes_does_no_harm() -> None:
     x = np.c_[np.arange(20.0), np.full(20, 3.0)]
     linear = fit_linear(["a", "b"], x, np.arange(20) > 9, np.ones(20))

@@ -248,10 +248,16 @@ def collect(
         if songs and scores:
             made += (score.example for score in long_scores(scores, N_LONG, rng))
             for score in long_scores(scores, N_LONG, rng):
-                order = (songs[i] for i in rng.permutation(len(songs)))
-                sung = (with_verse(score, song, detector, rng) for song in order)
+                sung = (with_verse(score, song, detector, rng) for song in _one_of_each_group(songs, rng))
                 made += islice((track for track in sung if track is not None), 1)
     return [*examples, *mixtures, *made], clip
+
+
+def _one_of_each_group(clips: Sequence[Clip], rng: Generator) -> Iterator[Clip]:
+    """A clip of each artist or source in turn, so that nobody sings more often for having many clips."""
+    group = np.array([clip.example.group for clip in clips])
+    for name in rng.permutation(np.unique(group)):
+        yield clips[int(rng.choice(np.flatnonzero(group == name)))]
 
 
 def _is_plain_score(example: Example) -> bool:
