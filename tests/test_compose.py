@@ -13,8 +13,7 @@ from tiny import detector_arrays
 from songscore.features.detector import FRAMES_PER_STEP, KINDS, MUSIC, SPEECH, STEP, SUNG
 from songscore.features.spectrum import N_MELS, WINDOW, FloatArray
 from songscore.features.track_vector import Activity
-from songscore.training.data.corpus import Clip as CorpusClip
-from songscore.training.data.corpus import Corpus
+from songscore.training.data.corpus import Clip, Corpus
 from songscore.training.data.manifest import Row
 from songscore.training.decision.compose import (
     ALONE,
@@ -24,8 +23,8 @@ from songscore.training.decision.compose import (
     N_LONG,
     NO_MUSIC,
     SUNG_SHARE,
-    Clip,
     Example,
+    Sound,
     collect,
     excerpts,
     heard_in_part,
@@ -51,7 +50,7 @@ def silent(seconds: float) -> Example:
     return replace(score, activity=whole(np.zeros_like(score.activity.kinds)))
 
 
-def clip(example: Example, sung: tuple[float, float] = (0, 0)) -> Clip:
+def clip(example: Example, sung: tuple[float, float] = (0, 0)) -> Sound:
     """The clip of a sound in which a teacher hears singing from one second to another.
 
     The spectrum of a score lies in the lowest band, that of a song in the next two: the higher one while it is sung.
@@ -62,7 +61,7 @@ def clip(example: Example, sung: tuple[float, float] = (0, 0)) -> Clip:
     band = np.where(teacher[:, 0] > 0, 2, 1) if example.song else np.zeros(n, np.int64)
     mel = np.zeros((n * FRAMES_PER_STEP, N_MELS), np.uint8)
     mel[np.arange(len(mel)), np.repeat(band, FRAMES_PER_STEP)] = 255
-    return Clip(example, mel, teacher)
+    return Sound(example, mel, teacher)
 
 
 def bands(mel: FloatArray) -> FloatArray:
@@ -217,7 +216,7 @@ def test_everything_that_the_decision_learns_from_is_collected() -> None:
         for role, doubted in [*((role, False) for role in roles), ("song", True)]
     ]
     mel, teacher = np.full((n_frames, N_MELS), 200, np.uint8), np.full((n_frames // 2, 3), 200, np.uint8)
-    corpus = Corpus.of([CorpusClip(i, row.role, mel, teacher) for i, row in enumerate(rows)], rows)
+    corpus = Corpus.of([Clip(i, row.role, mel, teacher) for i, row in enumerate(rows)], rows)
     fold = np.repeat([0, 1], len(rows) // 2)
     curves = {i: np.full((n_frames // 2, len(KINDS)), i, np.float32) for i in range(len(rows))}
     scenes = {("mix", 1): [(7, curves[7])], ("speech", 1): [(8, curves[8])], ("narration", 0): [(3, curves[3])]}

@@ -175,7 +175,7 @@ def _calibrated(bounds: Mapping[str, Any]) -> Iterator[str]:
         "long_score_below": ("score up to, one minute to ten", bounds["long_score_below"]),
         "very_long_score_below": ("score up to, longer", bounds["very_long_score_below"]),
     }
-    lengths = {"part": "a minute or more, heard in part", "very_long_part": "ten minutes or more, heard in part"}
+    lengths = {"part": "one minute to ten, heard in part", "very_long_part": "longer, heard in part"}
     for name, length in lengths.items():
         if bounds[name] and bounds[name]["score_below"] > -NEVER_BELOW:
             values[name] = (f"score up to, {length}", bounds[name]["score_below"])

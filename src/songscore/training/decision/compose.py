@@ -82,8 +82,8 @@ class Example:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Clip:
-    """A clip of which others are made, or a score that was.
+class Sound:
+    """A clip of which tracks are composed, or a score that was composed.
 
     Attributes
     ----------
@@ -126,7 +126,7 @@ def _of_windows(activity: Activity, after: NDArray[np.int64], heard: NDArray[np.
     return replace(activity, step=activity.step[known], kinds=activity.kinds[known])
 
 
-def excerpts(clip: Clip, detector: VoiceDetector, rng: Generator) -> Iterator[Example]:
+def excerpts(clip: Sound, detector: VoiceDetector, rng: Generator) -> Iterator[Example]:
     """Yield an excerpt of a clip, from a song one in which somebody sings; yield nothing if there is none."""
     length = round(rng.uniform(*EXCERPT) / STEP)
     starts = _starts(clip, length)
@@ -136,7 +136,7 @@ def excerpts(clip: Clip, detector: VoiceDetector, rng: Generator) -> Iterator[Ex
         yield replace(clip.example, activity=whole(heard), kind="excerpt")
 
 
-def _starts(clip: Clip, length: int) -> NDArray[np.int64]:
+def _starts(clip: Sound, length: int) -> NDArray[np.int64]:
     """Steps at which a passage of `length` steps may begin; in a song, one in which somebody sings."""
     n = len(clip.example.activity.kinds) - length + 1
     if n < 1:
@@ -151,17 +151,17 @@ def _steps(mel: Codes, first: int, after: int) -> Codes:
     return mel[first * FRAMES_PER_STEP : after * FRAMES_PER_STEP]
 
 
-def long_scores(cues: Sequence[Clip], n: int, rng: Generator) -> Iterator[Clip]:
+def long_scores(cues: Sequence[Sound], n: int, rng: Generator) -> Iterator[Sound]:
     """Compose `n` scores of one minute to an hour; the logarithms of their lengths are uniform."""
     for _ in range(n):
         seconds = float(np.exp(rng.uniform(*np.log(LONG))))
         first = cues[int(rng.integers(len(cues)))]
         chosen = [first] if rng.random() < LOOPED else [first, *(cues[i] for i in rng.permutation(len(cues)))]
         kinds, mel = _repeated(chosen, round(seconds / STEP), rng)
-        yield Clip(replace(first.example, activity=whole(kinds), kind="composed"), mel, first.teacher[:0])
+        yield Sound(replace(first.example, activity=whole(kinds), kind="composed"), mel, first.teacher[:0])
 
 
-def _repeated(cues: Sequence[Clip], n_steps: int, rng: Generator) -> tuple[FloatArray, Codes]:
+def _repeated(cues: Sequence[Sound], n_steps: int, rng: Generator) -> tuple[FloatArray, Codes]:
     """Repeat cues in turn up to `n_steps`; each begins at a random step and wraps around."""
     kinds: list[FloatArray] = []
     mel: list[Codes] = []
@@ -179,7 +179,7 @@ def _repeated(cues: Sequence[Clip], n_steps: int, rng: Generator) -> tuple[Float
 
 
 def with_verse(
-    score: Clip, song: Clip, detector: VoiceDetector, rng: Generator, verse: tuple[float, float] = VERSE
+    score: Sound, song: Sound, detector: VoiceDetector, rng: Generator, verse: tuple[float, float] = VERSE
 ) -> Example | None:
     """The score with one passage of a song at a random place; None if the song has none of the length drawn.
 
@@ -236,7 +236,7 @@ def collect(
         for i, kinds in found
     ]
     made: list[Example] = []
-    clips = [Clip(example, corpus.clip(i), corpus.teaching(i)) for i, example in zip(clip, examples, strict=True)]
+    clips = [Sound(example, corpus.clip(i), corpus.teaching(i)) for i, example in zip(clip, examples, strict=True)]
     for part in np.unique(fold):
         rng, detector = np.random.default_rng([seed, int(part)]), VoiceDetector(trained.detectors[int(part)])
         here = [one for one in clips if one.example.fold == part and one.example.trusted]
@@ -253,7 +253,7 @@ def collect(
     return [*examples, *mixtures, *made], clip
 
 
-def _one_of_each_group(clips: Sequence[Clip], rng: Generator) -> Iterator[Clip]:
+def _one_of_each_group(clips: Sequence[Sound], rng: Generator) -> Iterator[Sound]:
     """A clip of each artist or source in turn, so that nobody sings more often for having many clips."""
     group = np.array([clip.example.group for clip in clips])
     for name in rng.permutation(np.unique(group)):
